@@ -1,0 +1,452 @@
+"""config.toml as msgspec Structs, one to one, and how it is read, checked, edited and watched.
+
+Every key carries its range and a description; docs/configuration.md is made from them. A key is live (the next turn
+sees the new value) unless its metadata says `restart`.
+"""
+
+import asyncio
+import difflib
+import os
+import re
+import shutil
+import tomllib
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+import tomlkit
+import tomlkit.exceptions
+from msgspec import Meta, Struct, field
+
+from onebot_bot.errors import ConfigError
+
+VERSION = 1
+RESTART = {"restart": True}
+SECRET_KEYS = frozenset({"server.token"})
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(ge=0)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=0)]
+Positive = Annotated[int, Meta(ge=1)]
+
+
+class Section(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Base of every table in config.toml: unknown keys are errors."""
+
+
+class BotConfig(Section):
+    """[bot]: who the bot is and whom it obeys."""
+
+    names: Annotated[
+        list[str], Meta(description="Names the bot answers to in a group without being mentioned with @.")
+    ] = field(default_factory=lambda: ["小忆"])
+    owners: Annotated[
+        list[Annotated[int, Meta(ge=1)]],
+        Meta(description="QQ numbers that may use every command and are told about failures."),
+    ] = field(default_factory=list)
+    language: Annotated[
+        Literal["zh", "en"], Meta(description="Language of what the bot itself says (commands, errors).")
+    ] = "zh"
+    persona: Annotated[str, Meta(description="System prompt. Empty: no system turn is rendered.")] = (
+        "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally."
+    )
+
+
+class ServerConfig(Section):
+    """[server]: the WebSocket endpoint that NapCat dials into."""
+
+    host: Annotated[
+        str,
+        Meta(
+            description="Address to listen on. 127.0.0.1: this machine only; 0.0.0.0: LAN and Docker.",
+            extra=RESTART,
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="TCP port to listen on.", extra=RESTART)] = 6790
+    token: Annotated[
+        str,
+        Meta(
+            description="Access token. `auto`: made at the first start and kept in memory_store/token; "
+            "`env:NAME`: read from the environment; empty: none, accepted on loopback only.",
+            extra=RESTART,
+        ),
+    ] = "auto"
+    max_frame_mib: Annotated[
+        int, Meta(ge=64, le=1024, description="Largest frame accepted, MiB.", extra=RESTART)
+    ] = 64
+    ping_interval: Annotated[
+        float, Meta(gt=0, description="Seconds between WebSocket pings.", extra=RESTART)
+    ] = 20.0
+    ping_timeout: Annotated[
+        float,
+        Meta(ge=5, description="Seconds without a pong before a link counts as dead.", extra=RESTART),
+    ] = 20.0
+    action_timeout: Annotated[
+        float, Meta(ge=1, description="Seconds to wait for an action's reply, before the allowance for its size.")
+    ] = 20.0
+    gap_messages: Annotated[
+        int, Meta(ge=0, le=200, description="Messages asked of each recent chat after a reconnect. 0: none.")
+    ] = 20
+
+
+class ModelConfig(Section):
+    """[model]: the language model in the process."""
+
+    path: Annotated[
+        str,
+        Meta(
+            description="Model folder (safetensors, Hugging Face layout), relative to config.toml. "
+            "`echo`: no model, the bot repeats what it is told, to test a connection.",
+            extra=RESTART,
+        ),
+    ] = "models/trial"
+    device: Annotated[
+        str, Meta(description="`auto`, `cpu`, `cuda` or `cuda:N`.", extra=RESTART)
+    ] = "auto"
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Meta(description="Weights' type. `auto`: bfloat16.", extra=RESTART),
+    ] = "auto"
+    threads: Annotated[
+        int, Meta(ge=0, description="CPU threads of torch. 0: all cores but one.", extra=RESTART)
+    ] = 0
+    max_context: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="Longest prompt plus answer, tokens. 0: the model's own window, at most 8192.",
+            extra=RESTART,
+        ),
+    ] = 0
+    max_running: Annotated[
+        int, Meta(ge=1, le=64, description="Answers generated side by side; further ones queue.", extra=RESTART)
+    ] = 4
+
+
+class GenerationConfig(Section):
+    """[generation]: how the next token is chosen, and when to stop."""
+
+    temperature: Annotated[float, Meta(ge=0, le=2, description="0: always the most likely token.")] = 0.7
+    top_p: Annotated[float, Meta(gt=0, le=1, description="Nucleus mass kept. 1: off.")] = 0.9
+    top_k: Annotated[int, Meta(ge=0, description="Most likely tokens kept. 0: off.")] = 40
+    min_p: Annotated[float, Meta(ge=0, le=1, description="Least share of the top token's probability.")] = 0.0
+    repetition_penalty: Annotated[float, Meta(ge=0.5, le=2, description="1: off.")] = 1.1
+    presence_penalty: Annotated[float, Meta(ge=-2, le=2, description="0: off.")] = 0.0
+    seed: Annotated[int, Meta(ge=-1, description="-1: a new one for every answer.")] = -1
+    max_new_tokens: Annotated[int, Meta(ge=1, le=32768, description="Longest answer, thinking included.")] = 256
+    timeout: Annotated[float, Meta(gt=0, description="Seconds an answer may take, waiting included.")] = 180.0
+    thinking: Annotated[bool, Meta(description="Let models that can think do so before they answer.")] = False
+
+
+class ChatConfig(Section):
+    """[chat]: when the bot answers and how its answers are sent."""
+
+    merge_window: Annotated[
+        float, Meta(ge=0, le=30, description="Seconds of quiet after which a person's messages count as one turn.")
+    ] = 1.2
+    merge_cap: Annotated[float, Meta(ge=0, le=120, description="Longest wait for one turn, seconds.")] = 6.0
+    max_interrupts: Annotated[
+        int, Meta(ge=0, le=20, description="Times a newer message may interrupt one answer.")
+    ] = 2
+    max_bubbles: Annotated[int, Meta(ge=1, le=10, description="Most messages one answer is split into.")] = 3
+    typing_speed: Annotated[
+        float, Meta(ge=0, description="Characters a second between bubbles. 0: no delay.")
+    ] = 12.0
+    max_delay: Annotated[float, Meta(ge=0, le=60, description="Longest delay before a bubble, seconds.")] = 4.0
+    quote_in_group: Annotated[bool, Meta(description="Quote the message answered, in groups.")] = True
+    history_messages: Annotated[
+        int, Meta(ge=0, le=2000, description="Most past messages shown to the model; tokens limit it further.")
+    ] = 60
+    idle_minutes: Annotated[
+        float, Meta(gt=0, description="Minutes of quiet after which a chat's task ends; its history stays.")
+    ] = 30.0
+    answer_within: Annotated[
+        float, Meta(ge=0, description="After an outage, messages at most this many seconds old are answered.")
+    ] = 300.0
+    bots: Annotated[list[int], Meta(description="QQ numbers of other bots: heard, never answered.")] = field(
+        default_factory=list
+    )
+
+
+class CommandsConfig(Section):
+    """[commands]: what is typed in a chat to steer the bot."""
+
+    prefixes: Annotated[
+        list[Annotated[str, Meta(min_length=1)]], Meta(description="What a command starts with.")
+    ] = field(default_factory=lambda: ["/", "／"])
+
+
+class MemoryConfig(Section):
+    """[memory]: what the model may recall while it writes."""
+
+    recall: Annotated[
+        Literal["auto", "on", "off", "always"],
+        Meta(
+            description="`auto`: when the model was trained to ask; `on`: whenever it emits `<recall>`; "
+            "`always`: every answer starts with one; `off`: never."
+        ),
+    ] = "auto"
+    floor: Annotated[
+        float, Meta(ge=-1, le=1, description="Least cosine of a memory that is recalled.")
+    ] = 0.3
+    max_recalls: Annotated[int, Meta(ge=0, le=16, description="Most recalls in one answer.")] = 3
+
+
+class LogConfig(Section):
+    """[log]: what is written where."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="Least level written.")
+    ] = "info"
+    file: Annotated[
+        str, Meta(description="Log file, relative to config.toml. Empty: none.", extra=RESTART)
+    ] = "logs/bot.log"
+    content: Annotated[bool, Meta(description="Write message texts into the log.")] = True
+
+
+class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The whole of config.toml."""
+
+    version: Annotated[int, Meta(ge=1, description="Version of this file's layout; kept by the program.")] = VERSION
+    bot: BotConfig = BotConfig()
+    server: ServerConfig = ServerConfig()
+    model: ModelConfig = ModelConfig()
+    generation: GenerationConfig = GenerationConfig()
+    chat: ChatConfig = ChatConfig()
+    commands: CommandsConfig = CommandsConfig()
+    memory: MemoryConfig = MemoryConfig()
+    log: LogConfig = LogConfig()
+
+
+class Key(Struct, frozen=True):
+    """One key of config.toml, as documentation and commands see it."""
+
+    path: str
+    type: str
+    default: Any
+    description: str
+    live: bool
+
+
+def config_keys() -> Iterator[Key]:
+    """Every key below a section, in file order."""
+    for section in msgspec.structs.fields(Config):
+        if not isinstance(section.default, Section):
+            continue
+        for item in msgspec.structs.fields(type(section.default)):
+            meta = _metadata(item.type)
+            extra = meta.extra if meta is not None and meta.extra else {}
+            yield Key(
+                path=f"{section.name}.{item.name}",
+                type=_type_name(item.type, meta),
+                default=getattr(section.default, item.name),
+                description=(meta.description if meta is not None else None) or "",
+                live=not extra.get("restart", False),
+            )
+
+
+def _metadata(annotated: Any) -> Meta | None:
+    return next((m for m in getattr(annotated, "__metadata__", ()) if isinstance(m, Meta)), None)
+
+
+def _type_name(annotated: Any, meta: Meta | None) -> str:
+    bare = getattr(annotated, "__origin__", annotated)
+    if getattr(bare, "__origin__", None) is list:
+        return "list"
+    if choices := getattr(bare, "__args__", ()):
+        return " / ".join(str(c) for c in choices)
+    name = str(getattr(bare, "__name__", bare))
+    if meta is None:
+        return name
+    low = [f"≥ {meta.ge}"] if meta.ge is not None else [f"> {meta.gt}"] if meta.gt is not None else []
+    high = [f"≤ {meta.le}"] if meta.le is not None else []
+    return ", ".join([name, *low, *high])
+
+
+# --- reading -----------------------------------------------------------------------------------------------------
+
+Migration = Callable[[dict[str, Any]], None]
+MIGRATIONS: dict[int, Migration] = {}
+"""From version N to N + 1, in place on the parsed document. Version 1 is the first."""
+
+
+def load_config(path: Path) -> Config:
+    """Read and check `path`; a file of an older version is migrated and the old one kept beside it.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, has an unknown key or a value out of range.
+    """
+    return parse_config(_read(path), path)
+
+
+def parse_config(text: str, path: Path) -> Config:
+    """Check the text of a config file; `path` only names it in errors.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
+    try:
+        return msgspec.convert(raw, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{path}: {_explain(str(error))}") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path} does not exist. Start in the project's folder, or name the file with --config."
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
+
+
+def _explain(message: str) -> str:
+    """Put the key first and name the nearest known key: `chat.merge_windw: unknown; did you mean merge_window?`."""
+    where = re.search(r" - at `\$\.?(.*?)`$", message)
+    section = where.group(1) if where else ""
+    plain = message[: where.start()] if where else message
+    unknown = re.search(r"unknown field `(.*)`", plain)
+    if unknown is None:
+        return f"{section or 'top level'}: {plain}"
+    key = unknown.group(1)
+    names = _key_names(section)
+    near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
+    hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(names)}."
+    return f"{f'{section}.{key}' if section else key}: unknown key; {hint}"
+
+
+def _key_names(section: str) -> list[str]:
+    owner = getattr(Config(), section, None) if section else Config()
+    return [f.name for f in msgspec.structs.fields(owner)] if isinstance(owner, Struct) else []
+
+
+def migrate_config(path: Path, migrations: dict[int, Migration] | None = None, target: int = VERSION) -> list[int]:
+    """Bring an older file to `target`; the old one stays beside it as `NAME.vN.bak`.
+
+    Returns:
+        The versions left behind, oldest first; empty when the file was current.
+
+    Raises:
+        ConfigError: the file is newer than this program, or there is no step from its version.
+    """
+    steps = MIGRATIONS if migrations is None else migrations
+    document = _parse_document(path)
+    version = document.get("version", 1)
+    if not isinstance(version, int) or version > target:
+        raise ConfigError(
+            f"{path}: version {version!r} is not one this program knows (up to {target}). Update the program."
+        )
+    left: list[int] = []
+    while version < target:
+        if version not in steps:
+            raise ConfigError(f"{path}: version {version} cannot be migrated. Start from the shipped config.toml.")
+        if not left:
+            shutil.copy2(path, path.with_name(f"{path.name}.v{version}.bak"))
+        steps[version](document)
+        left.append(version)
+        version += 1
+        document["version"] = version
+    if left:
+        _write(path, tomlkit.dumps(document))
+    return left
+
+
+def _parse_document(path: Path) -> tomlkit.TOMLDocument:
+    try:
+        return tomlkit.parse(_read(path))
+    except tomlkit.exceptions.ParseError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file whole: a crash leaves the old one or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+# --- editing and watching ----------------------------------------------------------------------------------------
+
+
+def get_key(config: Config, key: str) -> Any:
+    """The value at `section.name`.
+
+    Raises:
+        ConfigError: there is no such key; the text names the nearest.
+    """
+    section, _, name = key.partition(".")
+    owner = getattr(config, section, None)
+    if isinstance(owner, Section) and name in type(owner).__struct_fields__:
+        return getattr(owner, name)
+    near = difflib.get_close_matches(key, [k.path for k in config_keys()], n=1, cutoff=0.4)
+    raise ConfigError(f"{key}: no such key" + (f"; did you mean `{near[0]}`?" if near else "."))
+
+
+def set_key(path: Path, key: str, value: str) -> Config:
+    """Write one key into the file, comments kept, and return the new configuration.
+
+    `value` is TOML (`0.5`, `true`, `[1, 2]`); what is not valid TOML is taken as a string.
+
+    Raises:
+        ConfigError: no such key, or the value is out of range; the file is left as it was.
+    """
+    get_key(Config(), key)
+    document = _parse_document(path)
+    section, _, name = key.partition(".")
+    table = document.setdefault(section, tomlkit.table())
+    try:
+        parsed = tomlkit.value(value)
+    except tomlkit.exceptions.TOMLKitError:
+        parsed = tomlkit.item(value)
+    table[name] = parsed
+    text = tomlkit.dumps(document)
+    config = parse_config(text, path)
+    _write(path, text)
+    return config
+
+
+def changed_keys(old: Config, new: Config) -> list[Key]:
+    """The keys whose values differ, in file order."""
+    return [key for key in config_keys() if get_key(old, key.path) != get_key(new, key.path)]
+
+
+def shown_value(key: str, value: Any) -> str:
+    """A value as a person may see it: secrets are masked."""
+    return "***" if key in SECRET_KEYS and value not in ("", "auto") else repr(value)
+
+
+async def watch_config(path: Path, interval: float = 0.5) -> AsyncIterator[Config | ConfigError]:
+    """Yield the configuration after each saved change, or the error that makes the file unusable.
+
+    Polling the file's stamp sees every editor's way of saving, on network and container mounts too.
+    """
+    seen = _stamp(path)
+    while True:
+        await asyncio.sleep(interval)
+        stamp = _stamp(path)
+        if stamp == seen:
+            continue
+        seen = stamp
+        try:
+            yield load_config(path)
+        except ConfigError as error:
+            yield error
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -1,0 +1,81 @@
+"""Every error this package raises on purpose.
+
+The tree::
+
+    BotError
+    ├── ConfigError            config.toml is missing, malformed or out of range
+    ├── FrameError             a WebSocket frame is not OneBot v11
+    ├── ActionError            an action did not come back ok
+    │   ├── NotConnected       the account has no connection to send on
+    │   ├── ActionFailed       the client answered `failed`: it was not done
+    │   └── ActionUnknown      no answer, or an ambiguous one: it may have been done
+    ├── MediaError             a picture or file could not be fetched
+    ├── FetchError             a model could not be downloaded
+    ├── ModelError             the model cannot be loaded or used
+    │   └── RequestError       this one request cannot be served by this model
+    ├── StoreError             the database or the index cannot be used
+    └── CommandError           what a person typed as a command cannot be done
+
+Messages are for the person who has to act on them: they name the file, key or command and the fix.
+"""
+
+
+class BotError(Exception):
+    """Base of every error raised on purpose; its text is fit to be shown to the operator."""
+
+
+class ConfigError(BotError):
+    """config.toml is missing, malformed or has a value out of range."""
+
+
+class FrameError(BotError):
+    """A WebSocket frame is not JSON, or not a OneBot v11 object."""
+
+
+class ActionError(BotError):
+    """An action did not come back with `status: ok`."""
+
+
+class NotConnected(ActionError):
+    """The account has no open connection that takes actions, so nothing was sent."""
+
+
+class ActionFailed(ActionError):
+    """The OneBot client answered `failed`: what was asked was not done."""
+
+    def __init__(self, action: str, retcode: int, wording: str) -> None:
+        super().__init__(f"{action} failed with retcode {retcode}: {wording}")
+        self.action = action
+        self.retcode = retcode
+        self.wording = wording
+
+
+class ActionUnknown(ActionError):
+    """No answer came in time, or QQ's own confirmation did not: the action may have been done.
+
+    Never repeat the action on this error: a message would be sent twice.
+    """
+
+
+class MediaError(BotError):
+    """A picture or a file could not be fetched, is too large, or its address is refused."""
+
+
+class FetchError(BotError):
+    """A model could not be downloaded or does not match its checksum."""
+
+
+class ModelError(BotError):
+    """The model folder cannot be loaded, or the model cannot go on."""
+
+
+class RequestError(ModelError):
+    """One request cannot be served: the prompt does not fit, or a parameter is out of range."""
+
+
+class StoreError(BotError):
+    """The database or the vector index cannot be opened, read or written."""
+
+
+class CommandError(BotError):
+    """A command cannot be carried out as typed; the text is shown to the person who typed it."""

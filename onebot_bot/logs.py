@@ -1,0 +1,111 @@
+"""structlog set-up: lines in the look QQ-bot users know, written off the event loop.
+
+`MM-DD HH:MM:SS [INFO] module | text key=value`, on the console and in a rotating file. Loggers bind the chat and the
+request with `structlog.contextvars`.
+"""
+
+import logging
+import logging.handlers
+import os
+import queue
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+FILE_BYTES = 10 * 2**20
+FILES_KEPT = 5
+STAMP = "%m-%d %H:%M:%S"
+
+
+@contextmanager
+def logging_to(level: str, file: Path | None) -> Iterator[None]:
+    """Send every log line to standard error and to `file` (rotated at 10 MiB, five kept) until the block ends.
+
+    A listener thread does the writing, so a slow disk or terminal never holds the event loop.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if file is not None:
+        handlers.append(_file_handler(file))
+    records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    for handler in handlers:
+        handler.setFormatter(_formatter())
+    listener = logging.handlers.QueueListener(records, *handlers)
+    root = logging.getLogger()
+    root.handlers = [_Passing(records)]
+    set_level(level)
+    _configure()
+    listener.start()
+    try:
+        yield
+    finally:
+        listener.stop()
+        root.handlers = []
+        for handler in handlers:
+            handler.close()
+
+
+def set_level(level: str) -> None:
+    """Write lines of `level` and above from now on."""
+    logging.getLogger().setLevel(level.upper())
+    # Libraries speak only when something is wrong: their info lines mean nothing to an operator.
+    for library in ("websockets", "aiohttp", "apscheduler", "asyncio", "filelock", "urllib3", "httpx"):
+        logging.getLogger(library).setLevel("WARNING")
+
+
+class _Passing(logging.handlers.QueueHandler):
+    """Hands the record on as it is: the formatter runs in the listener, and nothing leaves this process."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        return record
+
+
+def _file_handler(file: Path) -> logging.Handler:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.handlers.RotatingFileHandler(
+        file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+    )
+    os.chmod(file, 0o600)  # noqa: PTH101 - messages of private chats: the owner's eyes only
+    return handler
+
+
+def _configure() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            # What is bound and what was raised belong to the calling thread; the rest is the listener's work.
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt=STAMP, utc=False),
+            structlog.processors.format_exc_info,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def _formatter() -> logging.Formatter:
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            structlog.processors.TimeStamper(fmt=STAMP, utc=False),
+            structlog.processors.format_exc_info,
+        ],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
+    )
+
+
+def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
+    """One line: time, level, module, text, then what was bound; a traceback follows on its own lines."""
+    stamp, level, text = event.pop("timestamp"), event.pop("level"), event.pop("event")
+    module = event.pop("logger", "").removeprefix("onebot_bot.")
+    trace = event.pop("exception", None)
+    extras = "".join(f" {key}={value}" for key, value in event.items())
+    line = f"{stamp} [{level.upper()}] {module} | {text}{extras}"
+    return f"{line}\n{trace}" if trace else line
