@@ -1,0 +1,211 @@
+"""What a model folder holds, found out from its JSON files alone: in milliseconds and without torch.
+
+A folder is in the Hugging Face layout: config.json, weights in safetensors, a tokenizer and a chat template.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from onebot_bot.errors import ModelError
+
+INCOMPLETE = ".incomplete"
+"""Marker in a folder whose download is not verified to its end; its text is the name that was fetched."""
+
+ARCHITECTURES: Mapping[str, bool] = {
+    "LlamaForCausalLM": False,
+    "Qwen2ForCausalLM": False,
+    "Qwen3ForCausalLM": False,
+    "Qwen3VLForConditionalGeneration": True,
+}
+"""The architectures the engine runs, and whether each takes pictures."""
+
+MAX_HEADER = 100_000_000
+"""Longest safetensors header, bytes: the format's own limit."""
+
+_CONFIG = "config.json"
+_WEIGHTS = "model.safetensors"
+_INDEX = "model.safetensors.index.json"
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_TEMPLATES = ("chat_template.jinja", "chat_template.json")
+_IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+
+
+class ModelFolder(Struct, frozen=True, kw_only=True):
+    """A folder that has everything the engine needs.
+
+    Attributes:
+        path: the folder.
+        architecture: the class of transformers that runs it, a key of `ARCHITECTURES`.
+        model_type: transformers' name of the family, such as `llama` or `qwen3_vl`.
+        sees: whether the model takes pictures.
+        context: longest prompt plus answer the model was made for, tokens.
+    """
+
+    path: Path
+    architecture: str
+    model_type: str
+    sees: bool
+    context: int
+
+
+def check_model_folder(path: Path) -> ModelFolder:
+    """Check that `path` is a whole model of a known architecture.
+
+    Raises:
+        ModelError: anything is missing, cut short or unknown; the text names the command that mends it.
+    """
+    _check_complete(path)
+    config = _read_object(path / _CONFIG, _refetch(path))
+    architecture = _architecture(path, config)
+    sees = ARCHITECTURES[architecture]
+    _check_weights(path)
+    _check_tokenizer(path)
+    if sees and not _any_file(path, _IMAGE_PROCESSORS):
+        raise ModelError(
+            f"{path}: no {_IMAGE_PROCESSORS[0]}, which a model with eyes needs. {_refetch(path)}"
+        )
+    return ModelFolder(
+        path=path,
+        architecture=architecture,
+        model_type=str(config.get("model_type", "")),
+        sees=sees,
+        context=_context(path, config),
+    )
+
+
+def _refetch(path: Path) -> str:
+    """The sentence with the command that fetches this folder (again)."""
+    return f"Fetch it again with `onebot-bot fetch {_fetched_name(path)}`; what is already there is kept."
+
+
+def _fetched_name(path: Path) -> str:
+    """The name that was fetched into `path`: the marker tells; else `fetch NAME` wrote to models/NAME."""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return (path / INCOMPLETE).read_text(encoding="utf-8").strip() or path.name
+    return path.name
+
+
+def _check_complete(path: Path) -> None:
+    if not path.is_dir():
+        raise ModelError(
+            f"{path}: no such model folder. Fetch one with `onebot-bot fetch {path.name or 'trial'}` "
+            "(`onebot-bot fetch --help` lists the names), or set `path` in [model] of config.toml."
+        )
+    if (path / INCOMPLETE).exists():
+        command = f"onebot-bot fetch {_fetched_name(path)}"
+        raise ModelError(
+            f"{path}: the download was not finished. Run `{command}` again: it goes on where it stopped."
+        )
+
+
+def _read_object(path: Path, mend: str) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path.parent}: no {path.name}, so this is not a model folder. {mend}") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}. {mend}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path}: not a JSON object. {mend}")
+    return value
+
+
+def _architecture(path: Path, config: Mapping[str, Any]) -> str:
+    named = config.get("architectures")
+    names = [str(name) for name in named] if isinstance(named, list) else []
+    for name in names:
+        if name in ARCHITECTURES:
+            return name
+    raise ModelError(
+        f"{path}: architecture {', '.join(names) or 'not named in config.json'} is not supported; "
+        f"supported: {', '.join(ARCHITECTURES)}. Fetch such a model, for example with "
+        "`onebot-bot fetch qwen3-vl-4b`, and set `path` in [model] of config.toml."
+    )
+
+
+def _context(path: Path, config: Mapping[str, Any]) -> int:
+    """Tokens; a model that sees keeps the figure in its `text_config`."""
+    text = config.get("text_config")
+    for owner in (text if isinstance(text, dict) else {}, config):
+        value = owner.get("max_position_embeddings")
+        if isinstance(value, int) and value > 0:
+            return value
+    raise ModelError(f"{path / _CONFIG}: max_position_embeddings is missing. {_refetch(path)}")
+
+
+# --- weights ---------------------------------------------------------------------------------------------
+
+
+def _check_weights(path: Path) -> None:
+    missing = [name for name in _shards(path) if not (path / name).is_file()]
+    if missing:
+        raise ModelError(f"{path}: weights are missing: {', '.join(missing)}. {_refetch(path)}")
+    for name in _shards(path):
+        _check_safetensors(path / name)
+
+
+def _shards(path: Path) -> list[str]:
+    if not (path / _INDEX).exists():
+        return [_WEIGHTS]
+    weights = _read_object(path / _INDEX, _refetch(path)).get("weight_map")
+    if not isinstance(weights, dict) or not weights:
+        raise ModelError(f"{path / _INDEX}: no weight_map. {_refetch(path)}")
+    return sorted({str(name) for name in weights.values()})
+
+
+def _check_safetensors(path: Path) -> None:
+    """Compare the size with what the header promises: 8 bytes of length, the header, then the tensors."""
+    size = path.stat().st_size
+    try:
+        promised = _promised_size(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(f"{path}: not a safetensors file. {_mend_file(path)}") from error
+    if size != promised:
+        raise ModelError(f"{path}: {size} bytes where its header says {promised}. {_mend_file(path)}")
+
+
+def _mend_file(path: Path) -> str:
+    """A fetch skips files of the right size, so a broken one is deleted first."""
+    return f"Delete it, then fetch it again with `onebot-bot fetch {_fetched_name(path.parent)}`."
+
+
+def _promised_size(path: Path) -> int:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 2 <= length <= MAX_HEADER:
+            raise ValueError(length)
+        header = json.loads(file.read(length))
+    return 8 + length + max(_tensor_ends(header), default=0)
+
+
+def _tensor_ends(header: Mapping[str, Any]) -> Iterator[int]:
+    for name, tensor in header.items():
+        if name != "__metadata__":
+            yield int(tensor["data_offsets"][1])
+
+
+# --- tokenizer -------------------------------------------------------------------------------------------
+
+
+def _check_tokenizer(path: Path) -> None:
+    if not _any_file(path, _TOKENIZERS):
+        raise ModelError(f"{path}: no tokenizer ({_TOKENIZERS[0]}). {_refetch(path)}")
+    if not _any_file(path, _TEMPLATES) and not _has_inline_template(path):
+        raise ModelError(
+            f"{path}: no chat template, so this is a base model that cannot chat. "
+            "Fetch its Instruct variant, for example with `onebot-bot fetch qwen3-4b`."
+        )
+
+
+def _has_inline_template(path: Path) -> bool:
+    file = path / "tokenizer_config.json"
+    return file.exists() and bool(_read_object(file, _refetch(path)).get("chat_template"))
+
+
+def _any_file(path: Path, names: tuple[str, ...]) -> bool:
+    return any((path / name).is_file() for name in names)
