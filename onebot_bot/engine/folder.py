@@ -80,7 +80,7 @@ def check_model_folder(path: Path) -> ModelFolder:
 
 def _refetch(path: Path) -> str:
     """The sentence with the command that fetches this folder (again)."""
-    return f"Fetch it again with `onebot-bot fetch {_fetched_name(path)}`; what is already there is kept."
+    return f"Fetch it again with `onebot-bot fetch {_fetched_name(path)}`; what is right already is kept."
 
 
 def _fetched_name(path: Path) -> str:
@@ -164,14 +164,9 @@ def _check_safetensors(path: Path) -> None:
     try:
         promised = _promised_size(path)
     except (OSError, ValueError, TypeError) as error:
-        raise ModelError(f"{path}: not a safetensors file. {_mend_file(path)}") from error
+        raise ModelError(f"{path}: not a safetensors file. {_refetch(path.parent)}") from error
     if size != promised:
-        raise ModelError(f"{path}: {size} bytes where its header says {promised}. {_mend_file(path)}")
-
-
-def _mend_file(path: Path) -> str:
-    """A fetch skips files of the right size, so a broken one is deleted first."""
-    return f"Delete it, then fetch it again with `onebot-bot fetch {_fetched_name(path.parent)}`."
+        raise ModelError(f"{path}: {size} bytes where its header says {promised}. {_refetch(path.parent)}")
 
 
 def _promised_size(path: Path) -> int:

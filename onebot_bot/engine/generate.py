@@ -1,0 +1,318 @@
+"""The decode loop: prefill, decode, recall, sample, one forward pass a step.
+
+Every input enters as an embedding, so a recall only replaces what is fed next. Positions are explicit per answer:
+Qwen3-VL keeps its rope offset on the module, which interleaved answers would overwrite for each other.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from onebot_bot.engine.model import LoadedModel
+from onebot_bot.engine.recall import inject, pool
+from onebot_bot.engine.render import THINK, Rendered, TextStream
+from onebot_bot.engine.request import (
+    FinishReason,
+    Generation,
+    GenerationResult,
+    Recalled,
+    RecallHit,
+    RecallPolicy,
+    Usage,
+    Vector,
+)
+from onebot_bot.engine.sampling import Sampler
+from onebot_bot.engine.worker import stop_reason
+from onebot_bot.errors import BotError, ModelError, RequestError
+
+PREFILL_CHUNK = 512
+"""Prompt tokens a step: bounds how long an interrupt or another answer waits."""
+
+EMBED_BATCH = 32
+EMBED_TOKENS = 512
+
+
+class Sequence:
+    """One answer in progress."""
+
+    def __init__(self, generation: Generation, model: LoadedModel, rendered: Rendered, dropped: int) -> None:
+        self.generation = generation
+        self.outcome: GenerationResult | BotError | None = None
+        self.rendered = rendered
+        self.cache = DynamicCache(config=model.network.config.get_text_config())
+        self.fed = 0
+        """Prompt tokens that are in the cache."""
+        self.rope_delta = 0
+        """Rope position minus cache position; pictures take fewer positions than tokens."""
+        self.last_fed = rendered.ids[-1]
+        """The token at the newest cache position; what decides whether its hidden state is a query."""
+        self.next_input: Tensor | None = None
+        """Embeddings `[1, n, d]` to feed next, once the prompt is in."""
+        self.recalls: list[Recalled] = []
+        self.new_tokens = 0
+        self._dropped = dropped
+        self._stream = TextStream(model.renderer)
+        self._text: list[str] = [f"{THINK}\n"] if rendered.thinks else []
+        self._delta = "".join(self._text)
+        self._started = time.monotonic()
+        self._first_token = 0.0
+        room = len(rendered.ids) + generation.request.sampling.max_new_tokens + 64
+        self._ids = torch.zeros(max(room, model.context) + 64, dtype=torch.long, device=model.device)
+        self._ids[: len(rendered.ids)] = torch.tensor(rendered.ids, device=model.device)
+        self._length = len(rendered.ids)
+        self.sampler = Sampler(generation.request.sampling, len(rendered.ids), model.device)
+
+    @property
+    def ids(self) -> Tensor:
+        """Every id so far `[T]`, prompt and placeholders included."""
+        return self._ids[: self._length]
+
+    @property
+    def positions(self) -> int:
+        """Cache positions taken."""
+        return int(self.cache.get_seq_length())
+
+    def append(self, token: int) -> None:
+        """Note an id that takes the next position."""
+        self._ids[self._length] = token
+        self._length += 1
+
+    def write(self, token: int) -> None:
+        """Note a sampled token and the text it completes."""
+        self.append(token)
+        self.new_tokens += 1
+        if not self._first_token:
+            self._first_token = time.monotonic()
+        text = self._stream.feed(token)
+        self._text.append(text)
+        self._delta += text
+
+    def take_delta(self) -> str:
+        """The text that became whole since the last call."""
+        delta, self._delta = self._delta, ""
+        return delta
+
+    def finish(self, reason: FinishReason) -> None:
+        """Settle the outcome; the text so far is kept whatever the reason."""
+        now, submitted = time.monotonic(), self.generation.submitted
+        self.outcome = GenerationResult(
+            text="".join(self._text),
+            finish_reason=reason,
+            recalls=tuple(self.recalls),
+            usage=Usage(
+                prompt_tokens=len(self.rendered.ids),
+                new_tokens=self.new_tokens,
+                dropped_turns=self._dropped,
+                queued=self._started - submitted,
+                first_token=(self._first_token or now) - submitted,
+                total=now - submitted,
+            ),
+        )
+
+
+class Generator:
+    """The runner of the worker thread: one model, several answers, one forward each a step."""
+
+    def __init__(self, model: LoadedModel) -> None:
+        self.model = model
+        recall, recall_end, pad = model.renderer.memory_ids
+        self._recall, self._recall_end, self._pad = recall, recall_end, pad
+        self._bans = {
+            asking: torch.tensor(ids, device=model.device)
+            for asking, ids in {True: [pad], False: [recall, pad]}.items()
+        }
+
+    @property
+    def device(self) -> str:
+        """For people: where and in what the model runs."""
+        return f"{self.model.device} {str(self.model.dtype).removeprefix('torch.')}"
+
+    @property
+    def trained_recall(self) -> bool:
+        """Whether the weights were trained to ask for memories."""
+        return self.model.trained_recall
+
+    def memory(self) -> int:
+        """Bytes in use: on the card, or on a CPU what the weights take."""
+        if self.model.device.type == "cuda":
+            return int(torch.cuda.memory_allocated(self.model.device))
+        return sum(p.numel() * p.element_size() for p in self.model.network.parameters())
+
+    def start(self, generation: Generation) -> Sequence:
+        """Check and render a request.
+
+        Raises:
+            RequestError: a parameter is out of range or the prompt does not fit the window.
+        """
+        request = generation.request
+        request.sampling.check()
+        budget = self.model.context - request.sampling.max_new_tokens
+        if budget < 1:
+            raise RequestError(
+                f"generation.max_new_tokens is {request.sampling.max_new_tokens}, the window {self.model.context} "
+                "tokens: nothing is left for the prompt"
+            )
+        rendered, dropped = self.model.renderer.fit_conversation(request.conversation, budget)
+        return Sequence(generation, self.model, rendered, dropped)
+
+    @torch.inference_mode()
+    def step(self, running: list[Sequence]) -> None:
+        """Advance each answer by one forward pass; a failure ends only the answer it happened in."""
+        for sequence in running:
+            try:
+                self._advance(sequence)
+            except BotError as error:
+                sequence.outcome = error
+            except Exception as error:  # noqa: BLE001 - one answer's failure must not end the others
+                sequence.outcome = ModelError(f"generation failed: {type(error).__name__}: {error}")
+
+    def _advance(self, sequence: Sequence) -> None:
+        """One forward pass, and what follows from its last hidden state."""
+        # 1. An interrupt or the clock, before every forward.
+        if (reason := stop_reason(sequence.generation)) is not None:
+            sequence.finish(reason)
+            return
+        # 2. The forward: a chunk of the prompt, a token, or a memory.
+        hidden = self._prefill(sequence) if sequence.next_input is None else self._decode(sequence)
+        if hidden is None:
+            return
+        # 3. At `<recall>` the hidden state is a query; what it finds is fed next, and no token is sampled.
+        policy = sequence.generation.request.recall
+        if sequence.last_fed == self._recall and self._may_recall(sequence, policy):
+            assert policy is not None  # noqa: S101 - _may_recall
+            self._recall_memory(sequence, policy, hidden)
+            return
+        # 4. Otherwise a token.
+        self._sample(sequence, hidden, asking=self._may_recall(sequence, policy))
+
+    def _prefill(self, sequence: Sequence) -> Tensor | None:
+        """Feed the next chunk of the prompt; the last hidden state `[d]` once all of it is in."""
+        ids, images = sequence.rendered.ids, sequence.rendered.images
+        if images:
+            hidden = self._prefill_pictures(sequence)
+        else:
+            chunk = ids[sequence.fed : sequence.fed + PREFILL_CHUNK]
+            hidden = self._forward(sequence, self.model.embed_ids(chunk))
+            sequence.fed += len(chunk)
+        return hidden if sequence.fed == len(ids) else None
+
+    def _prefill_pictures(self, sequence: Sequence) -> Tensor:
+        """Feed the whole prompt at once: the model scatters its pictures over their placeholders by itself."""
+        rendered, body = sequence.rendered, self.model.network.model
+        ids = torch.tensor([rendered.ids], device=self.model.device)
+        pixels = torch.cat([image["pixel_values"] for image in rendered.images]).to(self.model.device, self.model.dtype)
+        grid = torch.cat([image["image_grid_thw"] for image in rendered.images]).to(self.model.device)
+        kinds = (ids == self.model.renderer.image_token).int()
+        rope, delta = body.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grid)
+        sequence.rope_delta = int(delta)
+        text = torch.arange(len(rendered.ids), device=self.model.device).expand(1, 1, -1)
+        out = body(
+            input_ids=ids,
+            pixel_values=pixels,
+            image_grid_thw=grid,
+            mm_token_type_ids=kinds,
+            position_ids=torch.cat([text, rope]),
+            past_key_values=sequence.cache,
+            use_cache=True,
+        )
+        sequence.fed = len(rendered.ids)
+        hidden: Tensor = out.last_hidden_state[0, -1]
+        return hidden
+
+    def _decode(self, sequence: Sequence) -> Tensor:
+        assert sequence.next_input is not None  # noqa: S101 - the caller looked
+        return self._forward(sequence, sequence.next_input)
+
+    def _forward(self, sequence: Sequence, embeddings: Tensor) -> Tensor:
+        """Run `[1, n, d]` through the body at the next n positions; the last hidden state `[d]`."""
+        start = sequence.positions
+        text = torch.arange(start, start + embeddings.shape[1], device=self.model.device).unsqueeze(0)
+        positions = text
+        if self.model.multimodal_rope:
+            positions = torch.stack([text, *[text + sequence.rope_delta] * 3])
+        out = self.model.network.model(
+            inputs_embeds=embeddings, position_ids=positions, past_key_values=sequence.cache, use_cache=True
+        )
+        hidden: Tensor = out.last_hidden_state[0, -1]
+        return hidden
+
+    # --- recall --------------------------------------------------------------------------------------------------
+
+    def _may_recall(self, sequence: Sequence, policy: RecallPolicy | None) -> bool:
+        return policy is not None and len(sequence.recalls) < policy.max_recalls
+
+    def _recall_memory(self, sequence: Sequence, policy: RecallPolicy, hidden: Tensor) -> None:
+        """Search with the hidden state and feed the memory's vectors at the next positions."""
+        query: Vector = self.model.query_head(hidden).cpu().numpy()
+        hit = policy.search(query)
+        if hit is not None and hit.score < policy.floor:
+            hit = None
+        sequence.recalls.append(
+            Recalled(
+                at=sequence.new_tokens,
+                memory_id=hit.memory_id if hit else None,
+                score=hit.score if hit else None,
+                text=hit.text if hit else "",
+            )
+        )
+        sequence.next_input = self._memory_input(hit)
+        sequence.last_fed = self._pad
+        for _ in range(sequence.next_input.shape[1]):
+            sequence.append(self._pad)
+
+    def _memory_input(self, hit: RecallHit | None) -> Tensor:
+        """`[1, n, d]`: the memory's vectors, or `<|memory_pad|>`'s own embedding: nothing comes to mind."""
+        vectors = None if hit is None else torch.from_numpy(np.ascontiguousarray(hit.vectors))
+        count = 1 if vectors is None else vectors.shape[0]
+        pads = self.model.embed_ids([self._pad] * count)
+        if vectors is None:
+            return pads
+        rows = torch.zeros(count, dtype=torch.long, device=pads.device)
+        return inject(pads, rows, torch.arange(count, device=pads.device), vectors.to(pads.device))
+
+    # --- sampling ------------------------------------------------------------------------------------------------
+
+    def _sample(self, sequence: Sequence, hidden: Tensor, *, asking: bool) -> None:
+        token = sequence.sampler.pick(self.model.logits(hidden), sequence.ids, self._bans[asking])
+        if token in self.model.renderer.eos:
+            sequence.new_tokens += 1
+            sequence.finish(FinishReason.STOP)
+            return
+        sequence.write(token)
+        limit = sequence.generation.request.sampling.max_new_tokens
+        if sequence.new_tokens >= limit or sequence.positions + 1 >= self.model.context:
+            sequence.finish(FinishReason.LENGTH)
+            return
+        sequence.last_fed = token
+        sequence.next_input = self.model.embed_ids([token])
+
+    # --- keys ----------------------------------------------------------------------------------------------------
+
+    @torch.inference_mode()
+    def embed(self, texts: list[str]) -> Vector:
+        """Keys `[n, d]` float32: the mean of the last hidden states, not centred."""
+        batches = [self._embed_batch(texts[i : i + EMBED_BATCH]) for i in range(0, len(texts), EMBED_BATCH)]
+        if not batches:
+            return np.zeros((0, self.model.embeddings.weight.shape[1]), np.float32)
+        return np.concatenate(batches)
+
+    def _embed_batch(self, texts: list[str]) -> Vector:
+        rows = [self.model.renderer.encode_text(text)[:EMBED_TOKENS] or [self._pad] for text in texts]
+        width = max(len(row) for row in rows)
+        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=self.model.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=self.model.device)
+        out: Any = self.model.network.model(
+            inputs_embeds=self.model.embeddings(ids), attention_mask=mask, use_cache=False
+        )
+        keys: Vector = pool(out.last_hidden_state, mask).cpu().numpy()
+        return keys
+
+    @torch.inference_mode()
+    def project(self, keys: Vector) -> Vector:
+        """Values `[n, d]` float32 of unit keys `[n, d]`: what is injected when such a memory is recalled."""
+        values: Vector = self.model.projector(torch.from_numpy(keys).to(self.model.device)).cpu().numpy()
+        return values

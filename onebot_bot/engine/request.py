@@ -1,0 +1,249 @@
+"""What is asked of the engine and what comes back: values that both threads may hold. No torch."""
+
+import asyncio
+import enum
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from onebot_bot.errors import BotError, RequestError
+
+Role = Literal["system", "user", "assistant"]
+Vector = NDArray[np.float32]
+T = TypeVar("T")
+
+RECALL = "<recall>"
+RECALL_END = "</recall>"
+MEMORY_PAD = "<|memory_pad|>"
+MEMORY_TOKENS = (RECALL, RECALL_END, MEMORY_PAD)
+"""Appended to every tokenizer in this order (design: ids 151669-151671 on Qwen3-VL)."""
+
+
+class Text(Struct, frozen=True):
+    """Words of a person, a file or the model: never becomes a special token, whatever it spells."""
+
+    text: str
+
+
+class Control(Struct, frozen=True):
+    """Text of our own in which special tokens are special."""
+
+    text: str
+
+
+class Picture(Struct, frozen=True):
+    """An encoded image (PNG, JPEG, WebP, GIF: the first frame)."""
+
+    data: bytes
+
+
+Part = Text | Control | Picture
+
+
+class Turn(Struct, frozen=True):
+    """One turn of a conversation."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+
+class Conversation(Struct, frozen=True):
+    """What the model sees.
+
+    `opening` begins the answer itself (an activation phrase, `<recall>`); `thinking` is handed to the chat template.
+    """
+
+    turns: tuple[Turn, ...]
+    opening: tuple[Part, ...] = ()
+    thinking: bool = False
+
+
+class SamplingParams(Struct, frozen=True, kw_only=True):
+    """How tokens are chosen. Temperature 0 is greedy; a seed makes an answer repeatable."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    seed: int | None = None
+    max_new_tokens: int = 256
+
+    def check(self) -> None:
+        """Raise RequestError, naming the parameter and its range, when one is out of range."""
+        checks = {
+            "temperature (>= 0)": self.temperature >= 0,
+            "top_p (in (0, 1])": 0 < self.top_p <= 1,
+            "top_k (>= 0)": self.top_k >= 0,
+            "min_p (in [0, 1])": 0 <= self.min_p <= 1,
+            "repetition_penalty (> 0)": self.repetition_penalty > 0,
+            "max_new_tokens (>= 1)": self.max_new_tokens >= 1,
+        }
+        if bad := [name for name, fine in checks.items() if not fine]:
+            raise RequestError(f"sampling parameter out of range: {', '.join(bad)}")
+
+
+class RecallHit(Struct, frozen=True):
+    """A memory found by a recall; `vectors` `[n, d]` float32 go in at the next n positions."""
+
+    memory_id: int
+    score: float
+    text: str
+    vectors: Vector
+
+
+class RecallPolicy(Struct, frozen=True):
+    """How a request may recall.
+
+    `search` is called on the GPU thread with the unit query `[d]` float32 and returns the best memory in the
+    request's scope, or None when there is none; hits below `floor` (cosine) count as none.
+    """
+
+    search: Callable[[Vector], RecallHit | None]
+    floor: float
+    max_recalls: int
+
+
+class Recalled(Struct, frozen=True):
+    """One recall that happened: at which new token, what was found (None: nothing comes to mind), how near."""
+
+    at: int
+    memory_id: int | None
+    score: float | None
+    text: str
+
+
+class GenerationRequest(Struct, frozen=True, kw_only=True):
+    """One answer to write. `timeout` is in seconds and counts from the submission, the wait in the queue included."""
+
+    conversation: Conversation
+    sampling: SamplingParams
+    recall: RecallPolicy | None = None
+    timeout: float = 180.0
+
+
+class FinishReason(enum.Enum):
+    """Why an answer ended; an interrupt is a value, so what was written so far survives."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    INTERRUPTED = "interrupted"
+    TIMEOUT = "timeout"
+
+
+class Usage(Struct, frozen=True, kw_only=True):
+    """What an answer cost; times in seconds since the submission."""
+
+    prompt_tokens: int = 0
+    new_tokens: int = 0
+    dropped_turns: int = 0
+    queued: float = 0.0
+    first_token: float = 0.0
+    total: float = 0.0
+
+
+class GenerationResult(Struct, frozen=True, kw_only=True):
+    """A finished answer: the raw text, thinking and recalls included."""
+
+    text: str
+    finish_reason: FinishReason
+    recalls: tuple[Recalled, ...] = ()
+    usage: Usage = Usage()
+
+
+class Generation:
+    """An answer being written: iterate for text deltas, or await `result()`.
+
+    Both raise the BotError that made this one answer fail. Belongs to the event loop it was submitted on; only
+    `interrupted` is read by the other thread.
+    """
+
+    def __init__(self, request: GenerationRequest) -> None:
+        self.request = request
+        self.submitted = time.monotonic()
+        self.interrupted = False  # set once, by the loop; read by the GPU thread before every forward
+        self._deltas: deque[str] = deque()
+        self._outcome: asyncio.Future[GenerationResult] = asyncio.get_running_loop().create_future()
+        self._news = asyncio.Event()
+
+    def interrupt(self) -> None:
+        """Stop at the next token; the result then carries what was written, with INTERRUPTED."""
+        self.interrupted = True
+
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known."""
+        return self._outcome.done()
+
+    async def result(self) -> GenerationResult:
+        """The finished answer.
+
+        Raises:
+            BotError: this answer failed; others go on.
+        """
+        return await asyncio.shield(self._outcome)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        """Text deltas in order; never splits a character."""
+        while True:
+            while self._deltas:
+                yield self._deltas.popleft()
+            if self._outcome.done():
+                self._outcome.result()
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    def push(self, delta: str) -> None:
+        """Add text (engine only, on the loop)."""
+        self._deltas.append(delta)
+        self._news.set()
+
+    def finish(self, outcome: GenerationResult | BotError) -> None:
+        """Settle the outcome (engine only, on the loop); later calls change nothing."""
+        if self._outcome.done():
+            return
+        if isinstance(outcome, GenerationResult):
+            self._outcome.set_result(outcome)
+        else:
+            self._outcome.set_exception(outcome)
+            self._outcome.exception()  # a waiter that went away must not make the loop complain
+        self._news.set()
+
+
+class EngineStatus(Struct, frozen=True, kw_only=True):
+    """What /status shows. Rates in tokens a second over the last answers; memory in bytes."""
+
+    state: str
+    model: str
+    device: str = ""
+    memory: int = 0
+    running: int = 0
+    queued: int = 0
+    answers: int = 0
+    tokens_per_second: float = 0.0
+    first_token: float = 0.0
+    trained_recall: bool = False
+
+
+class Engine(Protocol):
+    """The seam between chats and the model; a second machine would attach here."""
+
+    def submit(self, request: GenerationRequest) -> Generation:
+        """Queue an answer; never blocks and never raises: a failure is the generation's outcome."""
+
+    async def embed(self, texts: list[str]) -> Vector:
+        """Keys `[n, d]` float32 of texts, not centred, made between two decode steps."""
+
+    async def run_exclusive(self, job: Callable[[Any], T]) -> T:
+        """Run `job(runner)` on the model's thread once no answer is running; answers asked for meanwhile wait."""
+
+    @property
+    def status(self) -> EngineStatus:
+        """A snapshot for people."""
