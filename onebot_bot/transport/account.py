@@ -1,0 +1,290 @@
+"""One QQ account: its connections, which of them is used, and the actions that wait for a reply.
+
+The newest connection is the active one. Older ones stay open and passive: closing them makes NapCat close the
+live one in turn, endlessly, and refusing the newcomer leaves the bot deaf behind a connection that nobody reads.
+Actions and what was heard belong to the account, as NapCat answers on whatever connection it has at that moment.
+"""
+
+import asyncio
+import itertools
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.protocol import State
+
+from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected
+from onebot_bot.protocol.actions import ALLOWED_ACTIONS, Action, action_timeout, encode_action
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import (
+    Event,
+    GroupMessage,
+    Heartbeat,
+    InputStatus,
+    Lifecycle,
+    Message,
+    PrivateMessage,
+)
+from onebot_bot.protocol.frames import ActionResponse
+from onebot_bot.transport.handshake import Admission, Role
+
+MAX_LINKS = 8
+MESSAGES_REMEMBERED = 8192
+BIG_FRAME = 2**20
+"""Bytes from which actions go one at a time: NapCat parses 0.2-0.4 s a MiB, doing nothing else meanwhile."""
+LARGEST_FRAME = 50 * 2**20
+"""NapCat closes the connection over this many bytes (its `maxPayload`)."""
+MISSED_HEARTBEATS = 3
+TIMED_OUT = 1200
+"""NapCat's retcode for everything thrown inside, QQ's own missing confirmation among it."""
+
+_PROCESS = secrets.token_hex(3)
+_numbers = itertools.count(1)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Link:
+    """One WebSocket connection of one account."""
+
+    def __init__(self, socket: ServerConnection, admission: Admission, now: float) -> None:
+        self.socket = socket
+        self.role: Role = admission.role
+        self.path = admission.path
+        self.user_agent = admission.user_agent
+        self.peer = peer_name(socket)
+        self.connected_at = now
+        """Clock seconds, as all times here."""
+        self.interval: float | None = None
+        """Seconds between heartbeats; None until the first one, and when the client has them off."""
+        self.alive_at = now
+        """When the last heartbeat came, or when the link became active if that was later."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames may still be sent."""
+        return self.socket.state is State.OPEN
+
+    @property
+    def takes_actions(self) -> bool:
+        """Whether actions may be sent on it."""
+        return self.role != "event"
+
+    @property
+    def carries_events(self) -> bool:
+        """Whether events come from it."""
+        return self.role != "api"
+
+    def is_stale(self, now: float) -> bool:
+        """Whether heartbeats that used to come have stopped."""
+        return self.interval is not None and now - self.alive_at > MISSED_HEARTBEATS * self.interval
+
+    def send(self, frame: bytes) -> None:
+        """Write one text frame now.
+
+        `broadcast` is websockets' way to send without waiting: `send` costs a context manager a frame, and on
+        a link that is going down it would hold the caller until it is gone.
+        """
+        broadcast((self.socket,), frame, text=True)
+
+    async def close(self, reason: str) -> None:
+        """End the link; the client reconnects after its own interval."""
+        await self.socket.close(reason=reason)
+
+
+def peer_name(socket: ServerConnection) -> str:
+    """The address of the other end, for log lines."""
+    address = socket.remote_address
+    return str(address[0]) if isinstance(address, tuple) else "unknown"
+
+
+class Account:
+    """One QQ account, for as long as the process lives; links come and go."""
+
+    def __init__(self, self_id: int, base_timeout: float, clock: Callable[[], float]) -> None:
+        self.self_id = self_id
+        self.base_timeout = base_timeout
+        """Seconds to wait for a reply, before the allowance for size."""
+        self.links: list[Link] = []
+        """Newest first."""
+        self.pending: dict[str, asyncio.Future[ActionResponse]] = {}
+        """Actions sent and not yet answered, by echo; they outlive the link they were sent on."""
+        self.online = True
+        """What the last heartbeat said of QQ itself."""
+        self._clock = clock
+        self._heard: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
+        self._big = asyncio.Lock()
+
+    @property
+    def active(self) -> Link | None:
+        """The newest open link that takes actions."""
+        return next((link for link in self.links if link.takes_actions and link.is_open), None)
+
+    @property
+    def event_source(self) -> Link | None:
+        """The newest open link that carries events; differs from `active` when a client splits the two."""
+        return next((link for link in self.links if link.carries_events and link.is_open), None)
+
+    # --- links -----------------------------------------------------------------------------------------
+
+    def attach(self, link: Link) -> list[Link]:
+        """Make `link` the newest one.
+
+        Returns:
+            Links beyond the eighth, already taken off the list, for the caller to close.
+        """
+        self.links.insert(0, link)
+        evicted = self.links[MAX_LINKS:]
+        del self.links[MAX_LINKS:]
+        return evicted
+
+    def detach(self, link: Link) -> None:
+        """Take off exactly this link, not whichever bears its number; the next newest takes over."""
+        self.links = [other for other in self.links if other is not link]
+        if heir := self.event_source:
+            # Its heartbeats went to the newer one meanwhile: their absence proves nothing yet.
+            heir.alive_at = self._clock()
+
+    def stale_link(self) -> Link | None:
+        """The link that events should come from, when its heartbeats have stopped."""
+        link = self.event_source
+        return link if link is not None and link.is_stale(self._clock()) else None
+
+    # --- events ----------------------------------------------------------------------------------------
+
+    def admits(self, link: Link, event: Event) -> bool:
+        """Whether an event is news for the rest of the bot.
+
+        A message is, from whichever link it comes first; other events have no id to tell them apart by, so
+        only those of one link count. Heartbeats and the like end here.
+        """
+        if isinstance(event, GroupMessage | PrivateMessage):
+            return self.first_sight(event)
+        if isinstance(event, Heartbeat):
+            self._beat(link, event)
+            return False
+        if isinstance(event, InputStatus | Lifecycle):
+            return False
+        return link is self.event_source
+
+    def first_sight(self, message: Message) -> bool:
+        """Whether this message was not heard before; remembers it."""
+        key = message.chat_id, message.message_id  # ids have 31 bits and collide across chats
+        if key in self._heard:
+            return False
+        self._heard[key] = None
+        if len(self._heard) > MESSAGES_REMEMBERED:
+            self._heard.popitem(last=False)
+        return True
+
+    def _beat(self, link: Link, beat: Heartbeat) -> None:
+        link.alive_at = self._clock()
+        # Lagrange sends seconds where the standard says milliseconds; nobody beats more than once a second.
+        seconds = beat.interval if beat.interval < 1000 else beat.interval / 1000
+        link.interval = seconds or None
+        online = beat.status.online is not False
+        if online != self.online:
+            self.online = online
+            self._tell_online()
+
+    def _tell_online(self) -> None:
+        if self.online:
+            log.info("QQ is back online.", account=self.self_id)
+            return
+        log.warning(
+            "QQ itself is offline: the OneBot client is connected, but its QQ was logged out or lost the "
+            "network. Log in again in NapCat's WebUI.",
+            account=self.self_id,
+        )
+
+    # --- actions ---------------------------------------------------------------------------------------
+
+    async def call(self, action: Action, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - ActionUnknown, not TimeoutError
+        """Send an action on the active link and wait for its reply, on whatever link that comes.
+
+        Args:
+            action: what to do.
+            timeout: seconds to wait; by default `protocol.actions.action_timeout`.
+
+        Returns:
+            The reply's `data`; None for actions that return nothing.
+
+        Raises:
+            NotConnected: no link is open: nothing was sent.
+            ActionFailed: the client says it was not done.
+            ActionUnknown: it may have been done. Never repeat it.
+            ActionError: it is not on the allow-list, or larger than the client accepts: nothing was sent.
+        """
+        echo = f"{_PROCESS}-{next(_numbers):x}"
+        frame = encode_action(action, echo)
+        _check_sendable(action, frame)
+        limit = action_timeout(action, self.base_timeout) if timeout is None else timeout
+        if len(frame) < BIG_FRAME:
+            return _outcome(action, await self._exchange(action, echo, frame, limit))
+        async with self._big:
+            return _outcome(action, await self._exchange(action, echo, frame, limit))
+
+    async def _exchange(self, action: Action, echo: str, frame: bytes, limit: float) -> ActionResponse:
+        link = self.active
+        if link is None:
+            raise NotConnected(
+                f"Account {self.self_id} has no connection, so {action.name} was not sent. "
+                "Check that NapCat runs and that its WebSocket client is switched on."
+            )
+        reply: asyncio.Future[ActionResponse] = asyncio.get_running_loop().create_future()
+        self.pending[echo] = reply
+        try:
+            async with asyncio.timeout(limit):
+                link.send(frame)
+                return await reply
+        except TimeoutError as error:
+            raise ActionUnknown(
+                f"{action.name} got no reply within {limit:g} s; it may have been done."
+            ) from error
+        finally:
+            del self.pending[echo]
+
+    def resolve(self, response: ActionResponse) -> None:
+        """Hand a reply to whoever waits for it; all but the last frame of a stream are passed over."""
+        if not response.ends_stream:
+            return
+        waiter = self.pending.get(response.echo)
+        if waiter is not None and not waiter.done():
+            waiter.set_result(response)
+            return
+        log.info(
+            "A reply came that nobody waits for, or no longer.",
+            account=self.self_id,
+            echo=response.echo,
+            retcode=response.retcode,
+            wording=response.wording or response.message,
+        )
+
+    def abandon(self) -> None:
+        """Wake everyone who waits for a reply: the process ends and none will come."""
+        for waiter in self.pending.values():
+            if not waiter.done():
+                waiter.set_exception(
+                    ActionUnknown("The bot shut down before the reply came; it may have been done.")
+                )
+
+
+def _check_sendable(action: Action, frame: bytes) -> None:
+    if action.name not in ALLOWED_ACTIONS:
+        raise ActionError(f"{action.name} is not on the list of actions this bot may send.")
+    if len(frame) > LARGEST_FRAME:
+        raise ActionError(
+            f"{action.name} is {len(frame) / 2**20:.0f} MiB; NapCat accepts at most 50 in one frame."
+        )
+
+
+def _outcome(action: Action, response: ActionResponse) -> Any:
+    if response.ok:
+        return response.data
+    wording = response.wording or response.message
+    if response.retcode == TIMED_OUT and "timeout" in wording.lower():
+        raise ActionUnknown(f"{action.name} was not confirmed by QQ; it may have been done: {wording}")
+    raise ActionFailed(action.name, response.retcode, wording)
