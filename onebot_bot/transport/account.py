@@ -1,8 +1,8 @@
 """One QQ account: its connections, which of them is used, and the actions that wait for a reply.
 
 The newest connection is the active one. Older ones stay open and passive: closing them makes NapCat close the
-live one in turn, endlessly, and refusing the newcomer leaves the bot deaf behind a connection that nobody reads.
-Actions and what was heard belong to the account, as NapCat answers on whatever connection it has at that moment.
+live one in turn, endlessly, and refusing the newcomer leaves the bot deaf behind a connection nobody reads.
+Actions and what was heard belong to the account: NapCat answers on whatever connection it has at that moment.
 """
 
 import asyncio

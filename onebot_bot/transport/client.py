@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI
 
 from onebot_bot.errors import NotConnected
 from onebot_bot.protocol.segments import Segment, Text, encode_message, to_cq
@@ -107,33 +107,29 @@ class OneBotClient:
         self._stack: AsyncExitStack
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            await self.connect()
-            stack.push_async_callback(self.disconnect)
-            self._stack = stack.pop_all()
+        socket = await self._open()
+        self._stack = AsyncExitStack()
+        self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._adopt(socket)
         if self._heartbeat:
-            beating = self._tasks.create_task(self._beat())
-            self._stack.callback(beating.cancel)
+            self._stack.callback(self._tasks.create_task(self._beat()).cancel)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        # Not handed on: the group would wrap an error of the block's own.
+        await self._stack.aclose()
 
     # --- the connection --------------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        """Open a connection and announce it; as in NapCat, one that is open stays so, unused.
+        """Open a connection and announce it; as in NapCat, one that is still open stays so, unused.
 
         Raises:
             NotConnected: the bot cannot be reached or refuses.
         """
-        self._socket = await self._open()
-        self.close_code = None
-        self._reader = self._tasks.create_task(self._read(self._socket))
-        await self.send_event({**self._meta("lifecycle"), "sub_type": "connect"})
+        self._adopt(await self._open())
 
     async def disconnect(self) -> None:
         """Close the connection and wait until it is gone."""
@@ -150,9 +146,15 @@ class OneBotClient:
         await asyncio.shield(self._reader)
         return self.close_code
 
+    def _adopt(self, socket: ClientConnection) -> None:
+        self._socket = socket
+        self.close_code = None
+        self._reader = self._tasks.create_task(self._read(socket))
+        self._stack.push_async_callback(socket.close)
+
     async def _open(self) -> ClientConnection:
         try:
-            return await connect(
+            socket = await connect(
                 self.url,
                 additional_headers=self._headers(),
                 user_agent_header=self._user_agent or None,
@@ -163,11 +165,15 @@ class OneBotClient:
                 max_size=MAX_FRAME,
                 max_queue=None,
             )
+            await socket.send(
+                msgspec.json.encode({**self._meta("lifecycle"), "sub_type": "connect"}), text=True
+            )
         except InvalidStatus as error:
             body = (error.response.body or b"").decode(errors="replace").strip()
             raise NotConnected(f"{self.url} refused with {error.response.status_code}: {body}") from error
-        except (OSError, InvalidHandshake) as error:
+        except (OSError, InvalidHandshake, InvalidURI, ConnectionClosed) as error:
             raise NotConnected(f"{self.url} cannot be reached: {error}") from error
+        return socket
 
     def _headers(self) -> dict[str, str]:
         headers = {"X-Self-ID": str(self.self_id), "Authorization": f"Bearer {self._token}".rstrip()}
@@ -214,7 +220,8 @@ class OneBotClient:
                 if answer is not None:
                     await self.reply(call, answer)
         except ConnectionClosed:
-            self.close_code = socket.close_code
+            if socket is self._socket:
+                self.close_code = socket.close_code
 
     # --- events ----------------------------------------------------------------------------------------
 

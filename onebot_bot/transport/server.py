@@ -87,9 +87,10 @@ class OneBotServer:
 
     async def __aenter__(self) -> Self:
         check_exposure(self._config.host, self._token)
+        # Before the group: what goes wrong here is for a person, who should not see it wrapped.
+        self._server = await self._listen()
         async with AsyncExitStack() as stack:
             self._tasks = await stack.enter_async_context(asyncio.TaskGroup())
-            self._server = await self._listen()
             watcher = self._tasks.create_task(self._watch())
             stack.callback(watcher.cancel)
             stack.push_async_callback(self._stop)
@@ -99,7 +100,8 @@ class OneBotServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._stack.__aexit__(kind, error, trace)
+        # Not handed on: the group would wrap an error of the block's own.
+        await self._stack.aclose()
 
     @property
     def port(self) -> int:
