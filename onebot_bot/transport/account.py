@@ -61,7 +61,7 @@ class Link:
         self.interval: float | None = None
         """Seconds between heartbeats; None until the first one, and when the client has them off."""
         self.alive_at = now
-        """When the last heartbeat came, or when the link became active if that was later."""
+        """When the last heartbeat came, or when events were first expected from here if that was later."""
 
     @property
     def is_open(self) -> bool:
@@ -115,6 +115,7 @@ class Account:
         self.online = True
         """What the last heartbeat said of QQ itself."""
         self._clock = clock
+        self._watched: Link | None = None
         self._heard: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
         self._big = asyncio.Lock()
 
@@ -144,14 +145,15 @@ class Account:
     def detach(self, link: Link) -> None:
         """Take off exactly this link, not whichever bears its number; the next newest takes over."""
         self.links = [other for other in self.links if other is not link]
-        if heir := self.event_source:
-            # Its heartbeats went to the newer one meanwhile: their absence proves nothing yet.
-            heir.alive_at = self._clock()
 
     def stale_link(self) -> Link | None:
-        """The link that events should come from, when its heartbeats have stopped."""
-        link = self.event_source
-        return link if link is not None and link.is_stale(self._clock()) else None
+        """The link that events should come from, when its heartbeats have stopped; to be asked regularly."""
+        link, now = self.event_source, self._clock()
+        if link is not self._watched and link is not None:
+            # Heartbeats went to a newer link until now: their absence from this one proves nothing yet.
+            link.alive_at = now
+        self._watched = link
+        return link if link is not None and link.is_stale(now) else None
 
     # --- events ----------------------------------------------------------------------------------------
 
@@ -234,17 +236,16 @@ class Account:
                 f"Account {self.self_id} has no connection, so {action.name} was not sent. "
                 "Check that NapCat runs and that its WebSocket client is switched on."
             )
-        reply: asyncio.Future[ActionResponse] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        reply: asyncio.Future[ActionResponse] = loop.create_future()
         self.pending[echo] = reply
+        late = f"{action.name} got no reply within {limit:g} s; it may have been done."
+        timer = loop.call_later(limit, _give_up, reply, late)
         try:
-            async with asyncio.timeout(limit):
-                link.send(frame)
-                return await reply
-        except TimeoutError as error:
-            raise ActionUnknown(
-                f"{action.name} got no reply within {limit:g} s; it may have been done."
-            ) from error
+            link.send(frame)
+            return await reply
         finally:
+            timer.cancel()
             del self.pending[echo]
 
     def resolve(self, response: ActionResponse) -> None:
@@ -266,10 +267,12 @@ class Account:
     def abandon(self) -> None:
         """Wake everyone who waits for a reply: the process ends and none will come."""
         for waiter in self.pending.values():
-            if not waiter.done():
-                waiter.set_exception(
-                    ActionUnknown("The bot shut down before the reply came; it may have been done.")
-                )
+            _give_up(waiter, "The bot shut down before the reply came; it may have been done.")
+
+
+def _give_up(waiter: asyncio.Future[ActionResponse], why: str) -> None:
+    if not waiter.done():
+        waiter.set_exception(ActionUnknown(why))
 
 
 def _check_sendable(action: Action, frame: bytes) -> None:

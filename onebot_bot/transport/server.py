@@ -168,13 +168,10 @@ class OneBotServer:
         link = Link(socket, admission, self._clock())
         self._welcome(account, link)
         try:
-            while True:
-                self._take(account, link, await socket.recv(decode=False))
-        except ConnectionClosed as closed:
-            account.detach(link)
-            _tell_end(account, link, closed, self._config)
+            closed = await self._receive(account, link)
         finally:
             account.detach(link)
+        _tell_end(account, link, closed, self._config)
 
     def _account(self, self_id: int) -> Account:
         account = self.accounts.get(self_id)
@@ -202,6 +199,13 @@ class OneBotServer:
                 log.exception("The start of a connection could not be handled.", account=account.self_id)
 
     # --- frames ----------------------------------------------------------------------------------------
+
+    async def _receive(self, account: Account, link: Link) -> ConnectionClosed:
+        try:
+            while True:
+                self._take(account, link, await link.socket.recv(decode=False))
+        except ConnectionClosed as closed:
+            return closed
 
     def _take(self, account: Account, link: Link, data: bytes) -> None:
         try:
