@@ -197,7 +197,7 @@ class EmojiLike(EventBase, frozen=True, kw_only=True):
     """Somebody put an emoji on a group message, or took it away."""
 
     group_id: int
-    user_id: int
+    user_id: int = 0
     message_id: int
     likes: tuple[EmojiCount, ...] = ()
     is_add: bool = True
@@ -293,6 +293,7 @@ class GrayTip(EventBase, frozen=True, kw_only=True):
     message_id: int = 0
     busi_id: str = ""
     content: str = ""
+    """JSON inside a string."""
 
 
 class FriendRequest(EventBase, frozen=True, kw_only=True):

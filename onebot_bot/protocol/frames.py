@@ -140,7 +140,7 @@ def _key(header: _Header) -> tuple[str, str]:
 
 
 def _header_of(raw: dict[str, Any]) -> _Header:
-    return _Header(*[str(raw.get(name) or "") for name in _HEADER_NAMES])
+    return msgspec.convert({name: str(raw.get(name) or "") for name in _HEADER_NAMES}, _Header)
 
 
 def _clamp_time(event: events.EventBase) -> Event:

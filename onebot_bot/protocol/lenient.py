@@ -1,8 +1,8 @@
 """Making an object of a less exact OneBot client fit a Struct.
 
-Clients other than NapCat write ids as strings where it writes numbers and the other way round, and `null` where
-it leaves a key out. msgspec's lax mode reads numeric strings as numbers; the rest is done here, only after the
-exact decode has failed.
+Clients other than NapCat write ids as strings where it writes numbers and the other way round, and `null`
+where it leaves a key out. msgspec's lax mode reads numeric strings as numbers; the rest is done here, after
+the exact decode has failed.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def _prepare(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> dict[str, An
 
 
 def _bend(value: Any, wanted: Any) -> Any:
-    if wanted is str and isinstance(value, int | float):
+    if wanted is str and isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     if isinstance(value, dict) and isinstance(wanted, type) and issubclass(wanted, msgspec.Struct):
         return _prepare(cast("dict[str, Any]", value), wanted)

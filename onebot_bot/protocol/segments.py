@@ -1,8 +1,8 @@
 """Message segments: the pieces a OneBot v11 message is made of.
 
-On the wire a segment is `{"type": ..., "data": {...}}`; here each type is one flat Struct. Fields are those of
-NapCat, with what LLOneBot and go-cqhttp add. A type or a shape that is not known becomes an `UnknownSegment`,
-never an error.
+On the wire a segment is `{"type": ..., "data": {...}}`; here each type is one flat Struct. Fields are those
+of NapCat, with what LLOneBot and go-cqhttp add. A type or a shape that is not known becomes an
+`UnknownSegment`, never an error.
 """
 
 import operator
@@ -254,6 +254,16 @@ def _wire_of(kind: type[SegmentBase]) -> Any:
     )
 
 
+# What NapCat's schema of a sent message (packages/napcat-onebot/types/message.ts) demands, if only as empty.
+_REQUIRED: dict[str, dict[str, Any]] = {
+    "image": {"file": ""},
+    "record": {"file": ""},
+    "video": {"file": ""},
+    "file": {"file": ""},
+    "mface": {"emoji_package_id": 0, "emoji_id": "", "key": "", "summary": ""},
+    "dice": {"result": ""},
+    "rps": {"result": ""},
+}
 _KINDS = {_type_of(kind): kind for kind in _FLAT}
 # msgspec reads a whole array in one call when every type in it is known and exact, which is nearly always.
 _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
@@ -312,11 +322,12 @@ def _decode_node(data: dict[str, Any]) -> Segment:
 
 
 def encode_segment(segment: Segment) -> dict[str, Any]:
-    """The segment as `{"type", "data"}`; what has its default value is left out."""
+    """The segment as `{"type", "data"}`; defaults are left out, except where NapCat insists on the key."""
     if isinstance(segment, UnknownSegment):
         return {"type": segment.type, "data": segment.data}
     data: dict[str, Any] = msgspec.to_builtins(segment)
     name = data.pop(_TAG)
+    data = _REQUIRED.get(name, {}) | data
     if isinstance(segment, Node) and segment.content:
         data["content"] = encode_message(segment.content)
     return {"type": name, "data": data}
