@@ -5,25 +5,28 @@ an optional one that the client leaves out is 0. A message id is unique neither 
 key on (self_id, chat, message_id).
 """
 
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Segment
 
+Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that SQLite can keep; a frame with a larger one is an `UnknownEvent`."""
+
 
 class EventBase(msgspec.Struct, frozen=True, kw_only=True):
     """What every event has."""
 
-    time: int
-    self_id: int
+    time: Int64
+    self_id: Int64
 
 
 class Sender(msgspec.Struct, frozen=True, kw_only=True):
     """Who wrote a message; level, title, sex and age do not come in events."""
 
-    user_id: int = 0
+    user_id: Int64 = 0
     nickname: str = ""
     card: str = ""
     """The name in this group; often empty."""
@@ -42,9 +45,9 @@ class MessageBase(EventBase, frozen=True, kw_only=True):
     post_type: str = "message"
     """`message`, or `message_sent` for one that the account itself wrote."""
     sub_type: str = ""
-    user_id: int
-    message_id: int
-    message_seq: int = 0
+    user_id: Int64
+    message_id: Int64
+    message_seq: Int64 = 0
     """NapCat repeats `message_id` here."""
     real_seq: str = ""
     """QQ's own sequence number in this chat, the same for every account in it; empty in other clients."""
@@ -63,7 +66,7 @@ class MessageBase(EventBase, frozen=True, kw_only=True):
 class GroupMessage(MessageBase, frozen=True, kw_only=True):
     """A message in a group."""
 
-    group_id: int
+    group_id: Int64
     group_name: str = ""
 
     @property
@@ -75,10 +78,10 @@ class GroupMessage(MessageBase, frozen=True, kw_only=True):
 class PrivateMessage(MessageBase, frozen=True, kw_only=True):
     """A message between two people; `sub_type` is `friend`, or `group` for a stranger met in a group."""
 
-    target_id: int = 0
+    target_id: Int64 = 0
     """Who it was written to."""
-    temp_source: int = 0
-    group_id: int = 0
+    temp_source: Int64 = 0
+    group_id: Int64 = 0
     """The group of a temporary session: pass it on when answering."""
 
     @property
@@ -93,16 +96,16 @@ class UploadedFile(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str = ""
     name: str = ""
-    size: int = 0
+    size: Int64 = 0
     """Bytes."""
-    busid: int = 0
+    busid: Int64 = 0
 
 
 class GroupUpload(EventBase, frozen=True, kw_only=True):
     """A file was uploaded to a group; a message with a `file` segment comes as well."""
 
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
     file: UploadedFile = UploadedFile()
 
 
@@ -110,17 +113,17 @@ class GroupAdmin(EventBase, frozen=True, kw_only=True):
     """Somebody was made (`set`) or is no longer (`unset`) a group's administrator."""
 
     sub_type: str
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
 
 
 class GroupDecrease(EventBase, frozen=True, kw_only=True):
     """Somebody is no longer in a group: `leave`, `kick`, `kick_me` or `disband`."""
 
     sub_type: str
-    group_id: int
-    user_id: int
-    operator_id: int = 0
+    group_id: Int64
+    user_id: Int64
+    operator_id: Int64 = 0
     """0 for `leave`."""
 
 
@@ -128,50 +131,50 @@ class GroupIncrease(EventBase, frozen=True, kw_only=True):
     """Somebody joined a group: `approve` or `invite`. `invite` comes twice from NapCat."""
 
     sub_type: str
-    group_id: int
-    user_id: int
-    operator_id: int = 0
+    group_id: Int64
+    user_id: Int64
+    operator_id: Int64 = 0
 
 
 class GroupBan(EventBase, frozen=True, kw_only=True):
     """Somebody was muted (`ban`) or may speak again (`lift_ban`)."""
 
     sub_type: str
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
     """0 for the whole group."""
-    operator_id: int = 0
-    duration: int = 0
+    operator_id: Int64 = 0
+    duration: Int64 = 0
     """Seconds; -1 for the whole group."""
 
 
 class FriendAdd(EventBase, frozen=True, kw_only=True):
     """Somebody became a friend."""
 
-    user_id: int
+    user_id: Int64
 
 
 class GroupRecall(EventBase, frozen=True, kw_only=True):
     """A group message was taken back; comes twice for one's own."""
 
-    group_id: int
-    user_id: int
-    operator_id: int = 0
-    message_id: int
+    group_id: Int64
+    user_id: Int64
+    operator_id: Int64 = 0
+    message_id: Int64
 
 
 class FriendRecall(EventBase, frozen=True, kw_only=True):
     """A private message was taken back."""
 
-    user_id: int
-    message_id: int
+    user_id: Int64
+    message_id: Int64
 
 
 class GroupCard(EventBase, frozen=True, kw_only=True):
     """A member's name in the group changed; noticed when the member next speaks."""
 
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
     card_new: str = ""
     card_old: str = ""
 
@@ -180,25 +183,25 @@ class Essence(EventBase, frozen=True, kw_only=True):
     """A message was marked as worth keeping; NapCat only ever reports `add`."""
 
     sub_type: str = "add"
-    group_id: int
-    message_id: int
-    sender_id: int = 0
-    operator_id: int = 0
+    group_id: Int64
+    message_id: Int64
+    sender_id: Int64 = 0
+    operator_id: Int64 = 0
 
 
 class EmojiCount(msgspec.Struct, frozen=True, kw_only=True):
     """How often one emoji was put on a message."""
 
     emoji_id: str
-    count: int = 0
+    count: Int64 = 0
 
 
 class EmojiLike(EventBase, frozen=True, kw_only=True):
     """Somebody put an emoji on a group message, or took it away."""
 
-    group_id: int
-    user_id: int = 0
-    message_id: int
+    group_id: Int64
+    user_id: Int64 = 0
+    message_id: Int64
     likes: tuple[EmojiCount, ...] = ()
     is_add: bool = True
 
@@ -206,7 +209,7 @@ class EmojiLike(EventBase, frozen=True, kw_only=True):
 class BotOffline(EventBase, frozen=True, kw_only=True):
     """QQ logged the account out; `tag` and `message` are its words."""
 
-    user_id: int = 0
+    user_id: Int64 = 0
     tag: str = ""
     message: str = ""
 
@@ -215,26 +218,26 @@ class OnlineFileReceive(EventBase, frozen=True, kw_only=True):
     """Something happened to a file that somebody offers directly."""
 
     sub_type: str = ""
-    peer_id: int
+    peer_id: Int64
 
 
 class OnlineFileSend(EventBase, frozen=True, kw_only=True):
     """Something happened to a file that this account offers directly."""
 
     sub_type: str = ""
-    peer_id: int
+    peer_id: Int64
 
 
 class PokeNotice(EventBase, frozen=True, kw_only=True):
     """Somebody poked somebody."""
 
-    user_id: int
+    user_id: Int64
     """In a group the poker; in private always the friend."""
-    target_id: int
+    target_id: Int64
     """Who was poked."""
-    group_id: int = 0
+    group_id: Int64 = 0
     """0 in private."""
-    sender_id: int = 0
+    sender_id: Int64 = 0
     """The poker, only in private."""
     raw_info: Any = None
     """QQ's own words for the gesture."""
@@ -255,42 +258,42 @@ class PokeNotice(EventBase, frozen=True, kw_only=True):
 class InputStatus(EventBase, frozen=True, kw_only=True):
     """Somebody is typing; about three for each message."""
 
-    user_id: int
-    group_id: int = 0
-    event_type: int = 0
+    user_id: Int64
+    group_id: Int64 = 0
+    event_type: Int64 = 0
     status_text: str = ""
 
 
 class TitleNotice(EventBase, frozen=True, kw_only=True):
     """A member was given a title."""
 
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
     title: str = ""
 
 
 class GroupNameNotice(EventBase, frozen=True, kw_only=True):
     """A group was renamed."""
 
-    group_id: int
-    user_id: int = 0
+    group_id: Int64
+    user_id: Int64 = 0
     name_new: str
 
 
 class ProfileLike(EventBase, frozen=True, kw_only=True):
     """Somebody liked the account's profile."""
 
-    operator_id: int
+    operator_id: Int64
     operator_nick: str = ""
-    times: int = 1
+    times: Int64 = 1
 
 
 class GrayTip(EventBase, frozen=True, kw_only=True):
     """A line of grey text of an unknown kind that has a sender: a forged one."""
 
-    group_id: int = 0
-    user_id: int = 0
-    message_id: int = 0
+    group_id: Int64 = 0
+    user_id: Int64 = 0
+    message_id: Int64 = 0
     busi_id: str = ""
     content: str = ""
     """JSON inside a string."""
@@ -299,7 +302,7 @@ class GrayTip(EventBase, frozen=True, kw_only=True):
 class FriendRequest(EventBase, frozen=True, kw_only=True):
     """Somebody wants to be a friend."""
 
-    user_id: int
+    user_id: Int64
     comment: str = ""
     flag: str
     """For `set_friend_add_request`; the unix second as a string, so two within one second collide."""
@@ -309,8 +312,8 @@ class GroupRequest(EventBase, frozen=True, kw_only=True):
     """Somebody wants to join a group (`add`) or invites the account to one (`invite`)."""
 
     sub_type: str
-    group_id: int
-    user_id: int
+    group_id: Int64
+    user_id: Int64
     comment: str = ""
     flag: str
     """For `set_group_add_request`."""
@@ -333,7 +336,7 @@ class HeartbeatStatus(msgspec.Struct, frozen=True, kw_only=True):
 class Heartbeat(EventBase, frozen=True, kw_only=True):
     """The client's event loop is alive."""
 
-    interval: int = 0
+    interval: Int64 = 0
     """Milliseconds until the next one; Lagrange writes seconds."""
     status: HeartbeatStatus = HeartbeatStatus()
 
