@@ -21,6 +21,11 @@ async def picture(request: web.Request) -> web.Response:
     return web.Response(body=BODY)
 
 
+async def asked(request: web.Request) -> web.Response:
+    """Which encodings the request accepts."""
+    return web.Response(text=request.headers["Accept-Encoding"])
+
+
 async def endless(request: web.Request) -> web.StreamResponse:
     """A body without a declared length that never ends by itself."""
     response = web.StreamResponse()
@@ -50,7 +55,7 @@ async def elsewhere(request: web.Request) -> web.Response:
 async def site() -> AsyncIterator[Callable[[str], str]]:
     """A web server on loopback; gives the URL of a path."""
     app = web.Application()
-    for handler in (picture, endless, silent, expired, elsewhere):
+    for handler in (picture, asked, endless, silent, expired, elsewhere):
         app.router.add_get(f"/{handler.__name__}", handler)
     async with TestServer(app) as server:
         yield lambda path: str(server.make_url(path))
@@ -59,6 +64,11 @@ async def site() -> AsyncIterator[Callable[[str], str]]:
 async def test_a_picture_is_fetched(site: Callable[[str], str]) -> None:
     """The body comes back as it is."""
     assert await fetch_media(site("/picture"), 4096, 5, allow_private=True) == BODY
+
+
+async def test_compression_is_not_asked_for(site: Callable[[str], str]) -> None:
+    """Pictures are compressed already, and a small body could unfold to a huge one."""
+    assert await fetch_media(site("/asked"), 4096, 5, allow_private=True) == b"identity"
 
 
 async def test_base64_is_decoded() -> None:

@@ -132,9 +132,14 @@ async def test_a_client_without_role_and_agent_is_universal(server: OneBotServer
         assert server.accounts[10000].links[0].role == "universal"
 
 
-async def test_api_and_event_roles_share_an_account(server: OneBotServer, dial: Dial, heard: Heard) -> None:
+@pytest.mark.parametrize("first", ["API", "Event"])
+async def test_api_and_event_roles_share_an_account(
+    server: OneBotServer, dial: Dial, heard: Heard, first: str
+) -> None:
     """go-cqhttp's two connections: events from one, actions on the other, whichever came first."""
-    async with dial(role="API", path="/ws/api") as api, dial(role="Event", path="/ws/event") as events:
+    api, events = dial(role="API", path="/ws/api"), dial(role="Event", path="/ws/event")
+    one, other = (api, events) if first == "API" else (events, api)
+    async with one, other:
         await events.send_event(events.private_message(30000, "hi"))
         await events.send_event(poke())
         assert await next_text(heard) == "hi"
