@@ -1,0 +1,364 @@
+"""SQLite for an event loop: one writer thread that commits in groups, one reader thread.
+
+Whatever has queued up while the disk was busy goes into the next transaction, so the cost of an fsync is shared.
+A future that is done means that its write survives a power cut (WAL, synchronous=FULL).
+"""
+
+import asyncio
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar
+
+import msgspec
+import structlog
+
+from onebot_bot.errors import StoreError
+from onebot_bot.memory.lock import take_lock
+from onebot_bot.memory.schema import STEPS, Step
+from onebot_bot.protocol.chat_id import ChatId
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+BATCH = 4096
+"""Most writes in one transaction: bounds how long the first of them waits."""
+
+BUSY_MS = 5000
+"""Milliseconds to wait for another program that holds the file, such as a database browser."""
+
+
+class Database:
+    """memory.sqlite3, open for this process alone.
+
+    An async context manager: entering checks, migrates and opens the file; leaving writes what is queued.
+    Writes run in the order in which they were handed in.
+    """
+
+    def __init__(self, path: Path, steps: Sequence[Step] = STEPS) -> None:
+        self.path = path
+        self._steps = steps
+        self._writer: _Writer | None = None  # None before entering and from the start of leaving
+        self._reader: sqlite3.Connection | None = None
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="memory-reader")
+
+    async def __aenter__(self) -> Self:
+        """Open the file, making it when there is none.
+
+        Raises:
+            StoreError: another bot uses the folder; the file is damaged, no database, or of a newer version.
+        """
+        writing, self._reader, lock = await asyncio.to_thread(_open, self.path, self._steps)
+        self._writer = _Writer(self.path, writing, lock, asyncio.get_running_loop())
+        self._writer.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        writer, self._writer = self._writer, None
+        reader, self._reader = self._reader, None
+        if writer is None or reader is None:
+            return
+        # The reader closes first: the last connection to close folds the log into the file.
+        await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
+        self._reading.shutdown(wait=False)
+        writer.jobs.put(None)
+        await asyncio.to_thread(writer.join)
+
+    def submit(
+        self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False, wipe: bool = False
+    ) -> asyncio.Future[T]:
+        """Queue one write and return at once; call on the event loop.
+
+        Args:
+            fn: Runs in the writer thread, inside a transaction; it must not commit.
+            single: `fn` is one statement, which SQLite undoes by itself when it fails: saves the savepoint.
+            wipe: What `fn` overwrites must be gone from the disk when the future is done.
+
+        Returns:
+            A future with what `fn` returned, done after COMMIT; or with what it raised (SQLite's errors as
+            StoreError), in which case nothing of it was written. Cancelling it does not take the write back.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._queue().put(_Job(fn, future, single, wipe))
+        return future
+
+    async def write(self, fn: Callable[[sqlite3.Connection], T], *, wipe: bool = False) -> T:
+        """Run `fn` in the writer thread and return its result once that is on the disk; see `submit`.
+
+        Raises:
+            StoreError: SQLite could not write.
+        """
+        return await asyncio.shield(self.submit(fn, wipe=wipe))
+
+    def post(self, fn: Callable[[sqlite3.Connection], object]) -> None:
+        """Queue a write nobody waits for, from any thread; a failure is logged."""
+        self._queue().put(_Job(fn, None, single=False, wipe=False))
+
+    async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `fn` in the reader thread, on one snapshot that holds every write whose future is done.
+
+        Raises:
+            StoreError: SQLite could not read.
+        """
+        if self._reader is None:
+            raise StoreError(f"{self.path} is not open.")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reading, _snapshot, self._reader, fn)
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
+
+    async def backup(self, target: Path) -> None:
+        """Write a whole copy (mode 600) to `target` while the bot runs.
+
+        Raises:
+            StoreError: the copy could not be written; an older `target` is left as it was.
+        """
+        await self.read(lambda connection: _copy(connection, target))
+
+    def _queue(self) -> "queue.SimpleQueue[_Job | None]":
+        if self._writer is None:
+            raise StoreError(f"{self.path} is not open.")
+        return self._writer.jobs
+
+
+def _snapshot(connection: sqlite3.Connection, fn: Callable[[sqlite3.Connection], T]) -> T:
+    connection.execute("BEGIN")
+    try:
+        return fn(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def in_chat(chat: ChatId) -> tuple[int, str, int]:
+    """The values for `account = ? AND kind = ? AND peer = ?`."""
+    return chat.account, chat.kind, chat.peer
+
+
+def listed(ids: Collection[int]) -> str:
+    """The value for `IN (SELECT value FROM json_each(?))`: one statement for any number of ids."""
+    return msgspec.json.encode(list(ids)).decode()
+
+
+# --- the writer thread ---
+
+
+class _Job(NamedTuple):
+    fn: Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any] | None
+    single: bool
+    wipe: bool
+
+
+class _Outcome(NamedTuple):
+    future: asyncio.Future[Any] | None
+    result: Any
+    error: Exception | None
+
+
+class _Writer(threading.Thread):
+    """Owns the writing connection and the lock file until it has met the None that ends its queue."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int, loop: asyncio.AbstractEventLoop) -> None:
+        # A daemon: a program that dies without leaving the context must be able to end.
+        super().__init__(name="memory-writer", daemon=True)
+        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._path = path
+        self._connection = connection
+        self._lock = lock
+        self._loop = loop
+
+    def run(self) -> None:
+        more = True
+        while more:
+            jobs, more = self._take()
+            if jobs:
+                self._settle(self._commit(jobs))
+        self._connection.close()
+        os.close(self._lock)
+
+    def _take(self) -> tuple[list[_Job], bool]:
+        """Wait for a job, then take along what else is there; False when the queue has ended."""
+        jobs: list[_Job] = []
+        job = self.jobs.get()
+        with contextlib.suppress(queue.Empty):
+            while job is not None:
+                jobs.append(job)
+                if len(jobs) == BATCH:
+                    return jobs, True
+                job = self.jobs.get_nowait()
+            return jobs, False
+        return jobs, True
+
+    def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            outcomes = [self._outcome(job) for job in jobs]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            return [_Outcome(job.future, None, _explained(self._path, error)) for job in jobs]
+        if any(job.wipe for job in jobs):
+            self._empty_log()
+        return outcomes
+
+    def _empty_log(self) -> None:
+        """Fold the log into the file and cut it to nothing: it still holds what was overwritten."""
+        try:
+            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            log.warning("the database's log could not be emptied", reason=str(error))
+        else:
+            if busy:
+                log.warning("the database's log could not be emptied: another program is reading")
+
+    def _outcome(self, job: _Job) -> _Outcome:
+        try:
+            return _Outcome(job.future, self._result(job), None)
+        except Exception as error:
+            if not self._connection.in_transaction:
+                # SQLite has undone the whole transaction (full disk, failing disk): everybody's write is lost.
+                raise sqlite3.OperationalError(str(error)) from error
+            known = _explained(self._path, error) if isinstance(error, sqlite3.Error) else error
+            return _Outcome(job.future, None, known)
+
+    def _result(self, job: _Job) -> Any:
+        if job.single:
+            return job.fn(self._connection)
+        self._connection.execute("SAVEPOINT job")
+        try:
+            result = job.fn(self._connection)
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK TO job")
+                self._connection.execute("RELEASE job")
+            raise
+        self._connection.execute("RELEASE job")
+        return result
+
+    def _settle(self, outcomes: list[_Outcome]) -> None:
+        # The loop is closed only when the program dies without leaving the context: then nobody waits.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(_resolve, outcomes)
+
+
+def _resolve(outcomes: list[_Outcome]) -> None:
+    for future, result, error in outcomes:
+        if future is None:
+            if error is not None:
+                log.error("a write was lost", reason=str(error))
+        elif future.done():
+            continue  # cancelled by who waited; the write stands
+        elif error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+
+# --- opening ---
+
+
+def _open(path: Path, steps: Sequence[Step]) -> tuple[sqlite3.Connection, sqlite3.Connection, int]:
+    """The writing connection, the reading one and the lock's descriptor."""
+    lock = _prepare(path)
+    opened: list[sqlite3.Connection] = []
+    try:
+        opened.append(_connect(path))
+        _check(opened[0], path)
+        _migrate(opened[0], path, steps)
+        opened.append(_connect(path))
+        opened[1].execute("PRAGMA query_only = ON")
+    except BaseException as error:
+        for connection in opened:
+            connection.close()
+        os.close(lock)
+        if isinstance(error, sqlite3.Error):
+            raise _explained(path, error) from error
+        raise
+    return opened[0], opened[1], lock
+
+
+def _prepare(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite gives its side files the mode of the main one, so making that first makes all of them private.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path} cannot be opened: {error.strerror}. Check the folder's owner and mode.") from error
+    return take_lock(path.with_suffix(".lock"))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        # What is forgotten is overwritten with zeros, not only unlinked.
+        connection.execute("PRAGMA secure_delete = ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _check(connection: sqlite3.Connection, path: Path) -> None:
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise _damaged(path, verdict)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(steps):
+        raise StoreError(
+            f"{path}: version {version} is newer than this program knows (up to {len(steps)}). Update the program."
+        )
+    if 0 < version < len(steps):
+        _copy(connection, path.parent / "backups" / f"{path.stem}.v{version}{path.suffix}")
+    for number, step in enumerate(steps[version:], version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in step:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    temporary = target.with_name(f".{target.name}.tmp")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary.unlink(missing_ok=True)
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600))
+        with contextlib.closing(sqlite3.connect(temporary)) as copy:
+            connection.backup(copy)
+        temporary.replace(target)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return _damaged(path, str(error))
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(f"{path} is held by another program. Close that one and start again.")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError(f"{path} cannot grow: the disk is full. Free some space.")
+    return StoreError(f"{path}: {error}")
+
+
+def _damaged(path: Path, reason: str) -> StoreError:
+    return StoreError(
+        f"{path} is damaged or no database ({reason}). Put a copy from {path.parent / 'backups'} in its place, "
+        f"or move it and its -wal and -shm files away to start empty."
+    )

@@ -1,0 +1,252 @@
+"""What was said in each chat: the bot's own record, from which the model's view of a chat is taken.
+
+Nothing is deleted here: a reset, an undo and a recall in QQ only take messages out of view.
+"""
+
+# ruff: noqa: S608 - the statements are put together from this file's constants; values are always bound
+import asyncio
+import functools
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from onebot_bot.memory.database import Database, in_chat, listed
+from onebot_bot.protocol.chat_id import ChatId
+
+Role = Literal["user", "assistant", "event"]
+
+State = Literal["heard", "pending", "sending", "answered", "dropped"]
+"""`pending`: awaits an answer; `sending`: the first part of it may be out; `dropped`: will get none."""
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One message of a chat, or one event that the model is told of."""
+
+    role: Role
+    text: str
+    """As the model sees it."""
+    time: int
+    """Unix seconds, by QQ's clock; of what the bot sent, by ours."""
+    user_id: int = 0
+    name: str = ""
+    message_id: int | None = None
+    """None for events, and for what was sent without learning its id."""
+    segments: list[Any] | None = None
+    """The message as OneBot gave it, each `{"type", "data"}`."""
+    reply_to: int | None = None
+    """The message id that this one quotes."""
+    state: State = "heard"
+    id: int = 0
+    """The row; 0 before it is stored."""
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How much is recorded, of all accounts."""
+
+    messages: int
+    chats: int
+    unanswered: int
+
+
+_COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, id"
+
+_INSERT = """INSERT INTO messages
+    (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (account, kind, peer, message_id) WHERE message_id IS NOT NULL DO NOTHING"""
+
+_CHAT = "account = ? AND kind = ? AND peer = ?"
+
+_IN_VIEW = f"""{_CHAT} AND hidden = 0
+    AND id > coalesce((SELECT after_id FROM resets WHERE {_CHAT}), 0)
+    AND placed >= coalesce((SELECT placed FROM resets WHERE {_CHAT}), 0)"""
+
+_RECENT = f"SELECT {_COLUMNS} FROM messages WHERE {_IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?"
+
+_LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
+
+_GIVEN = "(SELECT value FROM json_each(?))"
+
+
+class History:
+    """The messages of all chats.
+
+    Messages are ordered by QQ's clock (`placed`), so what is fetched after an outage or imported lands where it
+    belongs; what the bot says is placed right behind what it answers, whatever our clock says.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def append_nowait(self, chat: ChatId, entry: Entry) -> "asyncio.Future[int | None]":
+        """Queue one message.
+
+        Returns:
+            A future, done once it is on the disk: the row id, or None when its `message_id` is known in this chat.
+        """
+        row = self._row(chat, entry)
+        return self._database.submit(functools.partial(_insert, row=row), single=True)
+
+    async def append(self, chat: ChatId, entry: Entry) -> int | None:
+        """Store one message and return its row id, or None when its `message_id` is known in this chat.
+
+        Raises:
+            StoreError: SQLite could not write.
+        """
+        return await asyncio.shield(self.append_nowait(chat, entry))
+
+    async def recent(self, chat: ChatId, limit: int) -> list[Entry]:
+        """The last `limit` messages the model may see, oldest first."""
+        rows = await self._rows(_RECENT, (*in_chat(chat) * 3, limit))
+        return [_entry(row) for row in reversed(rows)]
+
+    async def find(self, chat: ChatId, message_id: int) -> Entry | None:
+        """The message with that OneBot id, unless it was recalled or undone."""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND message_id = ? AND hidden = 0"
+        rows = await self._rows(sql, (*in_chat(chat), message_id))
+        return _entry(rows[0]) if rows else None
+
+    async def mark(self, ids: Collection[int], state: State) -> None:
+        """Give the rows `ids` another state."""
+        sql = f"UPDATE messages SET state = ? WHERE id IN {_GIVEN}"
+        await self._database.write(lambda connection: connection.execute(sql, (state, listed(ids))).rowcount)
+
+    async def answered(self, chat: ChatId, turn_ids: Collection[int], sent: Sequence[Entry]) -> list[int]:
+        """Store an answer and mark what it answers, both or neither.
+
+        Args:
+            chat: Where it was said.
+            turn_ids: Rows that the answer is to; empty when the bot spoke first.
+            sent: What went out; empty when the model chose to say nothing.
+
+        Returns:
+            The row ids of what was new.
+        """
+        rows = [self._row(chat, entry) for entry in sent]
+        return await self._database.write(lambda connection: _answer(connection, chat, turn_ids, rows))
+
+    async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
+        """What is of unix second `since` or later and has no answer, oldest first.
+
+        `sending` is among it: the bot ended before it could note that the answer was out.
+        """
+        sql = f"""SELECT kind, peer, {_COLUMNS} FROM messages
+            WHERE account = ? AND time >= ? AND state IN ('pending', 'sending') AND hidden = 0
+            ORDER BY placed, id"""
+        rows = await self._rows(sql, (account, since))
+        return [(ChatId(account, kind, peer), _entry(row)) for kind, peer, *row in rows]
+
+    async def reset(self, chat: ChatId) -> None:
+        """Let the model start afresh: what was said so far stays on record but is no longer shown to it."""
+        await self._database.write(lambda connection: _reset(connection, chat))
+
+    async def undo(self, chat: ChatId, turns: int) -> int:
+        """Take the last `turns` answers out of view, with what they answered.
+
+        Returns:
+            How many there were to take back.
+        """
+        return await self._database.write(lambda connection: _undo(connection, chat, turns))
+
+    async def withdraw(self, chat: ChatId, message_id: int) -> int | None:
+        """Take a message that was recalled in QQ out of view; its row id, or None when it is not known."""
+        sql = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND message_id = ? RETURNING id"
+        found = await self._database.write(lambda c: c.execute(sql, (*in_chat(chat), message_id)).fetchall())
+        return int(found[0][0]) if found else None
+
+    async def recent_chats(self, account: int, since: int) -> list[ChatId]:
+        """Chats with a message since unix second `since`, the latest first."""
+        sql = """SELECT kind, peer FROM messages WHERE account = ? AND time >= ?
+            GROUP BY kind, peer ORDER BY max(time) DESC"""
+        return [ChatId(account, kind, peer) for kind, peer in await self._rows(sql, (account, since))]
+
+    async def known_ids(self, chat: ChatId, message_ids: Collection[int]) -> set[int]:
+        """Those of `message_ids` that are stored, recalled ones too."""
+        sql = f"SELECT message_id FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN}"
+        return {row[0] for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))}
+
+    async def counts(self) -> Counts:
+        """How much is recorded."""
+        sql = """SELECT (SELECT count(*) FROM messages),
+            (SELECT count(*) FROM (SELECT DISTINCT account, kind, peer FROM messages)),
+            (SELECT count(*) FROM messages WHERE state IN ('pending', 'sending') AND hidden = 0)"""
+        return Counts(*(await self._rows(sql, ()))[0])
+
+    async def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+
+    def _row(self, chat: ChatId, entry: Entry) -> tuple[Any, ...]:
+        segments = None if entry.segments is None else msgspec.json.encode(entry.segments).decode()
+        return (
+            chat.account,
+            chat.kind,
+            chat.peer,
+            entry.message_id,
+            entry.user_id,
+            entry.name,
+            entry.role,
+            entry.text,
+            segments,
+            entry.reply_to,
+            entry.time,
+            entry.time,
+            entry.state,
+            int(self._clock()),
+        )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    role, text, when, user_id, name, message_id, segments, reply_to, state, number = row
+    return Entry(
+        role=role,
+        text=text,
+        time=when,
+        user_id=user_id,
+        name=name,
+        message_id=message_id,
+        segments=None if segments is None else msgspec.json.decode(segments),
+        reply_to=reply_to,
+        state=state,
+        id=number,
+    )
+
+
+def _insert(connection: sqlite3.Connection, row: tuple[Any, ...]) -> int | None:
+    cursor = connection.execute(_INSERT, row)
+    return cursor.lastrowid if cursor.rowcount else None
+
+
+def _answer(
+    connection: sqlite3.Connection, chat: ChatId, turn_ids: Collection[int], rows: list[tuple[Any, ...]]
+) -> list[int]:
+    latest = connection.execute(_LATEST, in_chat(chat)).fetchone()[0]
+    sent = [number for row in rows if (number := _insert(connection, row)) is not None]
+    connection.execute(f"UPDATE messages SET state = 'answered' WHERE id IN {_GIVEN}", (listed(turn_ids),))
+    if sent:
+        place = f"UPDATE messages SET placed = coalesce(?, placed) WHERE id IN {_GIVEN}"
+        connection.execute(place, (latest, listed(sent)))
+        turn = f"UPDATE messages SET turn = ? WHERE id IN {_GIVEN}"
+        connection.execute(turn, (sent[0], listed([*turn_ids, *sent])))
+    return sent
+
+
+def _reset(connection: sqlite3.Connection, chat: ChatId) -> None:
+    connection.execute(
+        f"""INSERT OR REPLACE INTO resets
+            SELECT ?, ?, ?, coalesce(max(id), 0), coalesce(max(placed), 0) FROM messages WHERE {_CHAT}""",
+        in_chat(chat) * 2,
+    )
+    unanswered = f"UPDATE messages SET state = 'dropped' WHERE {_CHAT} AND state IN ('pending', 'sending')"
+    connection.execute(unanswered, in_chat(chat))
+
+
+def _undo(connection: sqlite3.Connection, chat: ChatId, turns: int) -> int:
+    last = f"SELECT DISTINCT turn FROM messages WHERE {_IN_VIEW} AND turn IS NOT NULL ORDER BY turn DESC LIMIT ?"
+    found = [row[0] for row in connection.execute(last, (*in_chat(chat) * 3, max(turns, 0)))]
+    hide = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND turn IN {_GIVEN}"
+    connection.execute(hide, (*in_chat(chat), listed(found)))
+    return len(found)

@@ -1,0 +1,64 @@
+"""The layout of memory.sqlite3: one step per version, kept forever, applied in order."""
+
+from collections.abc import Sequence
+
+Step = Sequence[str]
+"""The statements that lead from one version to the next; run in one transaction."""
+
+_MESSAGES: Step = (
+    # AUTOINCREMENT: an id that memories or a bar refer to is never given to another message.
+    """CREATE TABLE messages (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL,
+        message_id INTEGER,
+        user_id INTEGER NOT NULL, name TEXT NOT NULL, role TEXT NOT NULL,
+        text TEXT NOT NULL, segments TEXT, reply_to INTEGER,
+        time INTEGER NOT NULL,
+        placed INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        created INTEGER NOT NULL,
+        turn INTEGER,
+        hidden INTEGER NOT NULL DEFAULT 0
+    )""",
+    """CREATE UNIQUE INDEX messages_known ON messages (account, kind, peer, message_id)
+        WHERE message_id IS NOT NULL""",
+    "CREATE INDEX messages_view ON messages (account, kind, peer, placed, id) WHERE hidden = 0",
+    "CREATE INDEX messages_active ON messages (account, time, kind, peer)",
+    """CREATE INDEX messages_unanswered ON messages (account, time)
+        WHERE state IN ('pending', 'sending') AND hidden = 0""",
+    "CREATE INDEX messages_turn ON messages (account, kind, peer, turn) WHERE turn IS NOT NULL",
+    """CREATE TABLE resets (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL,
+        after_id INTEGER NOT NULL, placed INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, peer)
+    ) WITHOUT ROWID""",
+)
+
+_MEMORIES: Step = (
+    # The vectors come last: reading the columns before them does not touch their pages.
+    """CREATE TABLE memories (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL,
+        shared INTEGER NOT NULL, pinned INTEGER NOT NULL,
+        status TEXT NOT NULL, superseded_by INTEGER REFERENCES memories (id),
+        importance REAL NOT NULL,
+        event_time INTEGER, created INTEGER NOT NULL,
+        recalled_at INTEGER, recall_count INTEGER NOT NULL DEFAULT 0,
+        fingerprint TEXT NOT NULL,
+        subjects TEXT NOT NULL, source_ids TEXT NOT NULL, text TEXT NOT NULL,
+        value_rows INTEGER NOT NULL DEFAULT 0,
+        key BLOB, value BLOB
+    )""",
+    "CREATE INDEX memories_scope ON memories (account, kind, peer, status, id)",
+    "CREATE INDEX memories_made_by ON memories (status, fingerprint)",
+    "CREATE TABLE barred_sources (source_id INTEGER PRIMARY KEY)",
+    """CREATE TABLE centres (
+        fingerprint TEXT PRIMARY KEY, centre BLOB NOT NULL, serving INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # One row: counts every change that an index on disk would have to follow.
+    "CREATE TABLE bank (revision INTEGER NOT NULL)",
+    "INSERT INTO bank VALUES (0)",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES),)
+"""`STEPS[n]` leads from version n to n + 1."""
