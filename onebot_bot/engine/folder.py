@@ -5,10 +5,11 @@ A folder is in the Hugging Face layout: config.json, weights in safetensors, a t
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from onebot_bot.errors import ModelError
@@ -53,6 +54,12 @@ class ModelFolder(Struct, frozen=True, kw_only=True):
     context: int
 
 
+class _Tensor(Struct, frozen=True):
+    """What is of interest in a safetensors header: where a tensor lies behind it; its `__metadata__` lies nowhere."""
+
+    data_offsets: tuple[int, int] = (0, 0)
+
+
 def check_model_folder(path: Path) -> ModelFolder:
     """Check that `path` is a whole model of a known architecture.
 
@@ -66,9 +73,7 @@ def check_model_folder(path: Path) -> ModelFolder:
     _check_weights(path)
     _check_tokenizer(path)
     if sees and not _any_file(path, _IMAGE_PROCESSORS):
-        raise ModelError(
-            f"{path}: no {_IMAGE_PROCESSORS[0]}, which a model with eyes needs. {_refetch(path)}"
-        )
+        raise ModelError(f"{path}: no {_IMAGE_PROCESSORS[0]}, which a model with eyes needs. {_refetch(path)}")
     return ModelFolder(
         path=path,
         architecture=architecture,
@@ -98,9 +103,7 @@ def _check_complete(path: Path) -> None:
         )
     if (path / INCOMPLETE).exists():
         command = f"onebot-bot fetch {_fetched_name(path)}"
-        raise ModelError(
-            f"{path}: the download was not finished. Run `{command}` again: it goes on where it stopped."
-        )
+        raise ModelError(f"{path}: the download was not finished. Run `{command}` again: it goes on where it stopped.")
 
 
 def _read_object(path: Path, mend: str) -> dict[str, Any]:
@@ -163,7 +166,7 @@ def _check_safetensors(path: Path) -> None:
     size = path.stat().st_size
     try:
         promised = _promised_size(path)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise ModelError(f"{path}: not a safetensors file. {_refetch(path.parent)}") from error
     if size != promised:
         raise ModelError(f"{path}: {size} bytes where its header says {promised}. {_refetch(path.parent)}")
@@ -174,14 +177,8 @@ def _promised_size(path: Path) -> int:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= MAX_HEADER:
             raise ValueError(length)
-        header = json.loads(file.read(length))
-    return 8 + length + max(_tensor_ends(header), default=0)
-
-
-def _tensor_ends(header: Mapping[str, Any]) -> Iterator[int]:
-    for name, tensor in header.items():
-        if name != "__metadata__":
-            yield int(tensor["data_offsets"][1])
+        tensors = msgspec.json.decode(file.read(length), type=dict[str, _Tensor])
+    return 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
 
 
 # --- tokenizer -------------------------------------------------------------------------------------------

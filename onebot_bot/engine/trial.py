@@ -104,8 +104,7 @@ def _refuse_foreign(folder: Path) -> None:
     """Never delete what this module did not write."""
     if folder.exists() and not (folder / ORIGIN).exists() and any(folder.iterdir()):
         raise FetchError(
-            f"{folder} holds something that is not the trial model. "
-            "Move it away, or name another folder with --to."
+            f"{folder} holds something that is not the trial model. Move it away, or name another folder with --to."
         )
 
 
@@ -178,9 +177,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
 
 def _load_plain(gguf: Path) -> LlamaForCausalLM:
     """The same weights in a model that knows nothing of GGUF: a saved one would ask for that file."""
-    quantised = AutoModelForCausalLM.from_pretrained(
-        str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32
-    )
+    quantised = AutoModelForCausalLM.from_pretrained(str(gguf.parent), gguf_file=gguf.name, dtype=torch.float32)
     config = cast(LlamaConfig, quantised.config)
     del config.quantization_config
     config.rms_norm_eps = round(config.rms_norm_eps, 9)  # GGUF keeps it as float32: 9.999999747378752e-06
