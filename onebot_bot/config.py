@@ -36,7 +36,7 @@ class Section(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Base of every table in config.toml: unknown keys are errors."""
 
 
-class BotConfig(Section):
+class BotConfig(Section, frozen=True, kw_only=True):
     """[bot]: who the bot is and whom it obeys."""
 
     names: Annotated[
@@ -54,7 +54,7 @@ class BotConfig(Section):
     )
 
 
-class ServerConfig(Section):
+class ServerConfig(Section, frozen=True, kw_only=True):
     """[server]: the WebSocket endpoint that NapCat dials into."""
 
     host: Annotated[
@@ -72,13 +72,9 @@ class ServerConfig(Section):
             "`env:NAME`: read from the environment; empty: none, accepted on loopback only.",
             extra=RESTART,
         ),
-    ] = "auto"
-    max_frame_mib: Annotated[
-        int, Meta(ge=64, le=1024, description="Largest frame accepted, MiB.", extra=RESTART)
-    ] = 64
-    ping_interval: Annotated[
-        float, Meta(gt=0, description="Seconds between WebSocket pings.", extra=RESTART)
-    ] = 20.0
+    ] = "auto"  # noqa: S105 - a way to get one, not a secret
+    max_frame_mib: Annotated[int, Meta(ge=64, le=1024, description="Largest frame accepted, MiB.", extra=RESTART)] = 64
+    ping_interval: Annotated[float, Meta(gt=0, description="Seconds between WebSocket pings.", extra=RESTART)] = 20.0
     ping_timeout: Annotated[
         float,
         Meta(ge=5, description="Seconds without a pong before a link counts as dead.", extra=RESTART),
@@ -91,7 +87,7 @@ class ServerConfig(Section):
     ] = 20
 
 
-class ModelConfig(Section):
+class ModelConfig(Section, frozen=True, kw_only=True):
     """[model]: the language model in the process."""
 
     path: Annotated[
@@ -102,16 +98,16 @@ class ModelConfig(Section):
             extra=RESTART,
         ),
     ] = "models/trial"
-    device: Annotated[
-        str, Meta(description="`auto`, `cpu`, `cuda` or `cuda:N`.", extra=RESTART)
-    ] = "auto"
+    device: Annotated[str, Meta(description="`auto`, `cpu`, `cuda` or `cuda:N`.", extra=RESTART)] = "auto"
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16"],
-        Meta(description="Weights' type. `auto`: bfloat16.", extra=RESTART),
+        Meta(
+            description="Weights' type. `auto`: bfloat16 where the device computes in it, else float16 on CUDA "
+            "and float32 on a CPU.",
+            extra=RESTART,
+        ),
     ] = "auto"
-    threads: Annotated[
-        int, Meta(ge=0, description="CPU threads of torch. 0: all cores but one.", extra=RESTART)
-    ] = 0
+    threads: Annotated[int, Meta(ge=0, description="CPU threads of torch. 0: all cores but one.", extra=RESTART)] = 0
     max_context: Annotated[
         int,
         Meta(
@@ -125,7 +121,7 @@ class ModelConfig(Section):
     ] = 4
 
 
-class GenerationConfig(Section):
+class GenerationConfig(Section, frozen=True, kw_only=True):
     """[generation]: how the next token is chosen, and when to stop."""
 
     temperature: Annotated[float, Meta(ge=0, le=2, description="0: always the most likely token.")] = 0.7
@@ -140,20 +136,16 @@ class GenerationConfig(Section):
     thinking: Annotated[bool, Meta(description="Let models that can think do so before they answer.")] = False
 
 
-class ChatConfig(Section):
+class ChatConfig(Section, frozen=True, kw_only=True):
     """[chat]: when the bot answers and how its answers are sent."""
 
     merge_window: Annotated[
         float, Meta(ge=0, le=30, description="Seconds of quiet after which a person's messages count as one turn.")
     ] = 1.2
     merge_cap: Annotated[float, Meta(ge=0, le=120, description="Longest wait for one turn, seconds.")] = 6.0
-    max_interrupts: Annotated[
-        int, Meta(ge=0, le=20, description="Times a newer message may interrupt one answer.")
-    ] = 2
+    max_interrupts: Annotated[int, Meta(ge=0, le=20, description="Times a newer message may interrupt one answer.")] = 2
     max_bubbles: Annotated[int, Meta(ge=1, le=10, description="Most messages one answer is split into.")] = 3
-    typing_speed: Annotated[
-        float, Meta(ge=0, description="Characters a second between bubbles. 0: no delay.")
-    ] = 12.0
+    typing_speed: Annotated[float, Meta(ge=0, description="Characters a second between bubbles. 0: no delay.")] = 12.0
     max_delay: Annotated[float, Meta(ge=0, le=60, description="Longest delay before a bubble, seconds.")] = 4.0
     quote_in_group: Annotated[bool, Meta(description="Quote the message answered, in groups.")] = True
     history_messages: Annotated[
@@ -170,15 +162,15 @@ class ChatConfig(Section):
     )
 
 
-class CommandsConfig(Section):
+class CommandsConfig(Section, frozen=True, kw_only=True):
     """[commands]: what is typed in a chat to steer the bot."""
 
-    prefixes: Annotated[
-        list[Annotated[str, Meta(min_length=1)]], Meta(description="What a command starts with.")
-    ] = field(default_factory=lambda: ["/", "／"])
+    prefixes: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(description="What a command starts with.")] = (
+        field(default_factory=lambda: ["/", "／"])
+    )
 
 
-class MemoryConfig(Section):
+class MemoryConfig(Section, frozen=True, kw_only=True):
     """[memory]: what the model may recall while it writes."""
 
     recall: Annotated[
@@ -188,21 +180,17 @@ class MemoryConfig(Section):
             "`always`: every answer starts with one; `off`: never."
         ),
     ] = "auto"
-    floor: Annotated[
-        float, Meta(ge=-1, le=1, description="Least cosine of a memory that is recalled.")
-    ] = 0.3
+    floor: Annotated[float, Meta(ge=-1, le=1, description="Least cosine of a memory that is recalled.")] = 0.3
     max_recalls: Annotated[int, Meta(ge=0, le=16, description="Most recalls in one answer.")] = 3
 
 
-class LogConfig(Section):
+class LogConfig(Section, frozen=True, kw_only=True):
     """[log]: what is written where."""
 
-    level: Annotated[
-        Literal["debug", "info", "warning", "error"], Meta(description="Least level written.")
-    ] = "info"
-    file: Annotated[
-        str, Meta(description="Log file, relative to config.toml. Empty: none.", extra=RESTART)
-    ] = "logs/bot.log"
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="Least level written.")] = "info"
+    file: Annotated[str, Meta(description="Log file, relative to config.toml. Empty: none.", extra=RESTART)] = (
+        "logs/bot.log"
+    )
     content: Annotated[bool, Meta(description="Write message texts into the log.")] = True
 
 

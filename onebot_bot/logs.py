@@ -65,9 +65,7 @@ class _Passing(logging.handlers.QueueHandler):
 
 def _file_handler(file: Path) -> logging.Handler:
     file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(
-        file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
-    )
+    handler = logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
     os.chmod(file, 0o600)  # noqa: PTH101 - messages of private chats: the owner's eyes only
     return handler
 

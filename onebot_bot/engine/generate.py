@@ -136,6 +136,11 @@ class Generator:
         """Whether the weights were trained to ask for memories."""
         return self.model.trained_recall
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights that make keys."""
+        return self.model.fingerprint
+
     def memory(self) -> int:
         """Bytes in use: on the card, or on a CPU what the weights take."""
         if self.model.device.type == "cuda":
@@ -206,7 +211,7 @@ class Generator:
         ids = torch.tensor([rendered.ids], device=self.model.device)
         pixels = torch.cat([image["pixel_values"] for image in rendered.images]).to(self.model.device, self.model.dtype)
         grid = torch.cat([image["image_grid_thw"] for image in rendered.images]).to(self.model.device)
-        kinds = (ids == self.model.renderer.image_token).int()
+        kinds = torch.eq(ids, self.model.renderer.image_token or -1).int()
         rope, delta = body.get_rope_index(ids, mm_token_type_ids=kinds, image_grid_thw=grid)
         sequence.rope_delta = int(delta)
         text = torch.arange(len(rendered.ids), device=self.model.device).expand(1, 1, -1)

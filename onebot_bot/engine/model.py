@@ -50,7 +50,8 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
 
     def embed_ids(self, ids: list[int]) -> Tensor:
         """Token embeddings `[1, T, d]`."""
-        return self.embeddings(torch.tensor([ids], device=self.device))
+        out: Tensor = self.embeddings(torch.tensor([ids], device=self.device))
+        return out
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Next-token logits `[V]` from a last hidden state `[d]`."""

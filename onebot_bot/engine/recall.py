@@ -4,7 +4,6 @@ The hidden state at `<recall>` is the query; a memory's vectors take the place o
 `<|memory_pad|>` (design: memory.md).
 """
 
-import torch
 from torch import Tensor, nn
 
 

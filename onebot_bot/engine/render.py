@@ -16,7 +16,17 @@ from msgspec import Struct
 from PIL import Image
 from tokenizers.decoders import DecodeStream
 
-from onebot_bot.engine.request import MEMORY_TOKENS, RECALL, RECALL_END, Control, Conversation, Part, Picture, Text, Turn
+from onebot_bot.engine.request import (
+    MEMORY_TOKENS,
+    RECALL,
+    RECALL_END,
+    Control,
+    Conversation,
+    Part,
+    Picture,
+    Text,
+    Turn,
+)
 from onebot_bot.errors import ModelError, RequestError
 
 # Private-use characters: the chat template is rendered with these in place of every part, so what a person wrote is
@@ -92,8 +102,8 @@ class Renderer:
             else:
                 part, written = words[int(piece)]
                 out.add_words(part, written=written)
-        for part in conversation.opening:
-            out.add_words(part, written=True)
+        for opening in conversation.opening:
+            out.add_words(opening, written=True)
         tail = pieces[-1].rstrip() if not conversation.opening else ""
         return Rendered(out.ids, out.mask, out.images, tail.endswith(THINK))
 
@@ -164,9 +174,7 @@ class Renderer:
         # Plain strings are what every template understands.
         return {"role": turn.role, "content": "".join(item["text"] for item in content)}
 
-    def _apply_template(
-        self, messages: list[dict[str, Any]], conversation: Conversation, *, answering: bool
-    ) -> str:
+    def _apply_template(self, messages: list[dict[str, Any]], conversation: Conversation, *, answering: bool) -> str:
         try:
             return str(
                 self._tokenizer.apply_chat_template(

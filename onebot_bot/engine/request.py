@@ -230,6 +230,8 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     tokens_per_second: float = 0.0
     first_token: float = 0.0
     trained_recall: bool = False
+    fingerprint: str = ""
+    """Names the weights that make keys; empty while there are none."""
 
 
 class Engine(Protocol):
@@ -240,6 +242,9 @@ class Engine(Protocol):
 
     async def embed(self, texts: list[str]) -> Vector:
         """Keys `[n, d]` float32 of texts, not centred, made between two decode steps."""
+
+    async def project(self, keys: Vector) -> Vector:
+        """Values `[n, d]` float32 of unit keys `[n, d]`: what is injected when such a memory is recalled."""
 
     async def run_exclusive(self, job: Callable[[Any], T]) -> T:
         """Run `job(runner)` on the model's thread once no answer is running; answers asked for meanwhile wait."""

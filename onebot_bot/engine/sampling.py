@@ -1,5 +1,7 @@
 """Choosing the next token: transformers' own logits processors, put together per request."""
 
+from typing import cast
+
 import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -15,7 +17,7 @@ from onebot_bot.engine.request import SamplingParams
 from onebot_bot.errors import ModelError
 
 
-class PresencePenalty(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+class PresencePenalty(LogitsProcessor):
     """Subtract a constant from every token already written in this answer (OpenAI's presence_penalty).
 
     `prompt` is the number of prompt tokens, which do not count.
@@ -61,10 +63,11 @@ class Sampler:
                 "or check the model's files with `onebot-bot doctor`"
             )
         scores = scores.index_fill(0, banned, float("-inf")).unsqueeze(0)
-        scores = self._penalties(ids.unsqueeze(0), scores)
+        seen = cast("torch.LongTensor", ids.unsqueeze(0))
+        scores = self._penalties(seen, cast("torch.FloatTensor", scores))
         if self._greedy:
             return int(scores.argmax())
-        probabilities = self._warpers(ids.unsqueeze(0), scores).softmax(-1)
+        probabilities = self._warpers(seen, cast("torch.FloatTensor", scores)).softmax(-1)
         return int(torch.multinomial(probabilities[0], 1, generator=self._random))
 
 

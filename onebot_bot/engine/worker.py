@@ -56,6 +56,10 @@ class Runner(Protocol):
     def trained_recall(self) -> bool:
         """Whether the weights were trained to ask for memories."""
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the weights that make keys."""
+
     def start(self, generation: Generation) -> Running:
         """Check and render a request; raises RequestError."""
 
@@ -64,6 +68,9 @@ class Runner(Protocol):
 
     def embed(self, texts: list[str]) -> Vector:
         """Keys of texts `[n, d]` float32."""
+
+    def project(self, keys: Vector) -> Vector:
+        """Values of unit keys, both `[n, d]` float32."""
 
     def memory(self) -> int:
         """Bytes in use on the device."""
@@ -87,7 +94,8 @@ class EngineWorker:
         self._inbox: queue.SimpleQueue[Generation | _Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._main, name="model", daemon=True)
         self._state = "loading"
-        self._failure: BotError | None = None
+        self.failure: BotError | None = None
+        """Why the model is not there, once loading has failed."""
         self._runner: Runner | None = None
         self._closing = False
         self._waiting: deque[Generation] = deque()
@@ -117,8 +125,8 @@ class EngineWorker:
     def submit(self, request: GenerationRequest) -> Generation:
         """Queue an answer; failures are the generation's outcome."""
         generation = Generation(request)
-        if self._failure is not None:
-            generation.finish(self._failure)
+        if self.failure is not None:
+            generation.finish(self.failure)
         elif self._closing:
             generation.finish(_unstarted(generation, FinishReason.INTERRUPTED))
         else:
@@ -133,6 +141,14 @@ class EngineWorker:
         """
         return await self._post(lambda runner: runner.embed(texts), exclusive=False)
 
+    async def project(self, keys: Vector) -> Vector:
+        """Values `[n, d]` float32 of unit keys `[n, d]`.
+
+        Raises:
+            ModelError: the model failed to load or to run.
+        """
+        return await self._post(lambda runner: runner.project(keys), exclusive=False)
+
     async def run_exclusive(self, job: Callable[[Any], T]) -> T:
         """Run `job(runner)` on the thread once no answer is running; new answers wait until it is done.
 
@@ -142,8 +158,8 @@ class EngineWorker:
         return await self._post(job, exclusive=True)
 
     async def _post(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._inbox.put(_Job(work, future, exclusive))
         return await future
@@ -166,6 +182,7 @@ class EngineWorker:
             tokens_per_second=tokens / seconds if seconds else 0.0,
             first_token=sum(u.first_token for u in recent) / len(recent) if recent else 0.0,
             trained_recall=runner.trained_recall if runner else False,
+            fingerprint=runner.fingerprint if runner else "",
         )
 
     # --- on the model's thread -----------------------------------------------------------------------------------
@@ -178,15 +195,15 @@ class EngineWorker:
             self._fail(error)
         self._tell(_settle, self.loaded, None)
         while self._take():
-            if self._runner is not None and self._failure is None:
+            if self._runner is not None and self.failure is None:
                 self._work(self._runner)
         self._end_all()
 
     def _fail(self, error: Exception) -> None:
         """Loading failed: say so to everybody from now on."""
         log.error("the model could not be loaded", error=str(error), exc_info=not isinstance(error, BotError))
-        self._failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {error}")
-        self._state = f"failed: {self._failure}"
+        self.failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {error}")
+        self._state = f"failed: {self.failure}"
 
     def _take(self) -> bool:
         """Empty the inbox; sleep on it only when there is nothing to do. False: time to end."""
@@ -201,8 +218,8 @@ class EngineWorker:
         return not self._closing
 
     def _accept(self, message: Generation | _Job) -> None:
-        if self._failure is not None:
-            self._refuse(message, self._failure)
+        if self.failure is not None:
+            self._refuse(message, self.failure)
         elif isinstance(message, Generation):
             self._waiting.append(message)
         else:

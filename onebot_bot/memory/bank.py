@@ -40,7 +40,7 @@ class Bank:
         self.fingerprint = fingerprint
         self.dimension = index.dimension
         self._index = index
-        self._centre = centre
+        self.centre = centre
         self._memories: dict[int, Recallable] = {}
         self._by_chat: defaultdict[ChatId, set[int]] = defaultdict(set)
         self._shared: set[int] = set()
@@ -58,7 +58,7 @@ class Bank:
     def put(self, memory_id: int, memory: Recallable, key: Floats) -> None:
         """Add a memory, or replace it; `key` [d] is raw."""
         ids = np.array([memory_id], dtype=np.int64)
-        row = unit(key[np.newaxis], self._centre)
+        row = unit(key[np.newaxis], self.centre)
         with self._lock:
             self._leave(memory_id)
             self._index.remove(ids)

@@ -68,9 +68,11 @@ class Database:
         if writer is None or reader is None:
             return
         # The reader closes first: the last connection to close folds the log into the file.
-        await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
-        self._reading.shutdown(wait=False)
-        writer.jobs.put(None)
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
+        finally:
+            self._reading.shutdown(wait=False)
+            writer.jobs.put(None)
         await asyncio.to_thread(writer.join)
 
     def submit(
@@ -224,12 +226,12 @@ class _Writer(threading.Thread):
     def _outcome(self, job: _Job) -> _Outcome:
         try:
             return _Outcome(job.future, self._result(job), None)
-        except Exception as error:
+        except sqlite3.Error as error:
             if not self._connection.in_transaction:
-                # SQLite has undone the whole transaction (full disk, failing disk): everybody's write is lost.
-                raise sqlite3.OperationalError(str(error)) from error
-            known = _explained(self._path, error) if isinstance(error, sqlite3.Error) else error
-            return _Outcome(job.future, None, known)
+                raise  # a full or failing disk has undone the whole transaction: everybody's write is lost
+            return _Outcome(job.future, None, _explained(self._path, error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to who queued the write
+            return _Outcome(job.future, None, error)
 
     def _result(self, job: _Job) -> Any:
         if job.single:

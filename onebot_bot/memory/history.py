@@ -68,6 +68,9 @@ _RECENT = f"SELECT {_COLUMNS} FROM messages WHERE {_IN_VIEW} ORDER BY placed DES
 
 _LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
 
+# Word for word the condition of the index on it, which SQLite otherwise does not use.
+_UNANSWERED = "state IN ('pending', 'sending') AND hidden = 0"
+
 _GIVEN = "(SELECT value FROM json_each(?))"
 
 
@@ -135,8 +138,7 @@ class History:
         `sending` is among it: the bot ended before it could note that the answer was out.
         """
         sql = f"""SELECT kind, peer, {_COLUMNS} FROM messages
-            WHERE account = ? AND time >= ? AND state IN ('pending', 'sending') AND hidden = 0
-            ORDER BY placed, id"""
+            WHERE account = ? AND time >= ? AND {_UNANSWERED} ORDER BY placed, id"""
         rows = await self._rows(sql, (account, since))
         return [(ChatId(account, kind, peer), _entry(row)) for kind, peer, *row in rows]
 
@@ -171,9 +173,9 @@ class History:
 
     async def counts(self) -> Counts:
         """How much is recorded."""
-        sql = """SELECT (SELECT count(*) FROM messages),
+        sql = f"""SELECT (SELECT count(*) FROM messages),
             (SELECT count(*) FROM (SELECT DISTINCT account, kind, peer FROM messages)),
-            (SELECT count(*) FROM messages WHERE state IN ('pending', 'sending') AND hidden = 0)"""
+            (SELECT count(*) FROM messages WHERE {_UNANSWERED})"""
         return Counts(*(await self._rows(sql, ()))[0])
 
     async def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
@@ -240,7 +242,7 @@ def _reset(connection: sqlite3.Connection, chat: ChatId) -> None:
             SELECT ?, ?, ?, coalesce(max(id), 0), coalesce(max(placed), 0) FROM messages WHERE {_CHAT}""",
         in_chat(chat) * 2,
     )
-    unanswered = f"UPDATE messages SET state = 'dropped' WHERE {_CHAT} AND state IN ('pending', 'sending')"
+    unanswered = f"UPDATE messages SET state = 'dropped' WHERE {_CHAT} AND {_UNANSWERED}"
     connection.execute(unanswered, in_chat(chat))
 
 

@@ -23,6 +23,7 @@ from onebot_bot.memory.vectors import (
     Stamp,
     VectorIndex,
     checked,
+    discard_snapshot,
     load_index,
     unit,
     write_snapshot,
@@ -56,7 +57,8 @@ class MemoryStore:
         self._snapshot_every = snapshot_every
         self._bank: Bank | None = None  # None until a model's fingerprint is known
         self._revision = 0  # changes the bank has followed
-        self._saved = 0  # the revision on disk
+        self._unsaved = 0  # changes since the index was last written
+        self._on_disk = False  # whether the file holds what the bank holds
         self._file = asyncio.Lock()  # held by who writes or removes the index file
 
     async def __aenter__(self) -> Self:
@@ -71,7 +73,7 @@ class MemoryStore:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._saved != self._revision:
+        if not self._on_disk:
             await self.save()
         self._bank = None
 
@@ -94,6 +96,16 @@ class MemoryStore:
             WHERE id IN (SELECT value FROM json_each(?))"""
         values = (int(self._clock()), listed(ids))
         self._database.post(lambda connection: connection.execute(sql, values))
+
+    @property
+    def serving(self) -> str | None:
+        """The model whose keys are searched; None until `set_fingerprint`."""
+        return None if self._bank is None else self._bank.fingerprint
+
+    @property
+    def centre(self) -> Floats | None:
+        """What keys [d] are compared relative to; None until a model's fingerprint is set."""
+        return None if self._bank is None else self._bank.centre
 
     # --- reading ---
 
@@ -164,7 +176,7 @@ class MemoryStore:
         new = rows.sound(new)
         created = int(self._clock())
         memory = await self._change(lambda connection: rows.insert(connection, new, created), self._put)
-        if self._revision - self._saved >= self._snapshot_every:
+        if self._unsaved >= self._snapshot_every:
             await self.save()
         return memory
 
@@ -203,8 +215,8 @@ class MemoryStore:
         )
         async with self._file:
             # The snapshot still holds the vector; closing writes one without it.
-            await asyncio.to_thread(self._index_path.unlink, missing_ok=True)
-            self._saved = -1
+            await asyncio.to_thread(discard_snapshot, self._index_path)
+            self._on_disk = False
         return forgotten
 
     async def set_fingerprint(self, fingerprint: str, dimension: int) -> None:
@@ -232,15 +244,17 @@ class MemoryStore:
 
     async def save(self) -> None:
         """Write the index to disk, to spare the next start a rebuild; a failure is logged."""
-        bank, revision = self._bank, self._revision
-        if bank is None:
-            return
         async with self._file:
+            bank, revision = self._bank, self._revision
+            if bank is None:
+                return
+            self._unsaved = 0
             try:
                 await asyncio.to_thread(_save, bank, revision, self._index_path)
             except StoreError as error:
                 log.warning("memory index not saved", reason=str(error))
-            self._saved = revision
+            else:
+                self._on_disk = revision == self._revision
 
     # --- following the database ---
 
@@ -255,6 +269,8 @@ class MemoryStore:
     def _follow(self, follow: Callable[[T], None], future: asyncio.Future[T]) -> None:
         if not future.cancelled() and future.exception() is None:
             self._revision += 1
+            self._unsaved += 1
+            self._on_disk = False
             follow(future.result())
 
     def _put(self, memory: Memory) -> None:
@@ -281,7 +297,8 @@ class MemoryStore:
 
     def _take(self, loaded: "_Loaded") -> None:
         self._bank, self._revision = loaded.bank, loaded.revision
-        self._saved = loaded.revision if loaded.from_file else -1
+        self._unsaved = 0
+        self._on_disk = loaded.from_file
 
     async def _select(self, where: str, values: Sequence[Any], limit: int = -1) -> list[Memory]:
         return await self._database.read(lambda connection: rows.select(connection, where, values, limit))
@@ -325,7 +342,7 @@ def _load(connection: sqlite3.Connection, path: Path) -> _Loaded:
 
 def _rebuilt(connection: sqlite3.Connection, path: Path, centre: Floats, stamp: Stamp, reason: str) -> VectorIndex:
     # The old file goes at once: it may hold what has been forgotten since.
-    path.unlink(missing_ok=True)
+    discard_snapshot(path)
     index = VectorIndex(centre.size)
     if stamp.count:
         ids, keys = rows.keys(connection, stamp.fingerprint)

@@ -150,6 +150,18 @@ def write_snapshot(path: Path, payload: Bytes, stamp: Stamp) -> None:
         raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def discard_snapshot(path: Path) -> None:
+    """Remove the file, if there is one.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be removed: {error.strerror}. Close what reads it.") from error
+
+
 def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
     """Read the index at `path`.
 

@@ -67,11 +67,12 @@ class OneBotServer:
         on_event: Callable[[Account, Event], None],
         on_connect: Callable[[Account], None],
         *,
+        accounts: dict[int, Account] | None = None,
         clock: Callable[[], float] = time.monotonic,
         check_interval: float = 1.0,
     ) -> None:
-        self.accounts: dict[int, Account] = {}
-        """Every account that ever connected, by QQ number."""
+        self.accounts: dict[int, Account] = {} if accounts is None else accounts
+        """Every account that ever connected, by QQ number; others may hold the same dictionary."""
         self.draining = False
         """Set it to answer newcomers with 503 while the rest of the bot finishes."""
         self._config = config
@@ -253,9 +254,7 @@ def _tell_end(account: Account, link: Link, closed: ConnectionClosed, config: Se
         account=account.self_id,
         peer=link.peer,
         cause=_cause(closed, config),
-        used_now="none: the account is deaf and mute until the client comes back"
-        if heir is None
-        else heir.peer,
+        used_now="none: the account is deaf and mute until the client comes back" if heir is None else heir.peer,
     )
 
 
@@ -264,9 +263,7 @@ def _cause(closed: ConnectionClosed, config: ServerConfig) -> str:
     if sent is not None and not closed.rcvd_then_sent:
         match sent.code:
             case CloseCode.MESSAGE_TOO_BIG:
-                return (
-                    f"a frame was larger than server.max_frame_mib = {config.max_frame_mib}; raise that key"
-                )
+                return f"a frame was larger than server.max_frame_mib = {config.max_frame_mib}; raise that key"
             case CloseCode.INTERNAL_ERROR:
                 return f"it did not answer a ping within {config.ping_timeout:g} s"
         return f"closed by the bot ({sent.code}) {sent.reason}".rstrip(" .")

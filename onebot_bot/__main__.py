@@ -1,0 +1,85 @@
+"""The command line: `onebot-bot run`, `console`, `fetch`, `doctor`."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
+
+from onebot_bot import __version__
+from onebot_bot.cli.console import add_console_arguments, main_console
+from onebot_bot.cli.doctor import add_doctor_arguments, main_doctor
+from onebot_bot.cli.fetch import add_fetch_arguments, main_fetch
+from onebot_bot.config import load_config
+from onebot_bot.errors import BotError
+from onebot_bot.logs import logging_to
+
+Main = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status. Errors a person can act on are one line, not a traceback."""
+    args = _parser().parse_args(arguments)
+    try:
+        return _run(args.main(args))
+    except BotError as error:
+        print(f"onebot-bot: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="onebot-bot", description="A QQ companion bot with memory.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(title="commands", required=True)
+    _add(commands, "run", "start the bot", add_run_arguments, main_run)
+    _add(commands, "console", "chat with the running bot, without QQ", add_console_arguments, main_console)
+    _add(commands, "fetch", "download a model", add_fetch_arguments, main_fetch)
+    _add(commands, "doctor", "check the installation", add_doctor_arguments, main_doctor)
+    return parser
+
+
+def _add(
+    commands: Any, name: str, about: str, add_arguments: Callable[[argparse.ArgumentParser], None], main: Main
+) -> None:
+    parser = commands.add_parser(name, help=about, description=about)
+    add_arguments(parser)
+    parser.set_defaults(main=main)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `run`."""
+    parser.add_argument("--config", type=Path, default=Path("config.toml"), help="configuration file")
+
+
+async def main_run(args: argparse.Namespace) -> int:
+    """Serve until a signal ends it."""
+    from onebot_bot.app import serve  # noqa: PLC0415 - the other commands start without the whole bot
+
+    config = load_config(args.config)
+    file = args.config.absolute().parent / config.log.file if config.log.file else None
+    with logging_to(config.log.level, file):
+        await serve(args.config)
+    return 0
+
+
+def _run(work: Awaitable[int]) -> int:
+    """On uvloop where there is one: 119 to 85 us a message (docs/performance.md)."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        factory = None
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(_await(work))
+
+
+async def _await(work: Awaitable[int]) -> int:
+    return await work
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""The composition root: builds every long-lived object on one AsyncExitStack; leaving undoes it backwards."""
+
+import asyncio
+import contextlib
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from onebot_bot import __version__, logs
+from onebot_bot.chat.outbox import LoopClock
+from onebot_bot.chat.reports import Reports
+from onebot_bot.chat.router import ChatRouter
+from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.chat.settings import Settings
+from onebot_bot.commands.dispatcher import Dispatcher
+from onebot_bot.config import Config, load_config, migrate_config, watch_config
+from onebot_bot.controls import Chats, CommandServices, Configuration
+from onebot_bot.engine.echo import EchoEngine
+from onebot_bot.engine.request import Engine
+from onebot_bot.engine.worker import EngineWorker, Runner
+from onebot_bot.errors import BotError, ConfigError
+from onebot_bot.memories import Memories
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.history import History
+from onebot_bot.memory.store import MemoryStore
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import Message
+from onebot_bot.texts import say
+from onebot_bot.transport.account import Account
+from onebot_bot.transport.gapfill import fill_gap
+from onebot_bot.transport.server import OneBotServer
+from onebot_bot.transport.token import read_token
+
+log = structlog.get_logger(__name__)
+
+ECHO = "echo"
+"""As `model.path`: no model, see engine/echo.py."""
+
+
+class App:
+    """The whole bot of one config.toml. An async context manager: it listens once entered, before the model is loaded.
+
+    Raises:
+        ConfigError, StoreError: on entering, when it cannot start; the text names the fix.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.folder = self.path.parent
+
+    async def __aenter__(self) -> Self:
+        """Build everything, the server last: nothing is received before there is somewhere to put it."""
+        if left := migrate_config(self.path):
+            log.info("config.toml was brought up to date; the old one is kept beside it.", versions=left)
+        config = load_config(self.path)
+        self.token = read_token(config.server, self.folder, create=True)
+        async with AsyncExitStack() as stack:
+            await self._build(stack, config)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Undo it in reverse order."""
+        log.info("Shutting down.")
+        await self._stack.aclose()
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.configuration.config
+
+    async def _build(self, stack: AsyncExitStack, config: Config) -> None:
+        self.configuration = Configuration(self.path, config, self._configured)
+        accounts: dict[int, Account] = {}
+        sessions: dict[ChatId, ChatSession] = {}
+        kept = self.folder / "memory_store"
+        # 1. What is on the disk.
+        database = await stack.enter_async_context(Database(kept / "memory.sqlite3"))
+        history = History(database)
+        store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
+        # 2. The model, which loads on its own thread while the rest goes on.
+        self.engine = await _start_engine(stack, config, self.folder)
+        memories = Memories(self.engine, store)
+        # 3. Chats and commands.
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time)
+        services = CommandServices(
+            Chats(sessions, history), self.configuration, memories, self.engine, history, accounts
+        )
+        commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
+        shared = Services(self.engine, history, memories, self._settings, reports.report, LoopClock())
+        router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
+        # 4. What goes on in the background, and the door.
+        for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
+            stack.callback(tasks.create_task(work).cancel)
+        self._server = await stack.enter_async_context(
+            OneBotServer(config.server, self.token, router.dispatch, router.connected, accounts=accounts)
+        )
+        self.port = self._server.port
+
+    def _settings(self) -> Settings:
+        config = self.config
+        return Settings(config.bot, config.chat, config.generation, config.memory, config.log)
+
+    async def _fill_gap(self, account: Account, chats: list[ChatId]) -> list[Message]:
+        return await fill_gap(account, chats, self.config.server.gap_messages)
+
+    def _configured(self, config: Config) -> None:
+        """Hand the live keys to what does not read them anew by itself."""
+        logs.set_level(config.log.level)
+        self._server.configure(config.server)
+
+    async def _watch(self, reports: Reports) -> None:
+        """Apply every saved change; a broken file keeps the last good configuration, and the owner hears why."""
+        async for found in watch_config(self.path):
+            if isinstance(found, ConfigError):
+                reports.report("report.config", None, found)
+            else:
+                self.configuration.apply(found)
+
+    @property
+    def url(self) -> str:
+        """What NapCat dials, as seen from this machine."""
+        host = self.config.server.host
+        return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
+
+
+async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> Engine:
+    if config.model.path == ECHO:
+        return EchoEngine()
+
+    def load() -> Runner:
+        # On the model's thread: torch takes seconds to import, and the socket answers meanwhile.
+        from onebot_bot.engine.generate import Generator  # noqa: PLC0415
+        from onebot_bot.engine.model import load_model  # noqa: PLC0415
+
+        return Generator(load_model(folder / config.model.path, config.model))
+
+    name = Path(config.model.path).name
+    return await stack.enter_async_context(EngineWorker(name, load, config.model.max_running))
+
+
+async def _prepare(engine: Engine, memories: Memories, reports: Reports) -> None:
+    """Once the model is loaded, make the memories its own; when it fails to load, tell the owner."""
+    if not isinstance(engine, EngineWorker):
+        return
+    await engine.loaded
+    try:
+        if engine.failure is not None:
+            raise engine.failure
+        await memories.prepare(engine.status.fingerprint)
+    except BotError as error:
+        reports.report("report.model", None, error)
+
+
+async def serve(path: Path, *, stop: asyncio.Event | None = None) -> None:
+    """Run the bot of `path` until a signal (or `stop`) ends it.
+
+    Raises:
+        ConfigError, StoreError: it cannot start; the text names the fix.
+    """
+    ended = stop or asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with App(path) as app:
+        sys.stdout.write(banner(app))
+        sys.stdout.flush()
+        await ended.wait()
+
+
+def banner(app: App) -> str:
+    """What to paste into NapCat, and what to do without QQ."""
+    language, config = app.config.bot.language, app.config
+    return say(
+        language,
+        "start.body",
+        name="onebot-bot",
+        version=__version__,
+        url=app.url,
+        token=app.token or say(language, "start.no_token"),
+        console=_console_command(),
+        config=app.path,
+        owner="" if config.bot.owners else say(language, "start.no_owner"),
+    )
+
+
+def _console_command() -> str:
+    """The console as this installation calls it: the script beside the interpreter is seldom on the PATH."""
+    script = Path(sys.executable).with_name("onebot-bot")
+    if not script.exists():
+        return f"{Path(sys.executable).name} -m onebot_bot console"
+    here = Path.cwd()
+    return f"{script.relative_to(here) if script.is_relative_to(here) else script} console"

@@ -1,0 +1,43 @@
+"""From a chat's history to what the model sees: pure functions."""
+
+from collections.abc import Sequence
+
+from onebot_bot.chat.settings import Settings
+from onebot_bot.config import BotConfig
+from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
+from onebot_bot.memory.history import Entry
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.texts import say
+
+
+def build_conversation(chat: ChatId, said: Sequence[Entry], asked: Sequence[Entry], settings: Settings) -> Conversation:
+    """The conversation to answer: persona, what was said (oldest first), and last the turn to answer."""
+    turns = _merged([*said, *asked], group=chat.kind == "group")
+    always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
+    opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
+    return Conversation((*_system(chat, settings.bot), *turns), opening, settings.generation.thinking)
+
+
+def _system(chat: ChatId, bot: BotConfig) -> list[Turn]:
+    lines = [bot.persona] if bot.persona else []
+    if chat.kind == "group":
+        lines.append(say(bot.language, "see.group", names="、".join([*bot.names, str(chat.account)])))
+    return [Turn("system", (Text("\n".join(lines)),))] if lines else []
+
+
+def _merged(entries: Sequence[Entry], *, group: bool) -> list[Turn]:
+    """Neighbours of one role become one turn: chat templates want people and assistant to alternate."""
+    blocks: list[tuple[Role, list[str]]] = []
+    for entry in entries:
+        role: Role = "assistant" if entry.role == "assistant" else "user"
+        if not blocks or blocks[-1][0] != role:
+            blocks.append((role, []))
+        blocks[-1][1].append(_line(entry, group=group))
+    return [Turn(role, (Text("\n".join(lines)),)) for role, lines in blocks]
+
+
+def _line(entry: Entry, *, group: bool) -> str:
+    """In a group every line of a person says who speaks: name and number, since names are not unique."""
+    if not group or entry.role != "user":
+        return entry.text
+    return f"[{entry.name or entry.user_id}({entry.user_id})] {entry.text}"

@@ -1,0 +1,89 @@
+"""Sending to a chat: waits out a lost connection, and tells done, not done and unknown apart."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from onebot_bot.errors import ActionUnknown, NotConnected
+from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, SetInputStatus
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.segments import Segment
+from onebot_bot.transport.account import Account
+
+
+class Clock(Protocol):
+    """Time and waiting, so that tests need not wait."""
+
+    def time(self) -> float:
+        """Monotonic seconds."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class LoopClock:
+    """The running loop's own."""
+
+    def time(self) -> float:
+        """Monotonic seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        await asyncio.sleep(seconds)
+
+
+class Outbox:
+    """What one account sends."""
+
+    def __init__(self, account: Account, patience: Callable[[], float]) -> None:
+        self._account = account
+        self._patience = patience  # seconds to wait for a connection; read anew each time
+        self._connected = asyncio.Event()
+
+    def connected(self) -> None:
+        """The account has a connection (again): what waited goes out."""
+        self._connected.set()
+
+    async def send(self, chat: ChatId, segments: tuple[Segment, ...], temporary_group: int = 0) -> int | None:
+        """Send one message and return its id, or None when QQ did not confirm it: it may be there, so never again.
+
+        Raises:
+            NotConnected: no connection came back in time; nothing was sent.
+            ActionFailed: refused; nothing was sent.
+        """
+        action: SendGroupMsg | SendPrivateMsg = (
+            SendGroupMsg(group_id=chat.peer, message=segments)
+            if chat.kind == "group"
+            else SendPrivateMsg(user_id=chat.peer, message=segments, group_id=temporary_group or None)
+        )
+        while True:
+            try:
+                return _message_id(await self._account.call(action))
+            except ActionUnknown:
+                return None
+            except NotConnected:
+                await self._wait_for_connection()
+
+    async def typing(self, chat: ChatId) -> None:
+        """Show "typing…" in a private chat, where the client can; of no consequence when it cannot."""
+        if chat.kind == "private" and self._account.active is not None:
+            await self._account.call(SetInputStatus(user_id=chat.peer, event_type=1))
+
+    async def _wait_for_connection(self) -> None:
+        self._connected.clear()
+        if self._account.active is not None:
+            return
+        try:
+            async with asyncio.timeout(self._patience()):
+                await self._connected.wait()
+        except TimeoutError as error:
+            raise NotConnected(
+                f"account {self._account.self_id} had no connection for {self._patience():g} s, so an answer was not "
+                "sent. Check that NapCat runs and that its WebSocket client is switched on."
+            ) from error
+
+
+def _message_id(data: object) -> int | None:
+    found = data.get("message_id") if isinstance(data, dict) else None
+    return int(found) if isinstance(found, int | str) and str(found).lstrip("-").isdigit() else None

@@ -1,0 +1,90 @@
+"""A message as the model reads it: one line of text, whatever it was made of."""
+
+import json
+from collections.abc import Callable, Iterable
+
+from onebot_bot.protocol.segments import (
+    At,
+    Dice,
+    Face,
+    File,
+    Forward,
+    Image,
+    Json,
+    Markdown,
+    Mface,
+    Poke,
+    Record,
+    Reply,
+    Rps,
+    Segment,
+    Text,
+    Video,
+)
+from onebot_bot.texts import Language, say
+
+NameOf = Callable[[str], str]
+"""From a QQ number, as a string, to the name the chat knows it by."""
+
+
+def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:
+    """The segments as one text; a quote is left out, since it is shown apart."""
+    return "".join(_one(segment, language, name_of) for segment in segments).strip()
+
+
+def _one(segment: Segment, language: Language, name_of: NameOf) -> str:
+    match segment:
+        case Text(text=text) | Markdown(content=text):
+            return text
+        case At(qq="all"):
+            return say(language, "see.all") + " "
+        case At(qq=number, name=name):
+            return f"@{name or name_of(number)} "
+        case Reply():
+            return ""
+        case _:
+            return _thing(segment, language)
+
+
+def _thing(segment: Segment, language: Language) -> str:
+    """What is no words, by its kind and, where it has one, its name."""
+    match segment:
+        case Image() if segment.is_sticker:
+            key, name = "see.sticker", _labelled(segment.summary)
+        case Image():
+            key, name = "see.image", ""
+        case Mface(summary=summary):
+            key, name = "see.sticker", _labelled(summary)
+        case Face(raw=raw):
+            key, name = "see.face", _labelled(str((raw or {}).get("faceText") or ""))
+        case File(file=file):
+            key, name = "see.file", file
+        case Json(data=data):
+            key, name = "see.card", _card_title(data)
+        case Dice(result=result):
+            key, name = "see.dice", result
+        case Rps(result=result):
+            key, name = "see.rps", result
+        case _:
+            key, name = _KINDS.get(type(segment), "see.other"), str(getattr(segment, "type", type(segment).__name__))
+    return say(language, key, name=name)
+
+
+_KINDS = {Record: "see.record", Video: "see.video", Forward: "see.forward", Poke: "see.poke"}
+
+
+def _labelled(name: str) -> str:
+    """`[动画表情]` and `/微笑` as they come, to `：微笑`."""
+    bare = name.strip("[]/ ")
+    return f"：{bare}" if bare and bare != "动画表情" else ""
+
+
+def _card_title(data: str) -> str:
+    """The line that QQ itself shows for a mini-app, a share or a location."""
+    try:
+        card = json.loads(data)
+    except ValueError:
+        return ""
+    if not isinstance(card, dict):
+        return ""
+    return str(card.get("prompt") or card.get("desc") or card.get("app") or "")

@@ -1,0 +1,87 @@
+"""Failures go to the owner, never into the group: in private, once per kind per hour, with an id that finds the log."""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from onebot_bot.config import BotConfig
+from onebot_bot.errors import ActionError, BotError
+from onebot_bot.protocol.actions import SendPrivateMsg
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.segments import Text
+from onebot_bot.texts import say
+from onebot_bot.transport.account import Account
+
+log = structlog.get_logger(__name__)
+
+QUIET_SECONDS = 3600.0
+"""The same kind of failure is told once in this time; the log has every one."""
+
+
+class Reports:
+    """Tells the owners what went wrong; `tasks` owns the sending."""
+
+    def __init__(
+        self,
+        bot: Callable[[], BotConfig],
+        accounts: Mapping[int, Account],
+        tasks: asyncio.TaskGroup,
+        clock: Callable[[], float],
+    ) -> None:
+        self._bot = bot
+        self._accounts = accounts
+        self._tasks = tasks
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
+        """Log a failure and tell the owners, unless they were told of this kind within the hour.
+
+        Args:
+            kind: key of the catalogue, `report.…`.
+            chat: where it happened; None when in no chat.
+            error: what happened; its traceback goes into the log unless it was raised on purpose.
+
+        Returns:
+            The id that the log line and the message carry.
+        """
+        number = secrets.token_hex(3)
+        log.error(say("en", kind), id=number, chat=str(chat), error=str(error), exc_info=_unexpected(error))
+        now = self._clock()
+        if now - self._told.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self._told[kind] = now
+            self._tasks.create_task(self._tell(kind, chat, error, number))
+        return number
+
+    async def _tell(self, kind: str, chat: ChatId | None, error: BaseException, number: str) -> None:
+        bot = self._bot()
+        what = say(bot.language, kind)
+        text = say(bot.language, "report.error", what=what, chat=chat or "-", id=number, error=_shown(error))
+        for owner in bot.owners:
+            await self._send(owner, text, chat)
+
+    async def _send(self, owner: int, text: str, chat: ChatId | None) -> None:
+        account = self._account(chat)
+        if account is None:
+            return
+        try:
+            await account.call(SendPrivateMsg(user_id=owner, message=(Text(text),)))
+        except ActionError as error:
+            log.warning("The owner could not be told.", owner=owner, cause=str(error))
+
+    def _account(self, chat: ChatId | None) -> Account | None:
+        """The account it happened on, else any that is connected."""
+        own = self._accounts.get(chat.account) if chat else None
+        candidates = ([own] if own else []) + list(self._accounts.values())
+        return next((account for account in candidates if account.active is not None), None)
+
+
+def _shown(error: BaseException) -> str:
+    """What a person can act on; an unexpected error's text is in the log with its traceback."""
+    return str(error) if isinstance(error, BotError) else type(error).__name__
+
+
+def _unexpected(error: BaseException) -> BaseException | None:
+    return None if isinstance(error, BotError) else error

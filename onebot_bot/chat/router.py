@@ -1,0 +1,260 @@
+"""From events to sessions: every message finds its chat's task, every command its handler."""
+
+import asyncio
+import functools
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine, Mapping
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import structlog
+
+from onebot_bot.chat.outbox import Outbox
+from onebot_bot.chat.participation import Trigger, find_trigger
+from onebot_bot.chat.readable import readable
+from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.memory.history import Entry
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
+from onebot_bot.protocol.segments import At, Reply, Segment, Text, encode_message, plain_text
+from onebot_bot.texts import say
+from onebot_bot.transport.account import Account
+
+log = structlog.get_logger(__name__)
+
+GAP_CHATS = 30
+"""Chats asked for what was missed, the latest first: QQ is not to be stormed after an outage."""
+GAP_SECONDS = 3 * 86400
+CLAIMS = 1024
+QUOTED = 200
+"""Characters of a quoted message that the model sees."""
+
+
+class CommandHook(Protocol):
+    """What the router needs of the commands."""
+
+    def matches(self, text: str, message: Message) -> bool:
+        """Whether this is for the commands, not for the model."""
+
+    async def run(self, account: Account, message: Message, text: str) -> None:
+        """Carry it out and answer it; never raises."""
+
+
+FillGap = Callable[[Account, list[ChatId]], Coroutine[Any, Any, list[Message]]]
+"""What was said in these chats that the account has not heard, oldest first."""
+
+
+class ChatRouter:
+    """Owns every session's task. An async context manager: leaving ends them; what they owed stays on record."""
+
+    def __init__(
+        self,
+        services: Services,
+        commands: CommandHook,
+        accounts: Mapping[int, Account],
+        sessions: dict[ChatId, ChatSession],
+        fill_gap: FillGap,
+    ) -> None:
+        self._services = services
+        self._commands = commands
+        self._accounts = accounts
+        self._fill_gap = fill_gap
+        self._sessions = sessions
+        self._owned: set[asyncio.Task[None]] = set()
+        self._outboxes: dict[int, Outbox] = {}
+        self._claimed: OrderedDict[tuple[int, str], int] = OrderedDict()
+        """Group messages that one of our accounts answers by name, so that the others in the group do not."""
+        self._tasks = asyncio.TaskGroup()
+
+    async def __aenter__(self) -> Self:
+        """Open the group that owns the sessions' tasks."""
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End every task."""
+        for task in self._owned:
+            task.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    # --- events --------------------------------------------------------------------------------------------------
+
+    def dispatch(self, account: Account, event: Event) -> None:
+        """Take one event; never waits."""
+        match event:
+            case GroupMessage() | PrivateMessage():
+                self._take(account, event, answer=True)
+            case GroupRecall(group_id=group, message_id=message_id):
+                self._spawn(self._withdraw(ChatId(event.self_id, "group", group), message_id))
+            case FriendRecall(user_id=user, message_id=message_id):
+                self._spawn(self._withdraw(ChatId(event.self_id, "private", user), message_id))
+            case _:
+                log.debug("event", kind=type(event).__name__)
+
+    def connected(self, account: Account) -> None:
+        """An account has a new connection: send what waited, answer what was left, ask for what was missed."""
+        self._outbox(account).connected()
+        self._spawn(self._catch_up(account))
+
+    def _take(self, account: Account, message: Message, *, answer: bool) -> None:
+        if message.sent_by_self:
+            return
+        words = plain_text(message.message).strip()
+        _log_message(message, words, content=self._services.settings().log.content)
+        if answer and self._commands.matches(words, message):
+            self._spawn(self._commands.run(account, message, words))
+            return
+        quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
+        if quote is not None:
+            self._spawn(self._take_quoting(account, message, quote, answer=answer))
+        else:
+            self._deliver(account, message, self._trigger(message) if answer else None)
+
+    async def _take_quoting(self, account: Account, message: Message, quote: Reply, *, answer: bool) -> None:
+        """A quote is shown with its text, and a quote of the bot is meant for the bot; both need the record."""
+        quoted = await self._services.history.find(message.chat_id, int(quote.id)) if _is_id(quote.id) else None
+        trigger = self._trigger(message) if answer else None
+        if trigger is None and answer and quoted is not None and quoted.role == "assistant":
+            trigger = None if message.user_id in self._ignored() else Trigger.REPLY
+        self._deliver(account, message, trigger, quoted)
+
+    def _deliver(
+        self, account: Account, message: Message, trigger: Trigger | None, quoted: Entry | None = None
+    ) -> None:
+        group = message.group_id if isinstance(message, PrivateMessage) else 0
+        entry = self._entry(message, quoted)
+        if entry.text:
+            self._session(account, message.chat_id).receive(entry, trigger, group)
+
+    # --- what a message means ------------------------------------------------------------------------------------
+
+    def _trigger(self, message: Message) -> Trigger | None:
+        trigger = find_trigger(message, self._services.settings().bot.names, self._ignored())
+        if trigger is Trigger.NAME and isinstance(message, GroupMessage) and not self._claim(message):
+            return None
+        return trigger
+
+    def _ignored(self) -> set[int]:
+        """Whom the bot never answers: its own accounts and other bots."""
+        return {*self._accounts, *self._services.settings().chat.bots}
+
+    def _claim(self, message: GroupMessage) -> bool:
+        """Whether this account is the first of ours to see a message that calls the bot by name."""
+        if not message.real_seq:
+            return True
+        key = (message.group_id, message.real_seq)
+        owner = self._claimed.setdefault(key, message.self_id)
+        if len(self._claimed) > CLAIMS:
+            self._claimed.popitem(last=False)
+        return owner == message.self_id
+
+    def _entry(self, message: Message, quoted: Entry | None) -> Entry:
+        language = self._services.settings().bot.language
+        text = readable(message.message, language, functools.partial(self._name_of, message))
+        if quoted is not None:
+            name = quoted.name or str(quoted.user_id)
+            text = say(language, "see.quote", name=name, text=quoted.text[:QUOTED]) + text
+        return Entry(
+            role="user",
+            text=text,
+            time=message.time,
+            user_id=message.user_id,
+            name=message.sender.name,
+            message_id=message.message_id,
+            segments=_worth_keeping(message.message),
+        )
+
+    def _name_of(self, message: Message, number: str) -> str:
+        """The bot by its own name; others by number, until the member list is asked for."""
+        names = self._services.settings().bot.names
+        return names[0] if number == str(message.self_id) and names else number
+
+    # --- sessions ------------------------------------------------------------------------------------------------
+
+    def _session(self, account: Account, chat: ChatId) -> ChatSession:
+        session = self._sessions.get(chat)
+        if session is None or session.closed:
+            session = self._sessions[chat] = ChatSession(chat, self._outbox(account), self._services)
+            self._own(self._run(session))
+        return session
+
+    async def _run(self, session: ChatSession) -> None:
+        try:
+            await session.run()
+        except Exception as error:  # noqa: BLE001 - one broken chat must not end the others in the group
+            session.closed = True
+            self._services.report("report.answer", session.chat, error)
+        finally:
+            if self._sessions.get(session.chat) is session:
+                del self._sessions[session.chat]
+
+    def _outbox(self, account: Account) -> Outbox:
+        if account.self_id not in self._outboxes:
+            patience = lambda: self._services.settings().chat.answer_within  # noqa: E731 - read anew each time
+            self._outboxes[account.self_id] = Outbox(account, patience)
+        return self._outboxes[account.self_id]
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._own(self._guarded(work))
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(work)
+        self._owned.add(task)
+        task.add_done_callback(self._owned.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """A side task's failure is told, and ends nothing else."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - see above
+            self._services.report("report.answer", None, error)
+
+    # --- after an outage -----------------------------------------------------------------------------------------
+
+    async def _catch_up(self, account: Account) -> None:
+        now = int(time.time())
+        within = self._services.settings().chat.answer_within
+        await self._resume(account, now - int(within))
+        chats = await self._services.history.recent_chats(account.self_id, now - GAP_SECONDS)
+        for message in await self._fill_gap(account, chats[:GAP_CHATS]):
+            known = await self._services.history.known_ids(message.chat_id, [message.message_id])
+            if not known:
+                self._take(account, message, answer=now - message.time <= within)
+
+    async def _resume(self, account: Account, since: int) -> None:
+        """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""
+        for chat, entry in await self._services.history.pending(account.self_id, since):
+            session = self._session(account, chat)
+            if session.owes(entry):
+                continue
+            if entry.state == "sending":
+                await self._services.history.mark([entry.id], "answered")
+            else:
+                session.resume(entry)
+
+    async def _withdraw(self, chat: ChatId, message_id: int) -> None:
+        """What was recalled in QQ leaves the model's view."""
+        await self._services.history.withdraw(chat, message_id)
+        if (session := self._sessions.get(chat)) is not None:
+            session.forget_view()
+
+
+def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:
+    """Plain words are kept as text already."""
+    if all(isinstance(segment, Text | At | Reply) for segment in segments):
+        return None
+    return list(encode_message(segments))
+
+
+def _is_id(text: str) -> bool:
+    return text.lstrip("-").isdigit()
+
+
+def _log_message(message: Message, words: str, *, content: bool) -> None:
+    where = f"group {message.group_id}" if isinstance(message, GroupMessage) else "private"
+    shown = (words or f"[{len(message.message)} segments]") if content else f"[{len(words)} characters]"
+    line = f"{where} {message.sender.name}({message.user_id}): {shown}"
+    log.info(line)

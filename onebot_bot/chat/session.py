@@ -1,0 +1,393 @@
+"""One chat, one task: it merges bursts into turns, lets newer messages interrupt, and sends what the model wrote.
+
+`receive` is called by the router and never waits: a message is on its way to the disk before anything else happens.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from onebot_bot.chat.conversation import build_conversation
+from onebot_bot.chat.outbox import Clock, Outbox
+from onebot_bot.chat.participation import Trigger
+from onebot_bot.chat.reply import split_reply
+from onebot_bot.chat.settings import Settings
+from onebot_bot.config import ChatConfig, GenerationConfig, MemoryConfig
+from onebot_bot.engine.request import (
+    Engine,
+    FinishReason,
+    Generation,
+    GenerationRequest,
+    GenerationResult,
+    Recalled,
+    RecallHit,
+    RecallPolicy,
+    SamplingParams,
+    Vector,
+)
+from onebot_bot.errors import ActionError, BotError, NotConnected
+from onebot_bot.memory.history import Entry, History, State
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.segments import Reply, Segment, Text
+
+log = structlog.get_logger(__name__)
+
+LONG_ENOUGH_TO_REPEAT = 12
+"""Characters: shorter answers ("ok") may well be the same twice."""
+
+
+class Recaller(Protocol):
+    """Memories as a session needs them."""
+
+    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
+        """The search a recall in this chat may do: its own memories and shared ones, nothing else."""
+
+    def note(self, recalls: Collection[Recalled]) -> None:
+        """Count what was recalled."""
+
+
+class Services(Struct, frozen=True):
+    """What every session shares."""
+
+    engine: Engine
+    history: History
+    recaller: Recaller
+    settings: Callable[[], Settings]
+    report: Callable[[str, ChatId | None, BaseException], str]
+    """Tells the owner: kind, where, what; returns the id that finds the log line."""
+    clock: Clock
+
+
+class Incoming(Struct):
+    """A message that calls for an answer, with the row that is being written for it."""
+
+    entry: Entry
+    trigger: Trigger
+    row: "asyncio.Future[int | None]"
+    arrived: float
+    """Clock seconds."""
+    temporary_group: int = 0
+    interrupts: int = 0
+    """How often an answer to it was interrupted by a newer message."""
+
+
+class Turn(Struct):
+    """What is answered at once: one person's messages."""
+
+    items: list[Incoming]
+    stopped: bool = False
+    """Whether somebody said stop: it ends without an answer."""
+    generation: Generation | None = None
+    """What is being written; None before, and once it is being sent: then nothing interrupts it."""
+
+    @property
+    def sender(self) -> int:
+        """Whose messages they are."""
+        return self.items[0].entry.user_id
+
+    @property
+    def interrupts(self) -> int:
+        """How often newer messages have interrupted this answer already."""
+        return max(item.interrupts for item in self.items)
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The messages, oldest first."""
+        return [item.entry for item in self.items]
+
+    @property
+    def rows(self) -> list[int]:
+        """Their rows."""
+        return [item.entry.id for item in self.items]
+
+
+class ChatSession:
+    """The state and the task of one chat."""
+
+    def __init__(self, chat: ChatId, outbox: Outbox, services: Services) -> None:
+        self.chat = chat
+        self.closed = False
+        """Set when the task has ended; the router then makes a new session."""
+        self.last_recalls: tuple[Recalled, ...] = ()
+        self._outbox = outbox
+        self._services = services
+        self._pending: list[Incoming] = []
+        self._discarded: list[Incoming] = []
+        """What /stop took out of `_pending`, until the record says so."""
+        self._woken = asyncio.Event()
+        self._turn: Turn | None = None
+        """The turn being answered; None between turns."""
+        self._view: list[Entry] | None = None
+        """What was said and is settled, oldest first; None: to be read from the database."""
+        self._last_said = ""
+
+    # --- called by the router, never waits -----------------------------------------------------------------------
+
+    def receive(self, entry: Entry, trigger: Trigger | None, temporary_group: int = 0) -> None:
+        """Record a message; answer it if `trigger`, or if its sender is already owed an answer."""
+        if trigger is None and entry.role == "user" and self._is_owed(entry.user_id):
+            trigger = Trigger.FOLLOW_UP
+        entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
+        row = self._services.history.append_nowait(self.chat, entry)
+        if trigger is None:
+            row.add_done_callback(lambda done: self._hear(entry, done))
+        else:
+            self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
+
+    def resume(self, entry: Entry) -> None:
+        """Answer a message that was stored before a restart and never answered."""
+        row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        row.set_result(entry.id)
+        self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, self._services.clock.time()))
+
+    def owes(self, entry: Entry) -> bool:
+        """Whether this message waits for its answer here, or is being answered."""
+        items = [*self._pending, *(self._turn.items if self._turn else [])]
+        return any(item.entry.message_id == entry.message_id for item in items)
+
+    def stop(self) -> bool:
+        """End the answer being written and drop what waits; whether there was anything to stop."""
+        turn = self._turn
+        busy = bool(self._pending) or (turn is not None and turn.generation is not None)
+        if turn is not None and turn.generation is not None:
+            turn.stopped = True
+            turn.generation.interrupt()
+        self._discarded += self._pending
+        self._pending = []
+        self._woken.set()
+        return busy
+
+    def forget_view(self) -> None:
+        """The record changed behind this session's back (reset, undo, recall): read it again."""
+        self._view = None
+
+    def _expect(self, incoming: Incoming) -> None:
+        self._pending.append(incoming)
+        self._woken.set()
+        turn = self._turn
+        if turn is None or turn.generation is None or incoming.entry.user_id != turn.sender:
+            return
+        if turn.interrupts < self._services.settings().chat.max_interrupts:
+            turn.generation.interrupt()
+
+    def _is_owed(self, user_id: int) -> bool:
+        if any(item.entry.user_id == user_id for item in self._pending):
+            return True
+        return self._turn is not None and self._turn.generation is not None and self._turn.sender == user_id
+
+    def _hear(self, entry: Entry, row: "asyncio.Future[int | None]") -> None:
+        """Put a stored message into the view; one already known is not seen twice."""
+        if not row.cancelled() and row.exception() is None and row.result() is not None and self._view is not None:
+            self._view.append(entry)
+
+    # --- the task ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Answer turn after turn until the chat has been quiet for `idle_minutes`."""
+        structlog.contextvars.bind_contextvars(chat=str(self.chat))
+        while await self._has_work():
+            turn = await self._collect()
+            if turn is None:
+                continue
+            self._turn = turn
+            try:
+                await self._answer(turn)
+            except Exception as error:  # noqa: BLE001 - a session survives one bad message; this is the one place
+                await self._give_up(turn, error)
+            finally:
+                self._turn = None
+        self.closed = True
+
+    async def _has_work(self) -> bool:
+        """Wait for a turn; False when none came for so long that the session may end."""
+        if self._pending or self._discarded:
+            return True
+        self._woken.clear()
+        try:
+            async with asyncio.timeout(self._services.settings().chat.idle_minutes * 60):
+                await self._woken.wait()
+        except TimeoutError:
+            return bool(self._pending or self._discarded)
+        return True
+
+    async def _collect(self) -> Turn | None:
+        """Wait until the first waiting person has been quiet for `merge_window`, then take all they wrote."""
+        await self._discard()
+        if not self._pending:
+            return None
+        await self._settle(self._pending[0])
+        if not self._pending:
+            return None
+        sender = self._pending[0].entry.user_id
+        items = [item for item in self._pending if item.entry.user_id == sender]
+        self._pending = [item for item in self._pending if item.entry.user_id != sender]
+        return Turn(items)
+
+    async def _settle(self, first: Incoming) -> None:
+        """Wait out a burst: quiet for `merge_window` since the last message, `merge_cap` since the first at most."""
+        chat, clock = self._services.settings().chat, self._services.clock
+        while mine := [item for item in self._pending if item.entry.user_id == first.entry.user_id]:
+            due = min(mine[-1].arrived + chat.merge_window, mine[0].arrived + max(chat.merge_cap, chat.merge_window))
+            if (wait := due - clock.time()) <= 0:
+                return
+            await clock.sleep(wait)
+
+    async def _answer(self, turn: Turn) -> None:
+        """One turn, from the record to the record."""
+        # 1. Nothing is attempted before every message of it is on the disk; what was known already is no news.
+        if not await self._store(turn):
+            return
+        # 2. The model writes; a newer message of the same person puts the turn back in the queue.
+        settings = self._services.settings()
+        result = await self._generate(turn, settings)
+        if turn.stopped:
+            await self._conclude(turn, [], "dropped")
+            return
+        if result.finish_reason is FinishReason.INTERRUPTED:
+            self._put_back(turn)
+            return
+        self.last_recalls = result.recalls
+        self._services.recaller.note(result.recalls)
+        # 3. What it wrote goes out; from here on nothing interrupts.
+        bubbles = split_reply(result.text, settings.chat.max_bubbles)
+        if "\n".join(bubbles) == self._last_said and len(self._last_said) > LONG_ENOUGH_TO_REPEAT:
+            log.info("the model repeated its last answer word for word; it is not sent twice")
+            bubbles = []
+        sent = await self._send(turn, bubbles, settings.chat, result.usage.total) if bubbles else []
+        await self._conclude(turn, sent, "answered")
+
+    async def _store(self, turn: Turn) -> bool:
+        kept: list[Incoming] = []
+        for item in turn.items:
+            row = await item.row
+            if row is not None:
+                item.entry = msgspec.structs.replace(item.entry, id=row)
+                kept.append(item)
+        turn.items = kept or turn.items
+        return bool(kept)
+
+    async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult:
+        if self._view is None:
+            self._view = await self._read_view(settings.chat.history_messages, turn)
+        limit = settings.chat.history_messages
+        del self._view[: max(0, len(self._view) - limit)]
+        recall = self._recall_policy(settings.memory)
+        conversation = build_conversation(self.chat, self._view, turn.entries, settings)
+        turn.generation = self._services.engine.submit(
+            GenerationRequest(
+                conversation=conversation,
+                sampling=_sampling(settings.generation),
+                recall=recall,
+                timeout=settings.generation.timeout,
+            )
+        )
+        if any(item.entry.user_id == turn.sender for item in self._pending):
+            # It came while the turn was being stored: too early for `_expect` to interrupt anything.
+            turn.generation.interrupt()
+        try:
+            return await turn.generation.result()
+        finally:
+            turn.generation = None
+
+    async def _read_view(self, limit: int, turn: Turn) -> list[Entry]:
+        entries = await self._services.history.recent(self.chat, limit + len(turn.items))
+        return [entry for entry in entries if entry.state not in ("pending", "sending")]
+
+    def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
+        wanted = config.recall in ("on", "always") or (
+            config.recall == "auto" and self._services.engine.status.trained_recall
+        )
+        if not wanted or config.max_recalls == 0:
+            return None
+        return RecallPolicy(self._services.recaller.search_in(self.chat), config.floor, config.max_recalls)
+
+    def _put_back(self, turn: Turn) -> None:
+        """Answer these again together with what came after; nobody's message is lost to an interrupt."""
+        for item in turn.items:
+            item.interrupts += 1
+            stored: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+            stored.set_result(item.entry.id)
+            item.row = stored
+        self._pending = [*turn.items, *self._pending]
+
+    # --- sending -------------------------------------------------------------------------------------------------
+
+    async def _send(self, turn: Turn, bubbles: list[str], config: ChatConfig, spent: float) -> list[Entry]:
+        """Send the bubbles in order, each after the reply to the one before; what went out."""
+        await self._services.history.mark(turn.rows, "sending")
+        sent: list[Entry] = []
+        for index, text in enumerate(bubbles):
+            await self._pause(text, config, spent if index == 0 else 0.0)
+            try:
+                entry = await self._send_one(turn, text, quote=index == 0 and config.quote_in_group)
+            except ActionError as error:
+                self._services.report("report.send", self.chat, error)
+                if not sent and isinstance(error, NotConnected):
+                    await self._services.history.mark(turn.rows, "pending")
+                    raise
+                break
+            sent.append(entry)
+        self._last_said = "\n".join(bubbles)
+        return sent
+
+    async def _pause(self, text: str, config: ChatConfig, spent: float) -> None:
+        """As long as a person types, less the time already spent on writing it."""
+        if config.typing_speed > 0:
+            wait = min(len(text) / config.typing_speed, config.max_delay) - spent
+            if wait > 0:
+                await self._services.clock.sleep(wait)
+
+    async def _send_one(self, turn: Turn, text: str, *, quote: bool) -> Entry:
+        last = turn.items[-1]
+        segments: tuple[Segment, ...] = (Text(text),)
+        if quote and self.chat.kind == "group" and last.entry.message_id is not None:
+            segments = (Reply(str(last.entry.message_id)), *segments)
+        message_id = await self._outbox.send(self.chat, segments, last.temporary_group)
+        return Entry(
+            role="assistant", text=text, time=int(time.time()), user_id=self.chat.account, message_id=message_id
+        )
+
+    # --- the end of a turn ---------------------------------------------------------------------------------------
+
+    async def _conclude(self, turn: Turn, sent: list[Entry], state: State) -> None:
+        """Put the turn on record; then the model sees it as said."""
+        if state == "answered":
+            await self._services.history.answered(self.chat, turn.rows, sent)
+        else:
+            await self._services.history.mark(turn.rows, state)
+        if self._view is not None:
+            self._view += [*turn.entries, *sent]
+
+    async def _discard(self) -> None:
+        """Say in the record what /stop dropped."""
+        dropped, self._discarded = self._discarded, []
+        rows = [row for item in dropped if (row := await item.row) is not None]
+        if rows:
+            await self._services.history.mark(rows, "dropped")
+
+    async def _give_up(self, turn: Turn, error: Exception) -> None:
+        """This turn gets no answer; the owner hears why, the chat goes on."""
+        if isinstance(error, NotConnected):
+            return  # told already; the rows are pending again, so the next connection may still answer them
+        self._services.report("report.answer", self.chat, error)
+        with contextlib.suppress(BotError):
+            await self._conclude(turn, [], "dropped")
+
+
+def _sampling(config: GenerationConfig) -> SamplingParams:
+    return SamplingParams(
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        min_p=config.min_p,
+        repetition_penalty=config.repetition_penalty,
+        presence_penalty=config.presence_penalty,
+        seed=None if config.seed < 0 else config.seed,
+        max_new_tokens=config.max_new_tokens,
+    )

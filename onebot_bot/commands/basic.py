@@ -1,0 +1,117 @@
+"""The commands about the chat itself: help, status, sid, stop, reset, undo, why."""
+
+from onebot_bot.commands.context import Context, Overview
+from onebot_bot.commands.registry import Command, Registry, Tier
+from onebot_bot.errors import CommandError
+from onebot_bot.texts import Language, say
+
+MOST_UNDONE = 50
+
+
+async def show_help(context: Context, _rest: str, registry: Registry) -> str:
+    """The commands that this person may use here."""
+    group = context.chat.kind == "group"
+    lines = [
+        _help_line(command, context) for command in registry.commands if command.tier_in(group=group) <= context.tier
+    ]
+    return "\n".join([say(context.language, "help.head"), *lines])
+
+
+def _help_line(command: Command, context: Context) -> str:
+    main, *others = command.names
+    usage = f"{context.prefix}{main} {command.arguments}".rstrip()
+    aliases = say(context.language, "help.aliases", names="、".join(others)) if others else ""
+    return say(
+        context.language, "help.line", usage=usage, about=say(context.language, f"about.{main}"), aliases=aliases
+    )
+
+
+async def show_status(context: Context, _rest: str) -> str:
+    """How the bot is doing."""
+    overview = await context.services.overview()
+    engine, language = overview.engine, context.language
+    return say(
+        language,
+        "status.body",
+        model=engine.model,
+        state=_state(engine.state, language),
+        device=engine.device or "-",
+        memory=_size(engine.memory),
+        links="、".join(overview.links) or say(language, "status.none"),
+        running=engine.running,
+        queued=engine.queued,
+        speed=f"{engine.tokens_per_second:.1f}",
+        first=f"{engine.first_token:.1f}",
+        answers=min(engine.answers, 20),
+        messages=overview.history.messages,
+        chats=overview.history.chats,
+        unanswered=overview.history.unanswered,
+        memories=overview.memories,
+        uptime=_duration(overview),
+        version=overview.version,
+    )
+
+
+def _state(state: str, language: Language) -> str:
+    if state.startswith("failed"):
+        return say(language, "status.failed", error=state.partition(": ")[2])
+    return say(language, f"status.{state}")
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
+
+
+def _duration(overview: Overview) -> str:
+    minutes, seconds = divmod(int(overview.uptime), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"
+
+
+async def show_ids(context: Context, _rest: str) -> str:
+    """The ids of this chat and of the person asking."""
+    tier = say(context.language, f"tier.{Tier(context.tier).name.lower()}")
+    return say(context.language, "sid.body", chat=context.chat, user=context.message.user_id, tier=tier)
+
+
+async def stop(context: Context, _rest: str) -> str:
+    """Stop the answer being written."""
+    stopped = context.services.chats.stop(context.chat)
+    return say(context.language, "stop.done" if stopped else "stop.idle")
+
+
+async def reset(context: Context, _rest: str) -> str:
+    """Let the model start afresh."""
+    await context.services.chats.reset(context.chat)
+    return say(context.language, "reset.done")
+
+
+async def undo(context: Context, rest: str) -> str:
+    """Take the last n exchanges out of view."""
+    if rest and not (rest.isascii() and rest.isdigit() and 1 <= int(rest) <= MOST_UNDONE):
+        raise CommandError(say(context.language, "undo.usage", prefix=context.prefix))
+    count = await context.services.chats.undo(context.chat, int(rest or 1))
+    return say(context.language, "undo.done" if count else "undo.none", count=count)
+
+
+async def why(context: Context, _rest: str) -> str:
+    """What the last answer recalled, with score."""
+    language, recalls = context.language, context.services.chats.recalls(context.chat)
+    if not recalls:
+        return say(language, "why.none")
+    return "\n".join(
+        say(language, "why.nothing")
+        if recall.memory_id is None
+        else say(language, "why.hit", id=recall.memory_id, score=recall.score, text=recall.text)
+        for recall in recalls
+    )
+
+
+COMMANDS = (
+    Command(names=("status", "状态"), handler=show_status),
+    Command(names=("sid", "id", "会话"), handler=show_ids),
+    Command(names=("stop", "停", "停止"), handler=stop),
+    Command(names=("reset", "new", "重置", "清空"), handler=reset, group_tier=Tier.GROUP_ADMIN),
+    Command(names=("undo", "撤销", "撤回"), handler=undo, group_tier=Tier.GROUP_ADMIN, arguments="[n]"),
+    Command(names=("why", "为什么"), handler=why),
+)

@@ -1,0 +1,130 @@
+"""From a message that starts like a command to its answer in the chat."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from onebot_bot.commands import admin, basic
+from onebot_bot.commands.context import Context, Services
+from onebot_bot.commands.registry import Command, Registry, Tier
+from onebot_bot.config import BotConfig
+from onebot_bot.errors import ActionError, BotError, CommandError
+from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
+from onebot_bot.protocol.segments import At, Segment, Text
+from onebot_bot.texts import Language, say
+from onebot_bot.transport.account import Account
+
+log = structlog.get_logger(__name__)
+
+Report = Callable[[str, ChatId | None, BaseException], str]
+
+
+def build_registry() -> Registry:
+    """Every command there is, /help first."""
+    commands: list[Command] = []
+    registry: Registry | None = None
+
+    async def show_help(context: Context, rest: str) -> str:
+        assert registry is not None  # noqa: S101 - bound below, before anybody can call
+        return await basic.show_help(context, rest, registry)
+
+    commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help))
+    registry = Registry([*commands, *basic.COMMANDS, *admin.COMMANDS])
+    return registry
+
+
+class Dispatcher:
+    """Recognises commands, checks who asks, runs the handler and sends what it says."""
+
+    def __init__(
+        self,
+        services: Services,
+        bot: Callable[[], BotConfig],
+        prefixes: Callable[[], Sequence[str]],
+        report: Report,
+    ) -> None:
+        self._services = services
+        self._bot = bot
+        self._prefixes = prefixes
+        self._report = report
+        self._registry = build_registry()
+
+    def matches(self, text: str, message: Message) -> bool:
+        """Whether this is for the commands.
+
+        In a group an unknown command is none unless the bot is mentioned: other bots use the same prefix.
+        """
+        parsed = self._registry.parse(text, self._prefixes())
+        if parsed is None:
+            return False
+        known = self._registry.find(parsed[1]) is not None
+        return known or isinstance(message, PrivateMessage) or _mentioned(message)
+
+    async def run(self, account: Account, message: Message, text: str) -> None:
+        """Carry a command out and answer it; failures are answered or told to the owner."""
+        parsed = self._registry.parse(text, self._prefixes())
+        if parsed is None:
+            return
+        prefix, name, rest = parsed
+        answer = await self._answer(message, prefix, name, rest)
+        try:
+            await account.call(_reply(message, answer))
+        except ActionError as error:
+            self._report("report.send", message.chat_id, error)
+
+    async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str:
+        bot = self._bot()
+        try:
+            command = self._find(name, prefix)
+            tier = tier_of(message, bot)
+            require(command, tier, message, f"{prefix}{name}", bot.language)
+            context = Context(message.chat_id, message, tier, prefix, bot.language, self._services)
+            log.info("command", name=command.names[0], user=message.user_id, chat=str(message.chat_id))
+            return await command.handler(context, rest)
+        except CommandError as error:
+            return str(error)
+        except BotError as error:
+            return say(bot.language, "command.failed", error=error)
+        except Exception as error:  # noqa: BLE001 - a command's fault is told, never shown as a traceback
+            number = self._report("report.command", message.chat_id, error)
+            return say(bot.language, "command.broken", id=number)
+
+    def _find(self, name: str, prefix: str) -> Command:
+        command = self._registry.find(name)
+        if command is not None:
+            return command
+        language = self._bot().language
+        near = self._registry.nearest(name)
+        hint = say(language, "command.near", name=f"{prefix}{near}") if near else ""
+        raise CommandError(say(language, "command.unknown", name=f"{prefix}{name}", hint=hint, prefix=prefix))
+
+
+def tier_of(message: Message, bot: BotConfig) -> Tier:
+    """What the sender may use: the owner by the configuration, a group's admins by what QQ says of them."""
+    if message.user_id in bot.owners:
+        return Tier.OWNER
+    if isinstance(message, GroupMessage) and message.sender.role in ("owner", "admin"):
+        return Tier.GROUP_ADMIN
+    return Tier.EVERYONE
+
+
+def require(command: Command, tier: Tier, message: Message, name: str, language: Language) -> None:
+    """Raise the CommandError that says which tier it takes and whom to ask, unless the sender has it."""
+    needed = command.tier_in(group=isinstance(message, GroupMessage))
+    if tier < needed:
+        who = say(language, "who.group_admin" if needed is Tier.GROUP_ADMIN else "who.owner")
+        needs = say(language, f"tier.{needed.name.lower()}")
+        raise CommandError(say(language, "command.refused", name=name, tier=needs, who=who))
+
+
+def _mentioned(message: Message) -> bool:
+    return any(isinstance(part, At) and part.qq == str(message.self_id) for part in message.message)
+
+
+def _reply(message: Message, answer: str) -> SendGroupMsg | SendPrivateMsg:
+    segments: tuple[Segment, ...] = (Text(answer),)
+    if isinstance(message, GroupMessage):
+        return SendGroupMsg(group_id=message.group_id, message=segments)
+    return SendPrivateMsg(user_id=message.user_id, message=segments, group_id=message.group_id or None)

@@ -1,0 +1,110 @@
+"""What commands can do, put together from the parts that the application owns."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+from onebot_bot import __version__
+from onebot_bot.chat.session import ChatSession
+from onebot_bot.commands.context import Overview
+from onebot_bot.config import Config, Key, changed_keys, load_config, set_key
+from onebot_bot.engine.request import Engine, Recalled
+from onebot_bot.memories import Memories
+from onebot_bot.memory.history import History
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.transport.account import Account
+
+log = structlog.get_logger(__name__)
+
+
+class Configuration:
+    """The configuration in force, and how it changes while the bot runs."""
+
+    def __init__(self, path: Path, config: Config, on_change: Callable[[Config], None]) -> None:
+        self.path = path
+        self.config = config
+        self._on_change = on_change
+
+    def apply(self, config: Config) -> list[Key]:
+        """Put another configuration in force; the keys that changed. Those that are not live wait for a restart."""
+        keys = changed_keys(self.config, config)
+        if keys:
+            self.config = config
+            self._on_change(config)
+            _log_changes(keys)
+        return keys
+
+    def reload(self) -> list[Key]:
+        """Read the file again; raises ConfigError, and then the last good one stays."""
+        return self.apply(load_config(self.path))
+
+    def set(self, key: str, value: str) -> list[Key]:
+        """Write one key into the file and apply it; raises ConfigError, and then the file is as it was."""
+        return self.apply(set_key(self.path, key, value))
+
+
+def _log_changes(keys: Sequence[Key]) -> None:
+    now = [key.path for key in keys if key.live]
+    later = [key.path for key in keys if not key.live]
+    log.info("config.toml changed.", applies_now=now or "-", after_restart=later or "-")
+
+
+class Chats:
+    """The chats, as commands steer them."""
+
+    def __init__(self, sessions: Mapping[ChatId, ChatSession], history: History) -> None:
+        self._sessions = sessions
+        self._history = history
+
+    def stop(self, chat: ChatId) -> bool:
+        """Stop what is being written; whether there was anything."""
+        session = self._sessions.get(chat)
+        return session is not None and session.stop()
+
+    async def reset(self, chat: ChatId) -> None:
+        """Let the model start afresh; what is being written ends."""
+        self.stop(chat)
+        await self._history.reset(chat)
+        self._forget_view(chat)
+
+    async def undo(self, chat: ChatId, turns: int) -> int:
+        """Take the last exchanges out of view; how many there were."""
+        count = await self._history.undo(chat, turns)
+        self._forget_view(chat)
+        return count
+
+    def recalls(self, chat: ChatId) -> Sequence[Recalled]:
+        """What the last answer recalled."""
+        session = self._sessions.get(chat)
+        return session.last_recalls if session else ()
+
+    def _forget_view(self, chat: ChatId) -> None:
+        if (session := self._sessions.get(chat)) is not None:
+            session.forget_view()
+
+
+@dataclass(frozen=True)
+class CommandServices:
+    """Everything command handlers may use."""
+
+    chats: Chats
+    configuration: Configuration
+    memories: Memories
+    engine: Engine
+    history: History
+    accounts: Mapping[int, Account]
+    started: float = field(default_factory=time.monotonic)
+
+    async def overview(self) -> Overview:
+        """A snapshot for /status."""
+        return Overview(
+            engine=self.engine.status,
+            links=[f"{account.self_id}×{len(account.links)}" for account in self.accounts.values() if account.links],
+            history=await self.history.counts(),
+            memories=await self.memories.count(),
+            uptime=time.monotonic() - self.started,
+            version=__version__,
+        )

@@ -1,0 +1,150 @@
+"""Where the model and the memory store meet: keys and values are made here, searches are bound to their chat here."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import numpy as np
+import structlog
+
+from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
+from onebot_bot.errors import CommandError, StoreError
+from onebot_bot.memory.bank import Hit
+from onebot_bot.memory.rows import Memory, NewMemory
+from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.vectors import unit
+from onebot_bot.protocol.chat_id import ChatId
+
+log = structlog.get_logger(__name__)
+
+PAGE = 10
+SEARCHED = 5
+LONGEST = 400
+"""Characters of a memory: one atomic fact, not an essay."""
+
+# Pooled states of a causal model are almost parallel: what they share is taken off as the mean over these. Everyday
+# facts in both languages, so that what is left is what tells facts apart.
+CALIBRATION = (
+    "小明的生日是三月十四日。",
+    "她养了一只灰色的猫。",
+    "李雷在上海当老师。",
+    "他最喜欢吃辣火锅。",
+    "我们周末去爬山了。",
+    "妈妈昨天做了手术。",
+    "他们下个月要搬家。",
+    "小红考上了研究生。",
+    "我对花生过敏。",
+    "他每天早上跑五公里。",
+    "她和男朋友分手了。",
+    "群主喜欢打游戏到半夜。",
+    "Ann's birthday is on November 6.",
+    "Bob has a black dog.",
+    "Carol works as a nurse in Paris.",
+    "Dan loves to eat ramen.",
+    "Eve is moving to Berlin next month.",
+    "Frank broke his arm last week.",
+    "Grace plays the violin.",
+    "Henry is allergic to nuts.",
+    "Iris passed her driving test.",
+    "Jack and Kate got married in June.",
+    "Leo is afraid of heights.",
+    "Mia wants to learn Japanese.",
+)
+
+
+class Memories:
+    """The memories of all chats, as sessions and commands use them."""
+
+    def __init__(self, engine: Engine, store: MemoryStore) -> None:
+        self._engine = engine
+        self._store = store
+        self._fingerprint: str | None = None
+
+    async def prepare(self, fingerprint: str) -> None:
+        """Make the store serve the model that was just loaded; memories another model made get new keys.
+
+        Raises:
+            ModelError: the model cannot run. StoreError: the database cannot be used.
+        """
+        if self._store.serving != fingerprint:
+            keys = await self._engine.embed(list(CALIBRATION))
+            await self._store.set_fingerprint(fingerprint, keys.shape[1])
+            await self._store.set_centre(keys.mean(axis=0), fingerprint)
+        self._fingerprint = fingerprint
+        while stale := await self._store.stale(fingerprint):
+            log.info("Memories made by another model get new keys.", count=len(stale))
+            keys, values = await self._vectors([memory.text for memory in stale])
+            for memory, key, value in zip(stale, keys, values, strict=True):
+                await self._store.rekey(memory.id, key, value[np.newaxis], fingerprint)
+
+    async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
+        """Raw keys and values `[n, d]` of texts."""
+        keys = await self._engine.embed(texts)
+        if self._store.centre is None:
+            raise StoreError("the memory store is not ready yet: the model is still loading")
+        return keys, await self._engine.project(unit(keys, self._store.centre))
+
+    # --- for sessions --------------------------------------------------------------------------------------------
+
+    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
+        """The search a recall in this chat may do, for the model's thread: its own memories and shared ones only."""
+
+        def search(query: Vector) -> RecallHit | None:
+            hits = [hit for hit in self._store.search(query, chat, 1) if hit.value is not None]
+            return _recallable(hits[0]) if hits else None
+
+        return search
+
+    def note(self, recalls: Collection[Recalled]) -> None:
+        """Count what was recalled."""
+        ids = [recall.memory_id for recall in recalls if recall.memory_id is not None]
+        if ids:
+            self._store.note_recalled(ids)
+
+    # --- for commands --------------------------------------------------------------------------------------------
+
+    async def add(self, chat: ChatId, text: str, subjects: tuple[int, ...] = ()) -> Memory:
+        """Remember a fact in this chat; it can be recalled when this returns.
+
+        Raises:
+            CommandError: the text is too long. ModelError: there is no model to make its key.
+        """
+        if len(text) > LONGEST:
+            raise CommandError(f"/memory add: {len(text)} > {LONGEST}")
+        keys, values = await self._vectors([text])
+        new = NewMemory(
+            text=text,
+            chat=chat,
+            key=keys[0],
+            value=values,
+            fingerprint=self._fingerprint or "",
+            subjects=subjects,
+            pinned=False,
+        )
+        return await self._store.add(new)
+
+    async def page(self, chat: ChatId, number: int) -> tuple[list[Memory], int]:
+        """The page (from 1) of this chat's memories, newest first, and how many memories there are."""
+        everything = await self._store.page(chat, limit=-1)
+        return everything[(number - 1) * PAGE : number * PAGE], len(everything)
+
+    async def search(self, chat: ChatId, text: str) -> list[Hit]:
+        """The memories of this chat nearest to a text, by their keys."""
+        keys, _ = await self._vectors([text])
+        centre = self._store.centre
+        return [] if centre is None else self._store.search(unit(keys, centre)[0], chat, SEARCHED)
+
+    async def forget(self, chat: ChatId, memory_id: int) -> bool:
+        """Erase one of this chat's memories; False when it has no such."""
+        memory = await self._store.get(memory_id)
+        if memory is None or memory.chat != chat or memory.status == "forgotten":
+            return False
+        return await self._store.forget(memory_id)
+
+    async def count(self) -> int:
+        """Memories in all."""
+        return (await self._store.counts()).get("active", 0)
+
+
+def _recallable(hit: Hit) -> RecallHit:
+    value: Any = hit.value
+    return RecallHit(hit.memory_id, hit.score, hit.text, value)
