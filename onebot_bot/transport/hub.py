@@ -151,9 +151,7 @@ def _refuse_traversal(path: str) -> None:
     """A hub is not trusted to say where files go: only plain names below the folder."""
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or any(c in path for c in "\\:\0"):
-        raise FetchError(
-            f"the hub names a file outside the model's folder: {path!r}. Nothing was downloaded."
-        )
+        raise FetchError(f"the hub names a file outside the model's folder: {path!r}. Nothing was downloaded.")
 
 
 def _is_wanted(path: str) -> bool:

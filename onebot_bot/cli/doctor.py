@@ -1,0 +1,304 @@
+"""`onebot-bot doctor`: find out what keeps the bot from working, and name the fix of each thing found."""
+
+import argparse
+import asyncio
+import errno
+import importlib
+import importlib.metadata
+import os
+import secrets
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import structlog
+from msgspec import Struct
+
+from onebot_bot.config import Config, ServerConfig, load_config
+from onebot_bot.engine.folder import check_model_folder
+from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
+from onebot_bot.transport.client import OneBotClient
+from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure
+from onebot_bot.transport.server import OneBotServer
+from onebot_bot.transport.token import TOKEN_FILE, read_token
+
+OLDEST_PYTHON = (3, 11)
+PACKAGES = {
+    "accelerate": "accelerate",
+    "aiohttp": "aiohttp",
+    "apscheduler": "apscheduler",
+    "faiss-cpu": "faiss",
+    "gguf": "gguf",
+    "jinja2": "jinja2",
+    "numpy": "numpy",
+    "peft": "peft",
+    "pillow": "PIL",
+    "prompt-toolkit": "prompt_toolkit",
+    "psutil": "psutil",
+    "tomlkit": "tomlkit",
+    "transformers": "transformers",
+    "websockets": "websockets",
+}
+"""Distribution and module of what the bot imports somewhere; msgspec and structlog are needed to get here."""
+
+DISK_FAIL, DISK_WARN = 100 * 2**20, 2**30
+"""Free bytes below which nothing can be stored, and below which it soon cannot."""
+
+WAIT = 5.0
+"""Seconds for anything on this machine to answer."""
+
+_SIGNS = {"ok": "✓", "warn": "!", "fail": "✗"}
+_REINSTALL = "重新安装：在项目文件夹里运行 make run；或 python -m pip install -c constraints.txt -e ."
+
+
+class Finding(Struct, frozen=True):
+    """What one check found.
+
+    Attributes:
+        status: `warn` is worth knowing, `fail` keeps the bot from working.
+        what: what was found, in a line.
+        fix: what to do, in Chinese; empty when all is well.
+    """
+
+    status: Literal["ok", "warn", "fail"]
+    what: str
+    fix: str = ""
+
+
+def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what `onebot-bot doctor` takes."""
+    parser.add_argument("--config", type=Path, default=Path("config.toml"), metavar="PATH", help="the config.toml")
+
+
+async def main_doctor(args: argparse.Namespace) -> int:
+    """Run every check and print what it found; 1 when anything failed."""
+    failed = 0
+    with _quiet_logs():
+        async for finding in diagnose(args.config):
+            print(f"{_SIGNS[finding.status]} {finding.what}", flush=True)
+            if finding.fix:
+                print(f"    → {finding.fix}", flush=True)
+            failed += finding.status == "fail"
+    return 1 if failed else 0
+
+
+async def diagnose(path: Path) -> AsyncIterator[Finding]:
+    """Everything there is to say about the bot of this config.toml, cheap checks first."""
+    yield check_python()
+    yield check_packages()
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        yield Finding("fail", str(error), "改好 config.toml 后再运行一次 onebot-bot doctor，其余各项才能检查。")
+        return
+    folder = _folder_of(path)
+    yield Finding("ok", f"{path} is well-formed")
+    yield check_model(config, folder)
+    yield check_torch(config.model.device)
+    yield check_store(folder)
+    yield check_disk(folder)
+    yield check_token(config.server, folder)
+    token = _known_token(config.server, folder)
+    yield await check_port(config.server, token)
+    yield await check_loopback(config.server, token)
+
+
+def _folder_of(path: Path) -> Path:
+    return path.absolute().parent
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """The server's own log lines would tear the table apart."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+# --- what is installed -----------------------------------------------------------------------------------------
+
+
+def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
+    """Python is recent enough."""
+    shown = ".".join(map(str, version))
+    if version < OLDEST_PYTHON:
+        return Finding("fail", f"Python {shown} is too old", "请安装 Python 3.11 或更新的版本。")
+    return Finding("ok", f"Python {shown}")
+
+
+def check_packages(packages: dict[str, str] = PACKAGES) -> Finding:
+    """Whatever the bot imports can be imported."""
+    problems = [problem for name, module in packages.items() if (problem := _import_problem(name, module))]
+    if problems:
+        return Finding("fail", "; ".join(problems), _REINSTALL)
+    return Finding("ok", f"{len(packages)} packages can be imported")
+
+
+def _import_problem(name: str, module: str) -> str:
+    try:
+        importlib.import_module(module)
+    except (ImportError, OSError) as error:  # OSError: a library of the system is missing
+        return f"{name}: {error}"
+    return ""
+
+
+def check_torch(device: str) -> Finding:
+    """Torch can be imported, and has the configured device."""
+    try:
+        torch: Any = importlib.import_module("torch")
+    except (ImportError, OSError) as error:
+        return Finding("fail", f"torch: {error}", _REINSTALL)
+    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    if device.startswith("cuda") and not name:
+        return Finding(
+            "fail",
+            f"torch {torch.__version__} finds no GPU, but model.device is {device!r}",
+            "检查显卡驱动和 CUDA 版 torch；或把 config.toml 中 [model] 的 device 改为 auto。",
+        )
+    if not name and device == "auto" and shutil.which("nvidia-smi"):
+        return Finding(
+            "warn",
+            f"torch {torch.__version__} does not use the NVIDIA GPU of this machine",
+            "模型会在 CPU 上运行。要用显卡，请更新驱动并安装 CUDA 版 torch。",
+        )
+    return Finding("ok", f"torch {torch.__version__} on {'cpu' if device == 'cpu' else name or 'cpu'}")
+
+
+# --- what is on the disk ---------------------------------------------------------------------------------------
+
+
+def check_model(config: Config, folder: Path) -> Finding:
+    """The model folder is whole and of a known kind."""
+    if config.model.path == "echo":
+        return Finding(
+            "warn", "model.path is `echo`: no model, what is said is repeated", "测试完连接后，请改回模型的文件夹。"
+        )
+    try:
+        model = check_model_folder(folder / config.model.path)
+    except ModelError as error:
+        return Finding("fail", str(error), "运行上面提到的命令，或修改 config.toml 中 [model] 的 path。")
+    eyes = ", sees pictures" if model.sees else ""
+    return Finding("ok", f"{model.path.name}: {model.architecture}, {model.context} tokens{eyes}")
+
+
+def check_store(folder: Path) -> Finding:
+    """memory_store/ can be written, or made."""
+    store = folder / "memory_store"
+    place = store if store.exists() else folder
+    try:
+        with tempfile.NamedTemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        return Finding("fail", f"{place} cannot be written: {error.strerror}", f"修改 {place} 的所有者或权限。")
+    return Finding("ok", f"{store} can be written")
+
+
+def check_disk(folder: Path, free: int | None = None) -> Finding:
+    """There is room for what will be remembered; `free` is in bytes, measured when None."""
+    free = shutil.disk_usage(folder).free if free is None else free
+    text = f"{free / 2**30:.1f} GiB of disk are free"
+    if free >= DISK_WARN:
+        return Finding("ok", text)
+    return Finding("fail" if free < DISK_FAIL else "warn", text, "磁盘快满了，请清理一些空间。")
+
+
+def check_token(config: ServerConfig, folder: Path) -> Finding:
+    """The token can be read, by its owner only, and is there when others can reach the port."""
+    file = folder / TOKEN_FILE
+    if _is_made(config) and not file.exists():
+        return Finding("ok", "server.token will be made at the first start")
+    try:
+        check_exposure(config.host, read_token(config, folder, create=False))
+    except BotError as error:
+        return Finding("fail", str(error), "修改 config.toml 中 [server] 的 token。")
+    if _is_made(config) and os.name == "posix" and file.stat().st_mode & 0o077:
+        return Finding("warn", f"{file} can be read by other users", f"运行 chmod 600 {file}")
+    return Finding("ok", "server.token is set" if config.token else "no server.token, accepted on loopback only")
+
+
+def _is_made(config: ServerConfig) -> bool:
+    """Whether the program makes the token itself."""
+    return config.token == "auto"  # noqa: S105 - the setting's value, not a token
+
+
+def _known_token(config: ServerConfig, folder: Path) -> str:
+    """The token of a bot that runs now; a made-up one where there is none yet."""
+    try:
+        if not _is_made(config) or (folder / TOKEN_FILE).exists():
+            return read_token(config, folder, create=False)
+    except BotError:
+        pass  # check_token has told
+    return secrets.token_hex(8)
+
+
+# --- what can be reached ---------------------------------------------------------------------------------------
+
+
+async def check_port(config: ServerConfig, token: str) -> Finding:
+    """The port is free, or our own bot is on it already."""
+    where = f"{config.host}:{config.port}"
+    try:
+        _bind(config.host, config.port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return await _who_is_there(config, token)
+        fix = "检查 config.toml 中 [server] 的 host 和 port；小于 1024 的端口需要管理员权限。"
+        return Finding("fail", f"{where} cannot be listened on: {error.strerror}", fix)
+    return Finding("ok", f"{where} is free")
+
+
+def _bind(host: str, port: int) -> None:
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        if os.name == "posix":  # as the server does; on Windows it would mean sharing the port
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(address)
+        probe.listen()
+
+
+async def _who_is_there(config: ServerConfig, token: str) -> Finding:
+    """Ask for entry with QQ number 0: our bot refuses it with words of its own, after looking at the token."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.host, config.host)  # noqa: S104 - compared, not bound
+    said = await _dial(f"ws://{host}:{config.port}{SUGGESTED_PATH}", token)
+    if "X-Self-ID" in said:
+        return Finding("ok", f"this bot is running on {config.host}:{config.port}")
+    if "access token" in said:
+        fix = "停掉另一个机器人；若就是这个，请把它重新启动。"
+        return Finding("fail", f"a bot with another token is on {config.host}:{config.port}", fix)
+    fix = "停掉占用端口的程序，或修改 config.toml 中 [server] 的 port，并同时修改 NapCat 里的地址。"
+    return Finding("fail", f"another program is on {config.host}:{config.port}", fix)
+
+
+async def _dial(url: str, token: str) -> str:
+    try:
+        async with asyncio.timeout(WAIT), OneBotClient(url, 0, token):
+            return ""
+    except (NotConnected, TimeoutError) as error:
+        return str(error)
+
+
+async def check_loopback(config: ServerConfig, token: str) -> Finding:
+    """A client can connect with the token, and its message arrives: what NapCat will do."""
+    arrived = asyncio.Event()
+    local = msgspec.structs.replace(config, host="127.0.0.1", port=0)
+    try:
+        async with (
+            asyncio.timeout(WAIT),
+            OneBotServer(local, token, lambda *_: arrived.set(), lambda _: None) as server,
+            OneBotClient(f"ws://127.0.0.1:{server.port}{SUGGESTED_PATH}", 10000, token) as client,
+        ):
+            await client.send_event(client.private_message(10001, "doctor"))
+            await arrived.wait()
+    except (BotError, TimeoutError) as error:
+        fix = "检查防火墙、杀毒软件是否拦截了本机 127.0.0.1 的连接。"
+        return Finding("fail", f"a message over loopback did not arrive: {error or 'no answer'}", fix)
+    return Finding("ok", "a message over loopback WebSocket arrives")
