@@ -136,7 +136,7 @@ def write_snapshot(path: Path, payload: Bytes, stamp: Stamp) -> None:
         StoreError: the file cannot be written; an older one is left as it was.
     """
     header = msgspec.json.encode(_Header(stamp, _digest(payload)))
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = _temporary(path)
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -151,13 +151,14 @@ def write_snapshot(path: Path, payload: Bytes, stamp: Stamp) -> None:
 
 
 def discard_snapshot(path: Path) -> None:
-    """Remove the file, if there is one.
+    """Remove the file, if there is one, and what a failed save may have left of it.
 
     Raises:
         StoreError: it cannot be removed.
     """
     try:
         path.unlink(missing_ok=True)
+        _temporary(path).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} cannot be removed: {error.strerror}. Close what reads it.") from error
 
@@ -184,6 +185,10 @@ def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
     index = VectorIndex(dimension)
     index._index = _FAISS.deserialize_index(payload)  # noqa: SLF001 - its own class
     return index
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
 
 
 def _digest(payload: Bytes) -> str:

@@ -1,0 +1,21 @@
+"""A database in a folder of its own."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from onebot_bot.memory.database import Database
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the test's database lies."""
+    return tmp_path / "memory.sqlite3"
+
+
+@pytest.fixture
+async def database(path: Path) -> AsyncIterator[Database]:
+    """An open database."""
+    async with Database(path) as opened:
+        yield opened

@@ -1,0 +1,503 @@
+"""Memories: what is stored, what the index follows, and what forgetting leaves behind."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import structlog
+
+from onebot_bot.errors import StoreError
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.rows import Memory, NewMemory
+from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.vectors import Floats
+from onebot_bot.protocol.chat_id import ChatId
+
+D = 8
+MODEL = "embedder-1"
+GROUP = ChatId(10000, "group", 20000)
+PRIVATE = ChatId(10000, "private", 20000)
+
+
+def axis(n: int) -> Floats:
+    """The n-th unit vector [D]."""
+    vector = np.zeros(D, dtype=np.float32)
+    vector[n] = 1
+    return vector
+
+
+def fact(n: int, chat: ChatId = GROUP, **fields: Any) -> NewMemory:
+    """A memory whose key is the n-th axis."""
+    given: dict[str, Any] = {"text": f"fact {n}", "chat": chat, "key": axis(n), "fingerprint": MODEL, **fields}
+    return NewMemory(**given)
+
+
+@asynccontextmanager
+async def opened(path: Path, **settings: int) -> AsyncIterator[MemoryStore]:
+    """A store over the file at `path`, as the program opens it."""
+    index = path.with_suffix(".faiss")
+    async with Database(path) as database, MemoryStore(database, index, lambda: 1000.0, **settings) as store:
+        await store.set_fingerprint(MODEL, D)
+        yield store
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[MemoryStore]:
+    """An empty store that searches for the keys of MODEL."""
+    async with opened(path) as empty:
+        yield empty
+
+
+def found(store: MemoryStore, n: int, chat: ChatId = GROUP, k: int = 10) -> list[str]:
+    """Texts that come to mind for the n-th axis and are near it."""
+    return [hit.text for hit in store.search(axis(n), chat, k) if hit.score > 0.5]
+
+
+def same(expected: Memory, actual: Memory | None) -> bool:
+    """Whether every field agrees, arrays too."""
+    assert actual is not None
+    return all(
+        np.array_equal(getattr(expected, name), getattr(actual, name))
+        if isinstance(getattr(expected, name), np.ndarray)
+        else getattr(expected, name) == getattr(actual, name)
+        for name in Memory.__struct_fields__
+    )
+
+
+# --- adding and reading ---
+
+
+async def test_a_memory_comes_back_as_it_was(store: MemoryStore) -> None:
+    """Every field survives the database."""
+    added = await store.add(
+        fact(
+            1,
+            shared=True,
+            subjects=(5, 6),
+            source_ids=(11, 12),
+            event_time=900,
+            importance=0.75,
+            pinned=True,
+            value=np.arange(8, dtype=np.float32).reshape(2, 4),
+        )
+    )
+
+    assert same(added, await store.get(added.id))
+    assert (added.text, added.chat, added.subjects, added.source_ids) == ("fact 1", GROUP, (5, 6), (11, 12))
+    assert (added.event_time, added.importance, added.pinned, added.created) == (900, 0.75, True, 1000)
+    assert (added.status, added.superseded_by, added.recall_count) == ("active", None, 0)
+    assert added.value is not None
+    np.testing.assert_array_equal([[0, 1, 2, 3], [4, 5, 6, 7]], added.value)
+    assert await store.get(added.id + 1) is None
+
+
+async def test_a_memory_is_found_when_add_returns(store: MemoryStore) -> None:
+    """The nearest comes first, with its value as it was given."""
+    value = np.ones((1, 4), np.float32)
+    first = await store.add(fact(1, value=value))
+    await store.add(fact(2))
+    query = (axis(1) * 0.9 + axis(2) * 0.1).astype(np.float32)
+
+    hits = store.search(query / np.linalg.norm(query), GROUP, 2)
+    assert [hit.text for hit in hits] == ["fact 1", "fact 2"]
+    assert hits[0].memory_id == first.id
+    np.testing.assert_allclose(0.9 / np.hypot(0.9, 0.1), hits[0].score, rtol=1e-5)
+    assert hits[0].value is not None
+    np.testing.assert_array_equal(value, hits[0].value)
+    assert hits[1].value is None
+
+
+async def test_pages_go_back_in_time(store: MemoryStore) -> None:
+    """The newest come first, and the last id of a page leads to the next."""
+    for n in range(5):
+        await store.add(fact(n))
+    first = await store.page(GROUP, limit=3)
+    second = await store.page(GROUP, limit=3, before=first[-1].id)
+
+    assert [m.text for m in first + second] == ["fact 4", "fact 3", "fact 2", "fact 1", "fact 0"]
+
+
+async def test_a_page_is_filtered(store: MemoryStore) -> None:
+    """Chat, words, person and status narrow what is listed."""
+    await store.add(fact(0, subjects=(5,)))
+    await store.add(fact(1, PRIVATE, subjects=(5,)))
+    await store.add(fact(2, PRIVATE, shared=True))
+    old = await store.add(fact(3, subjects=(55,)))
+    await store.forget(old.id)
+
+    async def texts(chat: ChatId | None, **filters: Any) -> list[str]:
+        return [m.text for m in await store.page(chat, **filters)]
+
+    assert await texts(GROUP) == ["fact 2", "fact 0"]
+    assert await texts(None) == ["fact 2", "fact 1", "fact 0"]
+    assert await texts(None, subject=5) == ["fact 1", "fact 0"]
+    assert await texts(None, words="t 1") == ["fact 1"]
+    assert await texts(None, status="forgotten") == [""]
+    assert await store.counts() == {"active": 3, "forgotten": 1}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"key": np.full(D, np.nan, np.float32)}, "key holds NaN"),
+        ({"key": np.zeros(D + 1, np.float32)}, f"have {D} numbers; one of {D + 1} does not fit"),
+        ({"key": np.zeros((1, D), np.float32)}, "key has the shape"),
+        ({"value": np.full((1, 4), np.inf, np.float32)}, "value holds NaN or infinity"),
+        ({"value": np.zeros(4, np.float32)}, "value has the shape"),
+    ],
+)
+async def test_vectors_that_do_not_fit_are_refused(store: MemoryStore, fields: dict[str, Floats], reason: str) -> None:
+    """Neither database nor index takes NaN or another width."""
+    with pytest.raises(StoreError, match=reason):
+        await store.add(fact(1, **fields))
+    assert await store.counts() == {}
+    assert store.search(axis(1), GROUP, 1) == []
+
+
+async def test_a_query_of_another_model_is_refused(store: MemoryStore) -> None:
+    """A query of another width says that the keys were made by another model."""
+    await store.add(fact(1))
+
+    with pytest.raises(StoreError, match="made by another model"):
+        store.search(np.zeros(D + 1, np.float32), GROUP, 1)
+
+
+async def test_recalls_are_counted(store: MemoryStore) -> None:
+    """What came to mind is noted from any thread."""
+    memory = await store.add(fact(1))
+    for _ in range(2):
+        await asyncio.to_thread(store.note_recalled, [memory.id])
+    await store.add(fact(2))  # comes after them in the queue
+
+    noted = await store.get(memory.id)
+    assert noted is not None
+    assert (noted.recall_count, noted.recalled_at) == (2, 1000)
+
+
+# --- changing ---
+
+
+async def test_a_superseded_memory_stays_on_record(store: MemoryStore) -> None:
+    """The newer statement comes up; the older one is kept with a link."""
+    old, new = await store.add(fact(1, text="Kir lives in Oslo")), await store.add(fact(1, text="Kir moved to Rome"))
+    await store.supersede(old.id, new.id)
+
+    assert found(store, 1) == ["Kir moved to Rome"]
+    kept = await store.get(old.id)
+    assert kept is not None
+    assert (kept.text, kept.status, kept.superseded_by) == ("Kir lives in Oslo", "superseded", new.id)
+
+
+async def test_nothing_supersedes_itself_or_what_is_gone(store: MemoryStore) -> None:
+    """Both memories must be there and active."""
+    memory = await store.add(fact(1))
+    for old, new in ((memory.id, memory.id), (memory.id, 99), (99, memory.id)):
+        with pytest.raises(StoreError, match="no active memory"):
+            await store.supersede(old, new)
+    assert found(store, 1) == ["fact 1"]
+
+
+async def test_sharing_can_be_given_and_taken(store: MemoryStore) -> None:
+    """A shared memory comes up elsewhere, until it is no longer shared."""
+    memory = await store.add(fact(1))
+    assert found(store, 1, PRIVATE) == []
+    await store.share(memory.id, shared=True)
+    assert found(store, 1, PRIVATE) == ["fact 1"]
+    await store.share(memory.id, shared=False)
+
+    assert found(store, 1, PRIVATE) == []
+    assert found(store, 1, GROUP) == ["fact 1"]
+
+
+async def test_new_vectors_replace_the_old(store: MemoryStore) -> None:
+    """A refined key and value are searched at once."""
+    memory = await store.add(fact(1))
+    await store.rekey(memory.id, axis(2), np.ones((2, 4), np.float32), MODEL)
+
+    assert found(store, 1) == []
+    (hit,) = store.search(axis(2), GROUP, 1)
+    assert hit.value is not None
+    assert (hit.text, hit.value.shape) == ("fact 1", (2, 4))
+
+
+async def test_only_an_active_memory_is_changed(store: MemoryStore) -> None:
+    """Vectors for a forgotten memory do not bring it back."""
+    memory = await store.add(fact(1))
+    await store.forget(memory.id)
+
+    with pytest.raises(StoreError, match="no active memory"):
+        await store.rekey(memory.id, axis(1), None, MODEL)
+    with pytest.raises(StoreError, match="no active memory"):
+        await store.share(memory.id, shared=True)
+    assert store.search(axis(1), GROUP, 1) == []
+
+
+async def test_a_cancelled_add_is_in_the_index_too(store: MemoryStore) -> None:
+    """What the database took is found, also when nobody waited for it."""
+    adding = asyncio.create_task(store.add(fact(1)))
+    await asyncio.sleep(0)
+    adding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await adding
+    await store.add(fact(2))
+
+    assert found(store, 1) == ["fact 1"]
+
+
+# --- forgetting ---
+
+
+def holding(folder: Path, needle: bytes) -> list[str]:
+    """The files below `folder` that contain `needle`."""
+    return [file.name for file in folder.rglob("*") if file.is_file() and needle in file.read_bytes()]
+
+
+async def test_forgetting_leaves_nothing_on_the_disk(path: Path) -> None:
+    """Text and vectors are in no file when forget returns, nor after the end."""
+    secret = np.linspace(1, 2, D, dtype=np.float32)
+    async with opened(path) as store:
+        memory = await store.add(fact(1, text="Kir fears geese", key=secret, value=secret[np.newaxis] * 3))
+        await store.add(fact(2))
+        await store.save()
+        unit_key = (secret / np.linalg.norm(secret)).tobytes()
+        assert holding(path.parent, b"Kir fears geese")
+        assert holding(path.parent, unit_key[:16]) == ["memory.faiss"]
+
+        assert await store.forget(memory.id)
+        traces = (b"Kir fears geese", secret.tobytes(), (secret * 3).tobytes(), unit_key[:16])
+        assert [holding(path.parent, trace) for trace in traces] == [[], [], [], []]
+    assert [holding(path.parent, trace) for trace in traces] == [[], [], [], []]
+
+
+async def test_a_forgotten_memory_is_empty(store: MemoryStore) -> None:
+    """The row says that it was forgotten and nothing else; it never comes up."""
+    memory = await store.add(fact(1, subjects=(5,), source_ids=(11,), event_time=7, shared=True))
+    assert await store.forget(memory.id)
+    assert not await store.forget(memory.id)
+    assert not await store.forget(99)
+
+    left = await store.get(memory.id)
+    assert left is not None
+    assert (left.status, left.text, left.key, left.value) == ("forgotten", "", None, None)
+    assert (left.subjects, left.source_ids, left.event_time) == ((), (), None)
+    assert found(store, 1) == []
+
+
+async def test_the_source_of_a_forgotten_memory_is_barred(store: MemoryStore) -> None:
+    """Nothing is learned again from a message that something was forgotten from."""
+    memory = await store.add(fact(1, source_ids=(11, 12)))
+    assert await store.barred([11, 12, 13]) == set()
+    await store.forget(memory.id)
+
+    assert await store.barred([11, 13]) == {11}
+    with pytest.raises(StoreError, match="barred"):
+        await store.add(fact(1, source_ids=(12, 13)))
+    await store.add(fact(2, source_ids=(13,)))
+
+
+# --- models and centres ---
+
+
+async def test_only_keys_of_the_serving_model_are_compared(store: MemoryStore) -> None:
+    """Keys of another model wait, listed, until they are made anew."""
+    await store.add(fact(1))
+    other = await store.add(fact(1, text="theirs", key=np.ones(4, np.float32), fingerprint="embedder-2"))
+
+    assert found(store, 1) == ["fact 1"]
+    assert [m.id for m in await store.stale(MODEL)] == [other.id]
+    await store.rekey(other.id, axis(1), None, MODEL)
+    assert sorted(found(store, 1)) == ["fact 1", "theirs"]
+    assert await store.stale(MODEL) == []
+
+
+async def test_another_model_may_serve(store: MemoryStore) -> None:
+    """After a change of model only its keys are searched, in its width, and back again."""
+    await store.add(fact(1))
+    await store.set_fingerprint("embedder-2", 4)
+    assert store.search(np.ones(4, np.float32), GROUP, 5) == []
+    await store.add(fact(2, key=np.ones(4, np.float32), fingerprint="embedder-2"))
+    assert [h.text for h in store.search(np.full(4, 0.5, np.float32), GROUP, 5)] == ["fact 2"]
+    await store.set_fingerprint(MODEL, D)
+
+    assert found(store, 1) == ["fact 1"]
+
+
+async def test_a_model_keeps_its_width(store: MemoryStore) -> None:
+    """One fingerprint with two widths is refused, and the one before goes on serving."""
+    await store.add(fact(1))
+    for call in (store.set_fingerprint(MODEL, D + 1), store.set_centre(np.zeros(D + 1, np.float32), MODEL)):
+        with pytest.raises(StoreError, match=f"have {D} numbers"):
+            await call
+    assert found(store, 1) == ["fact 1"]
+
+
+async def test_no_model_no_recall(path: Path) -> None:
+    """Before a model is named memories are stored and nothing is found."""
+    async with Database(path) as database, MemoryStore(database, path.with_suffix(".faiss")) as store:
+        await store.add(fact(1))
+        assert store.search(axis(1), GROUP, 5) == []
+        await store.set_fingerprint(MODEL, D)
+
+        assert found(store, 1) == ["fact 1"]
+
+
+async def test_a_centre_tells_parallel_keys_apart(path: Path) -> None:
+    """With the mean taken out, a key is found by what is its own, and the centre outlives the process."""
+    keys = np.ones((4, D), np.float32) * 10 + np.eye(D, dtype=np.float32)[:4]
+    async with opened(path) as store:
+        for n, key in enumerate(keys):
+            await store.add(fact(n, key=key))
+        query = keys[2] - keys.mean(axis=0)
+        query /= np.linalg.norm(query)
+        ids, raw = await store.keys(MODEL)
+        await store.set_centre(raw.mean(axis=0), MODEL)
+        before = [(hit.text, hit.score) for hit in store.search(query, GROUP, 4)]
+    async with opened(path) as store:
+        after = [(hit.text, hit.score) for hit in store.search(query, GROUP, 4)]
+
+    np.testing.assert_array_equal(keys, raw)
+    assert ids.tolist() == [1, 2, 3, 4]
+    assert before[0][0] == "fact 2"
+    np.testing.assert_allclose([1, -1 / 3, -1 / 3, -1 / 3], [score for _, score in before], atol=1e-3)
+    assert before == after
+
+
+async def test_adding_while_the_centre_changes_loses_nothing(store: MemoryStore) -> None:
+    """Memories that arrive during a rebuild are in the new index too."""
+
+    async def recentre() -> None:
+        for n in range(10):
+            await store.set_centre(np.full(D, n / 1000, np.float32), MODEL)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(recentre())
+        for n in range(40):
+            tasks.create_task(store.add(fact(n % D, text=f"t{n}")))
+
+    texts = {hit.text for hit in store.search(axis(0), GROUP, 100)}
+    assert {f"t{n}" for n in range(40)} == texts
+
+
+async def test_searching_while_adding_sees_whole_memories(store: MemoryStore) -> None:
+    """Another thread searches without a pause; what it finds is never torn."""
+    stop, seen, wrong = threading.Event(), [0], []
+
+    def search() -> None:
+        while not stop.is_set():
+            for hit in store.search(axis(1), GROUP, 50):
+                seen[0] += 1
+                if hit.text != "fact 1" or hit.value is None or hit.value[0, 0] != hit.memory_id % 7:
+                    wrong.append(hit)
+
+    searching = asyncio.create_task(asyncio.to_thread(search))
+    for n in range(60):
+        value = np.full((1, 4), (n + 1) % 7, np.float32)
+        memory = await store.add(fact(1, value=value))
+        if n % 5 == 0:
+            await store.forget(memory.id)
+    stop.set()
+    await searching
+
+    assert wrong == []
+    assert seen[0] > 0
+
+
+# --- the file of the index ---
+
+
+async def filled(path: Path) -> None:
+    """Leave a store of three memories behind."""
+    async with opened(path) as store:
+        for n in range(3):
+            await store.add(fact(n))
+
+
+async def rebuilds(path: Path) -> list[str]:
+    """Open the store, check that it finds what it should, and return the reasons it gave for rebuilding."""
+    with structlog.testing.capture_logs() as lines:
+        async with opened(path) as store:
+            assert [found(store, n) for n in range(3)] == [["fact 0"], ["fact 1"], ["fact 2"]]
+    return [line["reason"] for line in lines if line["event"] == "memory index rebuilt"]
+
+
+async def test_a_sound_index_is_loaded(path: Path) -> None:
+    """A clean end spares the next start the rebuild."""
+    await filled(path)
+
+    assert await rebuilds(path) == []
+
+
+def cut(file: Path) -> None:
+    """Lose the last byte."""
+    file.write_bytes(file.read_bytes()[:-1])
+
+
+def garble(file: Path) -> None:
+    """Change the middle of the vectors."""
+    content = bytearray(file.read_bytes())
+    content[-40] ^= 0xFF
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [(Path.unlink, "there is none"), (cut, "damaged"), (garble, "damaged"), (Path.touch, "")],
+)
+async def test_a_broken_index_is_rebuilt_with_one_line(path: Path, damage: Callable[[Path], None], reason: str) -> None:
+    """Missing or damaged, it is made anew from the database; untouched, it is not."""
+    await filled(path)
+    damage(path.with_suffix(".faiss"))
+
+    reasons = await rebuilds(path)
+    assert len(reasons) == bool(reason)
+    assert all(reason in given for given in reasons)
+    assert await rebuilds(path) == []
+
+
+async def test_an_index_of_another_time_is_rebuilt(path: Path) -> None:
+    """An older file with as many vectors as there are memories now is not believed."""
+    index = path.with_suffix(".faiss")
+    async with opened(path) as store:
+        for n in (0, 1, 7):
+            await store.add(fact(n))
+    stale = await asyncio.to_thread(index.read_bytes)
+    async with opened(path) as store:
+        await store.supersede(3, 1)
+        await store.add(fact(2))
+    await asyncio.to_thread(index.write_bytes, stale)
+
+    (reason,) = await rebuilds(path)
+    assert "it was made from" in reason
+
+
+async def test_a_snapshot_is_taken_now_and_then(path: Path) -> None:
+    """After so many changes the file is written without waiting for the end."""
+    index = path.with_suffix(".faiss")
+    async with opened(path, snapshot_every=3) as store:
+        written = []
+        for n in range(4):
+            await store.add(fact(n))
+            written.append(await asyncio.to_thread(index.exists))
+
+    assert written[-1]
+    assert not written[0]
+
+
+async def test_an_index_that_cannot_be_saved_is_only_logged(path: Path) -> None:
+    """The database is the truth: the bot ends in order and rebuilds the next time."""
+    index = path.with_suffix(".faiss")
+    with structlog.testing.capture_logs() as lines:
+        async with opened(path) as store:
+            for n in range(3):
+                await store.add(fact(n))
+            await asyncio.to_thread((index.with_name(".memory.faiss.tmp") / "x").mkdir, parents=True)
+    assert "memory index not saved" in [line["event"] for line in lines]
+    await asyncio.to_thread((index.with_name(".memory.faiss.tmp") / "x").rmdir)
+    await asyncio.to_thread(index.with_name(".memory.faiss.tmp").rmdir)
+
+    assert len(await rebuilds(path)) == 1

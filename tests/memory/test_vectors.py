@@ -1,0 +1,192 @@
+"""The index over unit vectors, and its file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from onebot_bot.errors import StoreError
+from onebot_bot.memory.vectors import (
+    Floats,
+    Ids,
+    Selection,
+    Stamp,
+    VectorIndex,
+    load_index,
+    unit,
+    write_snapshot,
+)
+
+D = 16
+STAMP = Stamp(count=3, fingerprint="model", revision=5)
+
+
+def ids_of(*numbers: int) -> Ids:
+    """An array of ids."""
+    return np.array(numbers, dtype=np.int64)
+
+
+def random_units(count: int, seed: int = 0) -> Floats:
+    """`count` random unit vectors [count, D]."""
+    raw = np.random.default_rng(seed).normal(size=(count, D)).astype(np.float32)
+    return unit(raw, np.zeros(D, np.float32))
+
+
+@pytest.fixture
+def index() -> VectorIndex:
+    """Three vectors under the ids 3, 50 and 1000."""
+    filled = VectorIndex(D)
+    filled.add(ids_of(3, 50, 1000), random_units(3))
+    return filled
+
+
+def test_unit_vectors_are_centred_and_of_length_one() -> None:
+    """Centring turns almost parallel keys apart."""
+    keys = np.ones((2, D), np.float32) * 100
+    keys[0, 0] += 1
+    keys[1, 1] += 1
+    rows = unit(keys, keys.mean(axis=0))
+
+    np.testing.assert_allclose(np.ones(2), np.linalg.norm(rows, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(-1.0, rows[0] @ rows[1], rtol=1e-5)
+
+
+def test_a_key_that_is_the_centre_has_no_direction() -> None:
+    """The only key of a bank is its own centre: it becomes zero, not NaN."""
+    key = random_units(1)
+
+    assert np.array_equal(np.zeros((1, D), np.float32), unit(key, key[0]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 1000), k=st.integers(1, 12))
+def test_search_agrees_with_sorting_by_hand(data: st.DataObject, seed: int, k: int) -> None:
+    """Within any selection the same ids come, best first, with their cosines."""
+    vectors = random_units(20, seed)
+    numbers = np.arange(20, dtype=np.int64) * 7 + 1
+    chosen = sorted(data.draw(st.sets(st.integers(0, 19))))
+    index = VectorIndex(D)
+    index.add(numbers, vectors)
+    query = random_units(1, seed + 1)[0]
+
+    found, scores = index.search(query, Selection(numbers[chosen]), k)
+
+    cosines = vectors @ query
+    best = sorted(chosen, key=lambda at: -cosines[at])[:k]
+    assert [int(numbers[at]) for at in best] == found.tolist()
+    np.testing.assert_allclose(cosines[best], scores, atol=1e-5)
+
+
+def test_a_selection_may_name_ids_that_are_gone(index: VectorIndex) -> None:
+    """Ids that the index does not hold are not found, and nothing else is in their place."""
+    found, _ = index.search(random_units(1)[0], Selection(ids_of(1, 1000, 99_999)), 5)
+
+    assert found.tolist() == [1000]
+
+
+def test_removing_removes_only_those(index: VectorIndex) -> None:
+    """What is removed is not found; what was never there is no error."""
+    assert index.remove(ids_of(3, 4)) == 1
+
+    found, _ = index.search(random_units(1)[0], Selection(ids_of(3, 50, 1000)), 5)
+    assert sorted(found.tolist()) == [50, 1000]
+    assert len(index) == 2
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_an_empty_index_finds_nothing(k: int) -> None:
+    """Neither emptiness nor asking for none is an error."""
+    found, scores = VectorIndex(D).search(random_units(1)[0], Selection(ids_of(1)), k)
+
+    assert (len(found), len(scores)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("vector", "reason"),
+    [
+        (np.full(D, np.nan), "NaN or infinity"),
+        (np.full(D, np.inf), "NaN or infinity"),
+        (np.zeros(D + 1), f"{D + 1} numbers does not fit .* of {D}"),
+        (np.zeros((1, D)), "has the shape"),
+        (np.zeros(0), "has the shape"),
+    ],
+)
+def test_a_query_that_does_not_fit_is_refused(index: VectorIndex, vector: Floats, reason: str) -> None:
+    """NaN, another width and another rank are named."""
+    with pytest.raises(StoreError, match=reason):
+        index.search(vector, Selection(ids_of(3)), 1)
+
+
+@pytest.mark.parametrize("vectors", [np.full((1, D), np.nan), np.zeros((1, D - 1))])
+def test_a_vector_that_does_not_fit_is_not_added(index: VectorIndex, vectors: Floats) -> None:
+    """A refused vector leaves the index as it was."""
+    with pytest.raises(StoreError):
+        index.add(ids_of(7), vectors)
+    assert len(index) == 3
+
+
+# --- the file ---
+
+
+def test_a_saved_index_finds_the_same(index: VectorIndex, tmp_path: Path) -> None:
+    """Ids and scores survive the file, which is private and has no leftovers beside it."""
+    file = tmp_path / "memory.faiss"
+    write_snapshot(file, index.serialized(), STAMP)
+    loaded = load_index(file, STAMP, D)
+    query, everything = random_units(1, 9)[0], Selection(ids_of(3, 50, 1000))
+
+    expected, actual = index.search(query, everything, 3), loaded.search(query, everything, 3)
+    np.testing.assert_array_equal(expected[0], actual[0])
+    np.testing.assert_array_equal(expected[1], actual[1])
+    assert [file] == list(tmp_path.iterdir())
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        Stamp(count=4, fingerprint="model", revision=5),
+        Stamp(count=3, fingerprint="other", revision=5),
+        Stamp(count=3, fingerprint="model", revision=6),
+    ],
+)
+def test_a_file_of_another_state_is_refused(index: VectorIndex, tmp_path: Path, stamp: Stamp) -> None:
+    """Count, fingerprint and revision must all be those of the database."""
+    file = tmp_path / "memory.faiss"
+    write_snapshot(file, index.serialized(), stamp)
+
+    with pytest.raises(StoreError, match="it was made from"):
+        load_index(file, STAMP, D)
+
+
+def test_a_missing_file_is_named_so(tmp_path: Path) -> None:
+    """There is a reason for every rebuild."""
+    with pytest.raises(StoreError, match="there is none"):
+        load_index(tmp_path / "memory.faiss", STAMP, D)
+
+
+def test_no_damage_goes_unseen(index: VectorIndex, tmp_path: Path) -> None:
+    """A file cut anywhere, or with any byte changed, is refused before faiss reads it."""
+    file = tmp_path / "memory.faiss"
+    write_snapshot(file, index.serialized(), STAMP)
+    whole = file.read_bytes()
+    rng = np.random.default_rng(0)
+
+    for at in [0, 1, len(whole) - 1, *rng.integers(0, len(whole), 60).tolist()]:
+        for damaged in (whole[:at], whole[:at] + bytes([whole[at] ^ 0x10]) + whole[at + 1 :]):
+            file.write_bytes(damaged)
+            with pytest.raises(StoreError):
+                load_index(file, STAMP, D)
+
+
+def test_a_failed_save_keeps_the_old_file(index: VectorIndex, tmp_path: Path) -> None:
+    """When the new file cannot be made, the old one is still whole."""
+    file = tmp_path / "memory.faiss"
+    write_snapshot(file, index.serialized(), STAMP)
+    (tmp_path / ".memory.faiss.tmp").mkdir()
+
+    with pytest.raises(StoreError, match=r"memory\.faiss cannot be written"):
+        write_snapshot(file, index.serialized(), STAMP)
+    assert len(load_index(file, STAMP, D)) == 3
