@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
@@ -49,9 +50,10 @@ class App:
         ConfigError, StoreError: on entering, when it cannot start; the text names the fix.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, make_history: Callable[[Database], History] = History) -> None:
         self.path = path.absolute()
         self.folder = self.path.parent
+        self._make_history = make_history
 
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
@@ -83,7 +85,7 @@ class App:
         kept = self.folder / "memory_store"
         # 1. What is on the disk.
         database = await stack.enter_async_context(Database(kept / "memory.sqlite3"))
-        history = History(database)
+        history = self._make_history(database)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
         self.engine = await _start_engine(stack, config, self.folder)
