@@ -66,7 +66,8 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "记忆：{memories} 条\n已运行 {uptime}，版本 {version}",
         "Model: {model} ({state})\nDevice: {device}, memory {memory}\nConnections: {links}\nQueue: {running} writing, "
         "{queued} waiting\nSpeed: {speed} tokens/s, first token {first} s (last {answers} answers)\n"
-        "History: {messages} messages, {chats} chats, {unanswered} unanswered\nMemories: {memories}\nUp {uptime}, version {version}",
+        "History: {messages} messages, {chats} chats, {unanswered} unanswered\nMemories: {memories}\n"
+        "Up {uptime}, version {version}",
     ),
     "status.none": ("无", "none"),
     "status.loading": ("加载中", "loading"),

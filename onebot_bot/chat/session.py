@@ -349,6 +349,9 @@ class ChatSession:
         if quote and self.chat.kind == "group" and last.entry.message_id is not None:
             segments = (Reply(str(last.entry.message_id)), *segments)
         message_id = await self._outbox.send(self.chat, segments, last.temporary_group)
+        shown = text if self._services.settings().log.content else f"[{len(text)} characters]"
+        line = f"answered: {shown}"
+        log.info(line)
         return Entry(
             role="assistant", text=text, time=int(time.time()), user_id=self.chat.account, message_id=message_id
         )

@@ -67,6 +67,7 @@ def load_model(path: Path, config: ModelConfig) -> LoadedModel:
             names the fix.
     """
     folder = check_model_folder(path)
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across the log lines
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
     if device.type == "cpu":

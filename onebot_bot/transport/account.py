@@ -279,9 +279,7 @@ def _check_sendable(action: Action, frame: bytes) -> None:
     if action.name not in ALLOWED_ACTIONS:
         raise ActionError(f"{action.name} is not on the list of actions this bot may send.")
     if len(frame) > LARGEST_FRAME:
-        raise ActionError(
-            f"{action.name} is {len(frame) / 2**20:.0f} MiB; NapCat accepts at most 50 in one frame."
-        )
+        raise ActionError(f"{action.name} is {len(frame) / 2**20:.0f} MiB; NapCat accepts at most 50 in one frame.")
 
 
 def _outcome(action: Action, response: ActionResponse) -> Any:

@@ -165,9 +165,7 @@ class OneBotClient:
                 max_size=MAX_FRAME,
                 max_queue=None,
             )
-            await socket.send(
-                msgspec.json.encode({**self._meta("lifecycle"), "sub_type": "connect"}), text=True
-            )
+            await socket.send(msgspec.json.encode({**self._meta("lifecycle"), "sub_type": "connect"}), text=True)
         except InvalidStatus as error:
             body = (error.response.body or b"").decode(errors="replace").strip()
             raise NotConnected(f"{self.url} refused with {error.response.status_code}: {body}") from error
@@ -197,9 +195,7 @@ class OneBotClient:
     def succeed(self, call: Call) -> Answer:
         """Do whatever is asked: the default `on_call`."""
         match call.action:
-            case (
-                "send_group_msg" | "send_private_msg" | "send_group_forward_msg" | "send_private_forward_msg"
-            ):
+            case "send_group_msg" | "send_private_msg" | "send_group_forward_msg" | "send_private_forward_msg":
                 return ok({"message_id": next(self._ids)})
             case "get_login_info":
                 return ok({"user_id": self.self_id, "nickname": str(self.self_id)})
@@ -249,9 +245,7 @@ class OneBotClient:
         event["sender"]["role"] = "member"
         return {**event, "sub_type": "normal", "group_id": group_id, "group_name": str(group_id), **fields}
 
-    def private_message(
-        self, user_id: int, message: str | Iterable[Segment], **fields: Any
-    ) -> dict[str, Any]:
+    def private_message(self, user_id: int, message: str | Iterable[Segment], **fields: Any) -> dict[str, Any]:
         """A friend's message as NapCat reports it; `fields` replace or add keys."""
         event = self._message("private", user_id, message)
         return {**event, "sub_type": "friend", "target_id": self.self_id, **fields}

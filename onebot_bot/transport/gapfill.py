@@ -47,9 +47,7 @@ async def _latest(account: Account, chat: ChatId, count: int, slots: asyncio.Sem
         async with slots:
             data = await account.call(_history_action(chat, count))
     except ActionError as error:
-        log.warning(
-            "What was said in a chat during the outage stays unknown.", chat=str(chat), cause=str(error)
-        )
+        log.warning("What was said in a chat during the outage stays unknown.", chat=str(chat), cause=str(error))
         return []
     return _messages(data)
 

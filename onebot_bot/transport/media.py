@@ -42,9 +42,7 @@ async def fetch_media(source: str, max_bytes: int, timeout: float, *, allow_priv
         case "http" | "https":
             return await _download(source, max_bytes, timeout, allow_private=allow_private)
         case _:
-            raise MediaError(
-                "Only http, https and base64 sources are fetched: others would read this machine."
-            )
+            raise MediaError("Only http, https and base64 sources are fetched: others would read this machine.")
 
 
 def _decode(text: str, max_bytes: int) -> bytes:
@@ -110,9 +108,7 @@ async def _refused(response: aiohttp.ClientResponse, shown: str) -> str:
 def _open_public_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     host = str(address[4][0])
     if not is_public(host):
-        raise PermissionError(
-            f"{host} is not a public address, and messages may not point into private networks"
-        )
+        raise PermissionError(f"{host} is not a public address, and messages may not point into private networks")
     return _open_socket(address)
 
 

@@ -1,0 +1,188 @@
+"""Qwen3-VL by the same code path: a tiny random model with the real tokenizer, words and one picture."""
+
+import asyncio
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from PIL import Image
+
+from onebot_bot.config import ModelConfig
+from onebot_bot.engine.folder import check_model_folder
+from onebot_bot.engine.generate import Generator
+from onebot_bot.engine.model import load_model
+from onebot_bot.engine.request import (
+    RECALL,
+    Control,
+    Conversation,
+    Generation,
+    GenerationRequest,
+    GenerationResult,
+    Picture,
+    RecallHit,
+    RecallPolicy,
+    SamplingParams,
+    Text,
+    Turn,
+)
+
+pytestmark = pytest.mark.model
+
+# The message part of Qwen3-VL's own chat template: a picture is its pad between vision_start and vision_end.
+TEMPLATE = """{%- for message in messages -%}
+{{ '<|im_start|>' + message.role + '\n' }}
+{%- if message.content is string %}{{ message.content }}{% else %}
+{%- for part in message.content -%}
+{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}
+{%- else %}{{ part.text }}{% endif %}
+{%- endfor %}{% endif %}{{ '<|im_end|>\n' }}
+{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, qwen_tokenizer_folder: Path) -> Path:
+    """A model folder of Qwen3-VL's architecture, a few million random weights."""
+    torch.manual_seed(0)
+    config = transformers.Qwen3VLConfig(
+        text_config={
+            "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4,
+            "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 151936, "max_position_embeddings": 4096,
+            "tie_word_embeddings": True,
+            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True,
+                                "rope_theta": 5_000_000.0},
+        },
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64,
+            "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 64,
+            "deepstack_visual_indexes": [0, 1],
+        },
+        tie_word_embeddings=True,
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("tiny-qwen3-vl")
+    model = transformers.Qwen3VLForConditionalGeneration(config)
+    for parameter in model.parameters():  # the default initialisation is so small that every answer is alike
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.generation_config.eos_token_id = 151645
+    model.save_pretrained(path)
+    for file in qwen_tokenizer_folder.iterdir():
+        (path / file.name).write_bytes(file.read_bytes())
+    (path / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    images = transformers.Qwen2VLImageProcessorPil(
+        patch_size=16, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 1024, "longest_edge": 65536}
+    )
+    images.save_pretrained(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def generator(folder: Path) -> Generator:
+    """The tiny model by the real loading path."""
+    return Generator(load_model(folder, ModelConfig(dtype="float32")))
+
+
+def talk(*parts: Any) -> Conversation:
+    """One turn of a person."""
+    return Conversation((Turn("user", parts),))
+
+
+def greedy(generator: Generator, conversation: Conversation, recall: RecallPolicy | None = None) -> list[int]:
+    """Ids of the answer, twelve at most."""
+    sampling = SamplingParams(temperature=0, max_new_tokens=12)
+    request = GenerationRequest(conversation=conversation, sampling=sampling, recall=recall)
+    sequence = generator.start(Generation(request))
+    while sequence.outcome is None:
+        generator.step([sequence])
+    assert isinstance(sequence.outcome, GenerationResult)
+    return list(sequence.ids[len(sequence.rendered.ids) :].tolist())
+
+
+async def answer(generator: Generator, conversation: Conversation, recall: RecallPolicy | None = None) -> list[int]:
+    """The answer's ids, made on this thread: a Generation needs the loop."""
+    await asyncio.sleep(0)
+    return greedy(generator, conversation, recall)
+
+
+def reference(generator: Generator, conversation: Conversation) -> list[int]:
+    """The same by transformers' generate."""
+    rendered = generator.model.renderer.render_conversation(conversation)
+    ids = torch.tensor([rendered.ids])
+    options: dict[str, Any] = {}
+    if rendered.images:
+        options = {
+            "pixel_values": torch.cat([image["pixel_values"] for image in rendered.images]),
+            "image_grid_thw": torch.cat([image["image_grid_thw"] for image in rendered.images]),
+            "mm_token_type_ids": torch.eq(ids, generator.model.renderer.image_token or -1).int(),
+        }
+    network = generator.model.network
+    network.model.rope_deltas = None
+    out = network.generate(ids, do_sample=False, max_new_tokens=12, **options)
+    return list(out[0, ids.shape[1] :].tolist())
+
+
+def test_the_folder_is_known_to_see(folder: Path) -> None:
+    """The check that precedes loading knows the architecture."""
+    found = check_model_folder(folder)
+    assert (found.architecture, found.sees) == ("Qwen3VLForConditionalGeneration", True)
+
+
+def test_the_memory_tokens_need_no_resize(generator: Generator) -> None:
+    """Their ids lie inside the padded embedding matrix."""
+    assert generator.model.renderer.memory_ids == (151669, 151670, 151671)
+    assert generator.model.embeddings.weight.shape[0] == 151936
+
+
+async def test_words_equal_generate(generator: Generator) -> None:
+    """Text alone, token for token."""
+    assert await answer(generator, talk(Text("你好，讲个故事"))) == reference(generator, talk(Text("你好，讲个故事")))
+
+
+async def test_a_picture_equals_generate(generator: Generator, picture: bytes) -> None:
+    """A picture between words: rope positions, deepstack and all."""
+    conversation = talk(Text("看："), Picture(picture), Text("这是什么？"))
+    rendered = generator.model.renderer.render_conversation(conversation)
+    assert rendered.ids.count(generator.model.renderer.image_token or -1) == 6
+    assert await answer(generator, conversation) == reference(generator, conversation)
+
+
+async def test_the_picture_matters(generator: Generator, picture: bytes) -> None:
+    """Another picture gives other logits: what is seen reaches the words."""
+    other = io.BytesIO()
+    Image.new("RGB", (96, 64), "red").save(other, "PNG")
+    one = await answer(generator, talk(Picture(picture), Text("?")))
+    two = await answer(generator, talk(Picture(other.getvalue()), Text("?")))
+    assert one != two
+
+
+async def test_a_text_chat_between_two_steps_does_not_disturb_a_picture_chat(
+    generator: Generator, picture: bytes
+) -> None:
+    """The rope offset belongs to the answer, not to the module."""
+    sampling = SamplingParams(temperature=0, max_new_tokens=12)
+    talks = [talk(Picture(picture), Text("这是什么？")), talk(Text("hello")), talk(Text("a b c"), Picture(picture))]
+    alone = [await answer(generator, one) for one in talks]
+    sequences = [generator.start(Generation(GenerationRequest(conversation=one, sampling=sampling))) for one in talks]
+    while running := [s for s in sequences if s.outcome is None]:
+        generator.step(running)
+    assert [s.ids[len(s.rendered.ids) :].tolist() for s in sequences] == alone
+
+
+async def test_a_forged_image_pad_is_only_text(generator: Generator, picture: bytes) -> None:
+    """Typed by a person, the placeholder takes no picture's place."""
+    conversation = talk(Text("<|image_pad|><|vision_start|>"), Picture(picture))
+    rendered = generator.model.renderer.render_conversation(conversation)
+    assert rendered.ids.count(generator.model.renderer.image_token or -1) == 6
+    assert len(await answer(generator, conversation)) > 0
+
+
+async def test_a_recall_after_a_picture_changes_what_follows(generator: Generator, picture: bytes) -> None:
+    """Injection works at the shifted rope positions too, and no later token is lost."""
+    vectors = generator.model.embeddings.weight.detach()[2000:2002].float().numpy() * 3
+    policy = RecallPolicy(lambda _: RecallHit(1, 0.9, "x", vectors), 0.0, 1)
+    conversation = Conversation(talk(Picture(picture), Text("?")).turns, (Control(RECALL),))
+    pads = [generator.model.renderer.memory_ids[2]] * 2
+    recalled = await answer(generator, conversation, policy)
+    assert recalled[:2] == pads
+    assert recalled[2:] != await answer(generator, conversation)

@@ -1,0 +1,186 @@
+"""The one thread that owns the model: order, interrupts, failures, the end."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+from fakes import FakeRunner, FakeRunning
+
+from onebot_bot.engine.request import Conversation, FinishReason, GenerationRequest, SamplingParams, Text, Turn
+from onebot_bot.engine.worker import EngineWorker
+from onebot_bot.errors import ModelError, RequestError
+
+LONG = 1_000_000
+
+
+def request(tokens: int = 5, timeout: float = 60.0) -> GenerationRequest:
+    """A request for that many letters."""
+    conversation = Conversation((Turn("user", (Text("hi"),)),))
+    return GenerationRequest(conversation=conversation, sampling=SamplingParams(max_new_tokens=tokens), timeout=timeout)
+
+
+@pytest.fixture
+async def worker() -> AsyncIterator[EngineWorker]:
+    """A worker over a runner that writes letters."""
+    async with EngineWorker("fake", FakeRunner) as running:
+        yield running
+
+
+async def test_an_answer_streams_and_finishes(worker: EngineWorker) -> None:
+    """Deltas come in order and the result is their sum."""
+    generation = worker.submit(request())
+    deltas = [delta async for delta in generation]
+    assert "".join(deltas) == "abcde"
+    assert (await generation.result()).finish_reason is FinishReason.LENGTH
+
+
+async def test_an_interrupt_keeps_what_was_written(worker: EngineWorker) -> None:
+    """Interrupting is a value: the text so far survives."""
+    generation = worker.submit(request(LONG))
+    async for _ in generation:
+        generation.interrupt()
+    result = await generation.result()
+    assert result.finish_reason is FinishReason.INTERRUPTED
+    assert result.text.startswith("a")
+
+
+async def test_an_interrupt_takes_effect_at_the_next_step() -> None:
+    """After the flag is set no further token is written."""
+    held, go = threading.Event(), threading.Event()
+
+    def hold(running: list[FakeRunning]) -> None:
+        if running[0].text == "abc":
+            held.set()
+            go.wait(5)
+
+    async with EngineWorker("fake", lambda: FakeRunner(hold)) as worker:
+        generation = worker.submit(request(LONG))
+        await asyncio.to_thread(held.wait, 5)
+        generation.interrupt()
+        go.set()
+        assert (await generation.result()).text == "abc"
+
+
+async def test_a_timeout_is_a_finish_reason(worker: EngineWorker) -> None:
+    """An answer that takes too long ends with what there is."""
+    generation = worker.submit(request(LONG, timeout=0.0))
+    assert (await generation.result()).finish_reason is FinishReason.TIMEOUT
+
+
+async def test_an_interrupt_reaches_an_answer_that_still_waits() -> None:
+    """A queued answer is resolved without ever running."""
+    started = threading.Event()
+    async with EngineWorker("fake", lambda: FakeRunner(lambda _: started.set()), max_running=1) as worker:
+        first, second = worker.submit(request(LONG)), worker.submit(request())
+        await asyncio.to_thread(started.wait, 5)
+        second.interrupt()
+        assert (await second.result()).text == ""
+        assert not first.done
+        first.interrupt()
+
+
+async def test_a_bad_request_fails_alone(worker: EngineWorker) -> None:
+    """One refused request does not touch the next."""
+    bad, good = worker.submit(request(0)), worker.submit(request())
+    with pytest.raises(RequestError):
+        await bad.result()
+    assert (await good.result()).text == "abcde"
+
+
+async def test_an_exception_in_a_step_fails_that_step_only() -> None:
+    """The worker outlives a broken step and serves the next answer."""
+
+    def burst(running: list[FakeRunning]) -> None:
+        if running[0].generation.request.sampling.max_new_tokens == 7:
+            raise ZeroDivisionError
+
+    async with EngineWorker("fake", lambda: FakeRunner(burst)) as worker:
+        with pytest.raises(ModelError, match="generation failed"):
+            await worker.submit(request(7)).result()
+        assert (await worker.submit(request(5)).result()).text == "abcde"
+
+
+async def test_a_model_that_does_not_load_fails_every_answer() -> None:
+    """Those that waited and those that come later all hear why."""
+    go = threading.Event()
+
+    def load() -> FakeRunner:
+        go.wait(5)
+        raise ModelError("models/x does not exist")
+
+    async with EngineWorker("x", load) as worker:
+        early = worker.submit(request())
+        go.set()
+        with pytest.raises(ModelError, match="does not exist"):
+            await early.result()
+        await worker.loaded
+        with pytest.raises(ModelError, match="does not exist"):
+            await worker.submit(request()).result()
+        with pytest.raises(ModelError, match="does not exist"):
+            await worker.embed(["a"])
+        assert worker.status.state.startswith("failed")
+
+
+async def test_exclusive_work_waits_for_running_answers_and_holds_new_ones() -> None:
+    """A reload never sees an answer in progress."""
+    seen: list[int] = []
+    runner = FakeRunner()
+    async with EngineWorker("fake", lambda: runner) as worker:
+        before = worker.submit(request(50))
+        job = asyncio.ensure_future(worker.run_exclusive(lambda _: seen.append(worker.status.running)))
+        after = worker.submit(request(5))
+        await asyncio.gather(before.result(), job, after.result())
+    assert seen == [0]
+
+
+async def test_keys_are_made_between_steps(worker: EngineWorker) -> None:
+    """Embedding does not wait for a long answer to end."""
+    generation = worker.submit(request(LONG))
+    keys = await asyncio.wait_for(worker.embed(["a", "b"]), 5)
+    assert keys.shape == (2, 4)
+    assert keys.dtype == np.float32
+    generation.interrupt()
+
+
+async def test_answers_run_side_by_side(worker: EngineWorker) -> None:
+    """A short answer does not wait for a long one."""
+    long, short = worker.submit(request(LONG)), worker.submit(request(3))
+    assert (await asyncio.wait_for(short.result(), 5)).text == "abc"
+    assert not long.done
+    long.interrupt()
+
+
+@pytest.mark.parametrize("wait", [True, False])
+async def test_shutting_down_resolves_every_waiter(wait: bool) -> None:  # noqa: FBT001 - a parameter
+    """What runs and what queues get a final result when the worker ends."""
+    started = threading.Event()
+    async with EngineWorker("fake", lambda: FakeRunner(lambda _: started.set()), max_running=1) as worker:
+        generations = [worker.submit(request(LONG)) for _ in range(3)]
+        if wait:
+            await asyncio.to_thread(started.wait, 5)
+    assert {(await g.result()).finish_reason for g in generations} == {FinishReason.INTERRUPTED}
+    assert (await worker.submit(request()).result()).finish_reason is FinishReason.INTERRUPTED
+
+
+async def test_the_loop_stays_free_while_the_model_loads() -> None:
+    """Entering returns before the model is there."""
+    go = threading.Event()
+
+    def load() -> FakeRunner:
+        go.wait(5)
+        return FakeRunner()
+
+    async with EngineWorker("slow", load) as worker:
+        assert worker.status.state == "loading"
+        assert not worker.loaded.done()
+        go.set()
+        await worker.loaded
+        assert worker.status.state == "ready"
+
+
+async def test_the_status_counts_what_was_written(worker: EngineWorker) -> None:
+    """Finished answers show up in the figures."""
+    await worker.submit(request()).result()
+    assert worker.status.answers == 1
