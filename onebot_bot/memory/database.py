@@ -75,35 +75,32 @@ class Database:
             writer.jobs.put(None)
         await asyncio.to_thread(writer.join)
 
-    def submit(
-        self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False, wipe: bool = False
-    ) -> asyncio.Future[T]:
+    def submit(self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False) -> asyncio.Future[T]:
         """Queue one write and return at once; call on the event loop.
 
         Args:
             fn: Runs in the writer thread, inside a transaction; it must not commit.
             single: `fn` is one statement, which SQLite undoes by itself when it fails: saves the savepoint.
-            wipe: What `fn` overwrites must be gone from the disk when the future is done.
 
         Returns:
             A future with what `fn` returned, done after COMMIT; or with what it raised (SQLite's errors as
             StoreError), in which case nothing of it was written. Cancelling it does not take the write back.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue().put(_Job(fn, future, single, wipe))
+        self._queue().put(_Job(fn, future, single))
         return future
 
-    async def write(self, fn: Callable[[sqlite3.Connection], T], *, wipe: bool = False) -> T:
+    async def write(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in the writer thread and return its result once that is on the disk; see `submit`.
 
         Raises:
             StoreError: SQLite could not write.
         """
-        return await asyncio.shield(self.submit(fn, wipe=wipe))
+        return await asyncio.shield(self.submit(fn))
 
     def post(self, fn: Callable[[sqlite3.Connection], object]) -> None:
         """Queue a write nobody waits for, from any thread; a failure is logged."""
-        self._queue().put(_Job(fn, None, single=False, wipe=False))
+        self._queue().put(_Job(fn, None, single=False))
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in the reader thread, on one snapshot that holds every write whose future is done.
@@ -111,12 +108,17 @@ class Database:
         Raises:
             StoreError: SQLite could not read.
         """
-        if self._reader is None:
-            raise StoreError(f"{self.path} is not open.")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._reading, _snapshot, self._reader, fn)
-        except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+        return await self._in_reader(lambda connection: _snapshot(connection, fn))
+
+    async def scrub(self) -> None:
+        """Empty the write-ahead log: it still holds what was overwritten.
+
+        Raises:
+            StoreError: SQLite could not write.
+        """
+        # In the reader's thread, because a reader at work is what would be in the way.
+        if await self._in_reader(_empty_log):
+            log.warning("the database's log cannot be emptied while another program reads", file=str(self.path))
 
     async def backup(self, target: Path) -> None:
         """Write a whole copy (mode 600) to `target` while the bot runs.
@@ -125,6 +127,14 @@ class Database:
             StoreError: the copy could not be written; an older `target` is left as it was.
         """
         await self.read(lambda connection: _copy(connection, target))
+
+    async def _in_reader(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+        if self._reader is None:
+            raise StoreError(f"{self.path} is not open.")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._reading, fn, self._reader)
+        except sqlite3.Error as error:
+            raise _explained(self.path, error) from error
 
     def _queue(self) -> "queue.SimpleQueue[_Job | None]":
         if self._writer is None:
@@ -138,6 +148,12 @@ def _snapshot(connection: sqlite3.Connection, fn: Callable[[sqlite3.Connection],
         return fn(connection)
     finally:
         connection.execute("ROLLBACK")
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Fold the log into the file and cut it to nothing; whether somebody was in the way."""
+    busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return bool(busy)
 
 
 def in_chat(chat: ChatId) -> tuple[int, str, int]:
@@ -157,7 +173,6 @@ class _Job(NamedTuple):
     fn: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any] | None
     single: bool
-    wipe: bool
 
 
 class _Outcome(NamedTuple):
@@ -209,19 +224,7 @@ class _Writer(threading.Thread):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             return [_Outcome(job.future, None, _explained(self._path, error)) for job in jobs]
-        if any(job.wipe for job in jobs):
-            self._empty_log()
         return outcomes
-
-    def _empty_log(self) -> None:
-        """Fold the log into the file and cut it to nothing: it still holds what was overwritten."""
-        try:
-            busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
-            log.warning("the database's log could not be emptied", reason=str(error))
-        else:
-            if busy:
-                log.warning("the database's log could not be emptied: another program is reading")
 
     def _outcome(self, job: _Job) -> _Outcome:
         try:

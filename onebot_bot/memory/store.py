@@ -211,8 +211,9 @@ class MemoryStore:
         The row stays, empty, so that its id is known to be forgotten.
         """
         forgotten = await self._change(
-            lambda connection: rows.forget(connection, memory_id), lambda _: self._drop(memory_id), wipe=True
+            lambda connection: rows.forget(connection, memory_id), lambda _: self._drop(memory_id)
         )
+        await self._database.scrub()
         async with self._file:
             # The snapshot still holds the vector; closing writes one without it.
             await asyncio.to_thread(discard_snapshot, self._index_path)
@@ -258,10 +259,8 @@ class MemoryStore:
 
     # --- following the database ---
 
-    async def _change(
-        self, fn: Callable[[sqlite3.Connection], T], follow: Callable[[T], None], *, wipe: bool = False
-    ) -> T:
-        future = self._database.submit(functools.partial(_revise, fn=fn), wipe=wipe)
+    async def _change(self, fn: Callable[[sqlite3.Connection], T], follow: Callable[[T], None]) -> T:
+        future = self._database.submit(functools.partial(_revise, fn=fn))
         # A callback, not the lines after an await: the bank follows also when the caller is cancelled meanwhile.
         future.add_done_callback(functools.partial(self._follow, follow))
         return await asyncio.shield(future)

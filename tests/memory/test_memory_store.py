@@ -1,6 +1,7 @@
 """Memories: what is stored, what the index follows, and what forgetting leaves behind."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +13,8 @@ import pytest
 import structlog
 
 from onebot_bot.errors import StoreError
+from onebot_bot.memory import store as store_module
+from onebot_bot.memory.bank import Bank
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.rows import Memory, NewMemory
 from onebot_bot.memory.store import MemoryStore
@@ -151,7 +154,7 @@ async def test_a_page_is_filtered(store: MemoryStore) -> None:
         ({"value": np.zeros(4, np.float32)}, "value has the shape"),
     ],
 )
-async def test_vectors_that_do_not_fit_are_refused(store: MemoryStore, fields: dict[str, Floats], reason: str) -> None:
+async def test_vectors_that_do_not_fit_are_refused(store: MemoryStore, fields: dict[str, Any], reason: str) -> None:
     """Neither database nor index takes NaN or another width."""
     with pytest.raises(StoreError, match=reason):
         await store.add(fact(1, **fields))
@@ -367,20 +370,29 @@ async def test_a_centre_tells_parallel_keys_apart(path: Path) -> None:
     assert before == after
 
 
-async def test_adding_while_the_centre_changes_loses_nothing(store: MemoryStore) -> None:
-    """Memories that arrive during a rebuild are in the new index too."""
+async def test_adding_during_a_rebuild_loses_nothing(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What arrives between the reading of the bank and its use is in the new bank too."""
+    read, added = threading.Event(), threading.Event()
+    load = store_module._load
 
-    async def recentre() -> None:
-        for n in range(10):
-            await store.set_centre(np.full(D, n / 1000, np.float32), MODEL)
+    def slow(connection: sqlite3.Connection, path: Path) -> object:
+        loaded = load(connection, path)
+        read.set()
+        assert added.wait(5)
+        return loaded
 
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(recentre())
-        for n in range(40):
-            tasks.create_task(store.add(fact(n % D, text=f"t{n}")))
+    monkeypatch.setattr(store_module, "_load", slow)
+    centring = asyncio.create_task(store.set_centre(axis(7) * 0.1, MODEL))
+    assert await asyncio.to_thread(read.wait, 5)
+    other = await store.add(fact(2))
+    forgetting = asyncio.create_task(store.forget(other.id))
+    await store.add(fact(1))  # comes after it in the queue
+    added.set()
+    await centring
+    assert await forgetting
 
-    texts = {hit.text for hit in store.search(axis(0), GROUP, 100)}
-    assert {f"t{n}" for n in range(40)} == texts
+    assert found(store, 1) == ["fact 1"]
+    assert found(store, 2) == []
 
 
 async def test_searching_while_adding_sees_whole_memories(store: MemoryStore) -> None:
@@ -486,6 +498,29 @@ async def test_a_snapshot_is_taken_now_and_then(path: Path) -> None:
 
     assert written[-1]
     assert not written[0]
+
+
+async def test_a_change_during_a_snapshot_is_saved_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A snapshot that is out of date when it is finished does not count as the last one."""
+    writing, added = threading.Event(), threading.Event()
+    save = store_module._save
+
+    def slow(bank: Bank, revision: int, file: Path) -> None:
+        writing.set()
+        assert added.wait(5)
+        save(bank, revision, file)
+
+    async with opened(path) as store:
+        await store.add(fact(0))
+        await store.add(fact(1))
+        monkeypatch.setattr(store_module, "_save", slow)
+        saving = asyncio.create_task(store.save())
+        assert await asyncio.to_thread(writing.wait, 5)
+        await store.add(fact(2))
+        added.set()
+        await saving
+
+    assert await rebuilds(path) == []
 
 
 async def test_an_index_that_cannot_be_saved_is_only_logged(path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from onebot_bot.memory.bank import Bank, Recallable
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.rows import NewMemory
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.memory.vectors import Floats
+from onebot_bot.memory.vectors import Floats, Selection, VectorIndex
 from onebot_bot.protocol.chat_id import ChatId
 
 D = 12
@@ -115,6 +116,17 @@ async def test_no_search_crosses_a_scope(path: Path, seed: int) -> None:
     async with opened(path) as store:
         world.store = store
         assert sum(world.check(k=5) for _ in range(QUERIES)) > QUERIES
+
+
+def test_a_wrong_selection_leaks_nothing() -> None:
+    """Were the selection of a chat ever stale, a memory would still not leave its chat."""
+    bank = Bank(VectorIndex(D), np.zeros(D, np.float32), MODEL)
+    key = np.ones(D, np.float32)
+    for number, chat in enumerate(CHATS):
+        bank.put(number, Recallable(str(chat), chat, shared=False, value=None), key)
+    bank._selections[CHATS[0]] = Selection(np.arange(len(CHATS)))
+
+    assert [hit.text for hit in bank.search(key, CHATS[0], len(CHATS))] == [str(CHATS[0])]
 
 
 async def test_a_chat_without_memories_recalls_nothing(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -125,6 +126,17 @@ def test_a_vector_that_does_not_fit_is_not_added(index: VectorIndex, vectors: Fl
     with pytest.raises(StoreError):
         index.add(ids_of(7), vectors)
     assert len(index) == 3
+
+
+def test_a_search_leaves_the_thread_count_alone(index: VectorIndex) -> None:
+    """Whoever shares the OpenMP library keeps its threads."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    try:
+        index.search(random_units(1)[0], Selection(ids_of(3)), 1)
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 # --- the file ---
