@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from fakes import FakeClock, ScriptedEngine
 
 ROOT = Path(__file__).parents[1]

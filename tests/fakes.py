@@ -17,7 +17,7 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.engine.worker import stop_reason
-from onebot_bot.errors import BotError, RequestError
+from onebot_bot.errors import BotError, NotConnected, RequestError
 
 T = TypeVar("T")
 
@@ -41,6 +41,11 @@ class FakeClock:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._sleepers, (self.now + seconds, next(self._numbers), future))
         await future
+
+    @property
+    def sleeping(self) -> int:
+        """How many wait."""
+        return sum(not future.done() for _, _, future in self._sleepers)
 
     def advance(self, seconds: float) -> None:
         """Let time pass and wake who is due."""
@@ -150,3 +155,30 @@ class FakeRunner:
     def memory(self) -> int:
         """None."""
         return 0
+
+
+class FakeAccount:
+    """An account whose replies a test gives: `sent` holds the actions, `failures` what the next calls raise."""
+
+    def __init__(self, self_id: int = 10000) -> None:
+        self.self_id = self_id
+        self.active: object | None = object()
+        self.sent: asyncio.Queue[Any] = asyncio.Queue()
+        self.failures: list[Exception] = []
+        self.hold: asyncio.Event | None = None
+        self._ids = itertools.count(5000)
+
+    async def call(self, action: Any, timeout: float | None = None) -> Any:
+        """Note the action; raise the next failure, or answer with a fresh message id."""
+        if self.active is None:
+            raise NotConnected("no link")
+        self.sent.put_nowait(action)
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        return {"message_id": next(self._ids)}
+
+    async def next(self) -> Any:
+        """The next action sent."""
+        return await asyncio.wait_for(self.sent.get(), 5)

@@ -40,6 +40,8 @@ class Outbox:
         self._account = account
         self._patience = patience  # seconds to wait for a connection; read anew each time
         self._connected = asyncio.Event()
+        self.waiting = 0
+        """Messages that wait for a connection."""
 
     def connected(self) -> None:
         """The account has a connection (again): what waited goes out."""
@@ -74,6 +76,7 @@ class Outbox:
         self._connected.clear()
         if self._account.active is not None:
             return
+        self.waiting += 1
         try:
             async with asyncio.timeout(self._patience()):
                 await self._connected.wait()
@@ -82,6 +85,8 @@ class Outbox:
                 f"account {self._account.self_id} had no connection for {self._patience():g} s, so an answer was not "
                 "sent. Check that NapCat runs and that its WebSocket client is switched on."
             ) from error
+        finally:
+            self.waiting -= 1
 
 
 def _message_id(data: object) -> int | None:

@@ -1,0 +1,109 @@
+"""What a chat test touches: a scripted engine and account, a real history, a clock that the test moves."""
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import Any
+
+import msgspec
+
+from fakes import FakeAccount, FakeClock, ScriptedEngine
+from onebot_bot.chat.router import ChatRouter
+from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.chat.settings import Settings
+from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
+from onebot_bot.engine.request import Recalled, RecallHit, Vector
+from onebot_bot.memory.history import History
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
+from onebot_bot.protocol.segments import Segment, Text
+
+
+class World:
+    """Everything a chat test touches."""
+
+    def __init__(self, engine: ScriptedEngine, clock: FakeClock, history: History) -> None:
+        self.engine = engine
+        self.clock = clock
+        self.history = history
+        self.account = FakeAccount()
+        self.accounts: dict[int, Any] = {10000: self.account}
+        self.sessions: dict[ChatId, ChatSession] = {}
+        self.reports: asyncio.Queue[tuple[str, BaseException]] = asyncio.Queue()
+        self.commands: asyncio.Queue[str] = asyncio.Queue()
+        self.missed: list[Message] = []
+        self.noted: list[Recalled] = []
+        self.settings = Settings(
+            BotConfig(names=["小忆"], persona="Be kind."),
+            ChatConfig(merge_window=1.0, typing_speed=0.0),
+            GenerationConfig(),
+            MemoryConfig(),
+            LogConfig(),
+        )
+        self._numbers = iter(range(1, 100_000))
+        self.router: ChatRouter
+
+    def services(self) -> Services:
+        """What sessions are given."""
+        return Services(self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
+
+    def configure(self, section: str, **values: Any) -> None:
+        """Change settings, as a saved config.toml would."""
+        changed = msgspec.structs.replace(getattr(self.settings, section), **values)
+        self.settings = msgspec.structs.replace(self.settings, **{section: changed})
+
+    def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
+        """Note a report."""
+        self.reports.put_nowait((kind, error))
+        return "id"
+
+    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
+        """Finds nothing."""
+        return lambda _: None
+
+    def note(self, recalls: Collection[Recalled]) -> None:
+        """Note what was recalled."""
+        self.noted += recalls
+
+    def matches(self, text: str, message: Message) -> bool:
+        """A slash is a command."""
+        return text.startswith("/")
+
+    async def run(self, account: Any, message: Message, text: str) -> None:
+        """Note the command."""
+        self.commands.put_nowait(text)
+
+    async def fill_gap(self, account: Any, chats: list[ChatId]) -> list[Message]:
+        """What the test says was missed."""
+        return self.missed
+
+    def private(self, text: str | tuple[Segment, ...], user: int = 1, **fields: Any) -> PrivateMessage:
+        """A private message."""
+        segments = (Text(text),) if isinstance(text, str) else text
+        number = next(self._numbers)
+        values: dict[str, Any] = {"time": 1_700_000_000 + number, "message_id": number, "self_id": 10000, **fields}
+        return PrivateMessage(
+            user_id=user, sender=Sender(user_id=user, nickname=f"n{user}"), message=segments, **values
+        )
+
+    def group(self, text: str | tuple[Segment, ...], user: int = 1, group: int = 77, **fields: Any) -> GroupMessage:
+        """A group message."""
+        segments = (Text(text),) if isinstance(text, str) else text
+        number = next(self._numbers)
+        values: dict[str, Any] = {"time": 1_700_000_000 + number, "message_id": number, "self_id": 10000, **fields}
+        sender = Sender(user_id=user, nickname=f"n{user}", card=f"card{user}", role="member")
+        return GroupMessage(user_id=user, group_id=group, sender=sender, message=segments, **values)
+
+    def say(self, message: Message, account: Any = None) -> None:
+        """A message arrives."""
+        self.router.dispatch(account or self.account, message)
+
+    async def quiet(self, seconds: float = 1.0) -> None:
+        """Let the merge window pass, once a session waits for it."""
+        while not self.clock.sleeping:
+            await asyncio.sleep(0)
+        self.clock.advance(seconds)
+
+    async def settled(self) -> None:
+        """Until everything queued so far is on the disk."""
+        await self.history.counts()
+        await self.history.mark([], "heard")
