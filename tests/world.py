@@ -5,8 +5,8 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
-
 from fakes import FakeAccount, FakeClock, ScriptedEngine
+
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.session import ChatSession, Services
 from onebot_bot.chat.settings import Settings

@@ -4,12 +4,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-
 from fakes import FakeClock, ScriptedEngine
+from world import World
+
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
-from world import World
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import asyncio
 
 import msgspec
 import pytest
-
 from fakes import answer
+from world import World
+
 from onebot_bot.engine.request import FinishReason, Generation, Recalled, RecallPolicy, Text, Usage
 from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Reply
 from onebot_bot.protocol.segments import Text as Words
-from world import World
 
 ALICE = ChatId(10000, "private", 1)
 GROUP = ChatId(10000, "group", 77)
@@ -160,7 +160,9 @@ async def test_bubbles_wait_for_each_others_reply(world: World) -> None:
     world.account.hold = asyncio.Event()
     world.say(world.private("go"))
     await world.quiet()
-    answer(await world.engine.next(), "这是很长的第一句话，说了很多很多。" * 2 + "这是很长的第二句话，也说了很多很多。" * 2)
+    answer(
+        await world.engine.next(), "这是很长的第一句话，说了很多很多。" * 2 + "这是很长的第二句话，也说了很多很多。" * 2
+    )
     await world.account.next()
     await world.settled()
     assert world.account.sent.empty()
