@@ -18,6 +18,7 @@ import msgspec
 from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from onebot_bot.cli.console_commands import COMMAND_NAMES
 from onebot_bot.cli.console_talk import SOMEBODY, Console, Lines, Options
@@ -152,7 +153,10 @@ async def piped_lines(stream: Iterable[str]) -> Lines:
 
 async def prompted_lines(prompt: Callable[[], str]) -> Lines:
     """The lines typed at a prompt; what arrives meanwhile is shown above it. Ctrl-C and Ctrl-D are `:quit`."""
-    session: PromptSession[str] = PromptSession(prompt, completer=WordCompleter(list(COMMAND_NAMES), sentence=True))
+    names = WordCompleter(list(COMMAND_NAMES), sentence=True)
+    session: PromptSession[str] = PromptSession(
+        prompt, completer=names, complete_style=CompleteStyle.READLINE_LIKE, complete_while_typing=False
+    )
     with patch_stdout(raw=True):
         while True:
             try:

@@ -106,11 +106,6 @@ class Desk:
             del self.said[next(iter(self.said))]
         return said
 
-    def last_of_bot(self, chat: ChatId) -> Said | None:
-        """The bot's latest message in a chat."""
-        own = (said for said in reversed(self.said.values()) if said.user_id == self._client.self_id)
-        return next((said for said in own if said.chat == chat), None)
-
     def _event(self, chat: ChatId, user_id: int, segments: tuple[Segment, ...]) -> dict[str, Any]:
         sender = {**self._person(user_id), "card": ""}
         own = {"post_type": "message_sent", "message_sent_type": "self", "target_id": chat.peer}

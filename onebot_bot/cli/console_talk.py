@@ -89,6 +89,7 @@ class Console:
         self._commands_owed = 0  # answers the bot still owes to its commands
         self._chat_owed = False  # and to what else was said: a burst gets one answer
         self._typing_shown = False
+        self._bubbles: dict[ChatId, Said] = {}  # the bot's latest message in each chat, traces aside
         self._why_chat: ChatId | None = None  # where the answer to our own /why is still to come
         self._why_timer: asyncio.TimerHandle | None = None
         self._why_due = asyncio.Event()
@@ -188,7 +189,7 @@ class Console:
     def _quote(self, typed: str) -> tuple[Segment, ...]:
         head, _, rest = typed.partition(" ")
         named = self._desk.said.get(int(head)) if head.isdecimal() and rest else None
-        quoted = named or self._desk.last_of_bot(self._chat)
+        quoted = named or self._bubbles.get(self._chat)
         if quoted is None:
             raise CommandError(tell(self._language, "reply.none"))
         return Reply(str(quoted.id)), Text(rest if named else typed)
@@ -258,6 +259,7 @@ class Console:
             self._screen.dim("\n  ".join(tell(self._language, "trace", text="\n".join(lines)).split("\n")))
             return
         self._screen.bubble(self._head(said), lines)
+        self._bubbles[said.chat] = said
         if said.chat == self._chat:
             self._settle()
 

@@ -74,7 +74,12 @@ def message_lines(said: Said, desk: Desk, language: Language) -> list[str]:
 
 
 def _flat(segments: Iterable[Segment], desk: Desk, language: Language) -> str:
-    return "".join(_one(segment, desk, language) for segment in segments if not isinstance(segment, Forward)).strip()
+    text, after_at = "", False
+    for segment in segments:
+        piece = "" if isinstance(segment, Forward) else _one(segment, desk, language)
+        text += f" {piece}" if after_at and not piece.startswith(" ") else piece
+        after_at = isinstance(segment, At)
+    return text.strip()
 
 
 def _one(segment: Segment, desk: Desk, language: Language) -> str:
@@ -82,11 +87,11 @@ def _one(segment: Segment, desk: Desk, language: Language) -> str:
         case Text(text=text):
             return text
         case At(qq=number) if number.isdecimal() and int(number) in desk.names:
-            return f"@{desk.names[int(number)]} "
+            return f"@{desk.names[int(number)]}"
         case Image() if not segment.is_sticker and (size := _picture_bytes(segment)):
             return tell(language, "picture", size=shown_size(size))
         case _:
-            return readable([segment], language, lambda number: number) + (" " if isinstance(segment, At) else "")
+            return readable([segment], language, lambda number: number)
 
 
 def _picture_bytes(picture: Image) -> int:
