@@ -22,6 +22,13 @@ from onebot_bot.errors import BotError, NotConnected, RequestError
 T = TypeVar("T")
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop run until something holds; fail after five seconds."""
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - sleep(0) only yields; what is waited for sets no event of its own
+            await asyncio.sleep(0)
+
+
 class FakeClock:
     """Time that passes only when a test says so."""
 
@@ -168,7 +175,7 @@ class FakeAccount:
         self.hold: asyncio.Event | None = None
         self._ids = itertools.count(5000)
 
-    async def call(self, action: Any, timeout: float | None = None) -> Any:
+    async def call(self, action: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the real one's
         """Note the action; raise the next failure, or answer with a fresh message id."""
         if self.active is None:
             raise NotConnected("no link")

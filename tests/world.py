@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import msgspec
-from fakes import FakeAccount, FakeClock, ScriptedEngine
+from fakes import FakeAccount, FakeClock, ScriptedEngine, until
 
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.session import ChatSession, Services
@@ -25,7 +25,7 @@ class World:
         self.engine = engine
         self.clock = clock
         self.history = history
-        self.account = FakeAccount()
+        self.account: Any = FakeAccount()
         self.accounts: dict[int, Any] = {10000: self.account}
         self.sessions: dict[ChatId, ChatSession] = {}
         self.reports: asyncio.Queue[tuple[str, BaseException]] = asyncio.Queue()
@@ -99,8 +99,7 @@ class World:
 
     async def quiet(self, seconds: float = 1.0) -> None:
         """Let the merge window pass, once a session waits for it."""
-        while not self.clock.sleeping:
-            await asyncio.sleep(0)
+        await until(lambda: bool(self.clock.sleeping))
         self.clock.advance(seconds)
 
     async def settled(self) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from fakes import FakeAccount, answer
+from fakes import FakeAccount, answer, until
 from world import World
 
 from onebot_bot.engine.request import Text
@@ -57,9 +57,8 @@ async def test_a_reply_to_somebody_else_is_only_heard(world: World) -> None:
     """Quoting another person is not for the bot; the quote is on record all the same."""
     await world.history.append(GROUP, Entry(role="user", text="tea?", time=1, user_id=2, name="Bo", message_id=42))
     world.say(world.group((Reply("42"), Words("yes"))))
-    while len(found := await texts(world, GROUP)) < 2:
-        await asyncio.sleep(0)
-    assert "Bo" in found[1]
+    await until(lambda: bool(world.sessions))
+    assert "Bo" in (await texts(world, GROUP))[1]
     assert world.engine.requests.empty()
 
 
@@ -136,9 +135,9 @@ async def test_a_recalled_message_leaves_the_view(world: World, kind: str) -> No
         if kind == "private"
         else GroupRecall(time=2, self_id=10000, group_id=77, user_id=1, operator_id=1, message_id=message.message_id)
     )
-    world.router.dispatch(world.account, recall)  # type: ignore[arg-type]  # a fake account
-    while await texts(world, chat):
-        await asyncio.sleep(0)
+    world.router.dispatch(world.account, recall)
+    await until(lambda: not world.router._owned or len(world.router._owned) == 1)
+    assert await texts(world, chat) == []
 
 
 async def test_what_was_left_unanswered_by_a_killed_process_is_answered(world: World) -> None:
@@ -147,7 +146,7 @@ async def test_what_was_left_unanswered_by_a_killed_process_is_answered(world: W
     for number, state in ((1, "pending"), (2, "sending"), (3, "answered")):
         entry = Entry(role="user", text=state, time=now, user_id=number, message_id=number, state=state)  # type: ignore[arg-type]  # a Literal
         await world.history.append(ChatId(10000, "private", number), entry)
-    world.router.connected(world.account)  # type: ignore[arg-type]  # a fake account
+    world.router.connected(world.account)
     assert await last_turn(world) == "pending"
     assert world.engine.requests.empty()
     assert (await world.history.recent(ChatId(10000, "private", 2), 1))[0].state == "answered"
@@ -158,7 +157,7 @@ async def test_a_reconnect_does_not_answer_twice_what_is_being_answered(world: W
     world.say(world.private("hi", time=int(time.time())))
     await world.quiet()
     generation = await world.engine.next()
-    world.router.connected(world.account)  # type: ignore[arg-type]  # a fake account
+    world.router.connected(world.account)
     for _ in range(20):
         await world.settled()
     answer(generation, "hello")
@@ -177,7 +176,7 @@ async def test_missed_messages_are_answered_when_recent_and_recorded_when_old(wo
     await world.account.next()
     old, recent = world.private("old", user=6, time=now - 9999), world.private("recent", user=7, time=now)
     world.missed = [known, old, recent]
-    world.router.connected(world.account)  # type: ignore[arg-type]  # a fake account
+    world.router.connected(world.account)
     assert await last_turn(world) == "recent"
     assert await texts(world, ChatId(10000, "private", 6)) == ["old"]
     assert await texts(world, ChatId(10000, "private", 5)) == ["known", "to known"]
