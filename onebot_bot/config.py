@@ -280,9 +280,18 @@ def parse_config(text: str, path: Path) -> Config:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
     try:
-        return msgspec.convert(raw, Config)
+        config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error))}") from error
+    if config.version > VERSION:
+        raise _too_new(path, config.version, VERSION)
+    return config
+
+
+def _too_new(path: Path, version: object, known: int) -> ConfigError:
+    return ConfigError(
+        f"{path}: version {version!r} is not one this program knows (up to {known}). Update the program."
+    )
 
 
 def _read(path: Path) -> str:
@@ -329,9 +338,7 @@ def migrate_config(path: Path, migrations: dict[int, Migration] | None = None, t
     document = _parse_document(path)
     version = document.get("version", 1)
     if not isinstance(version, int) or version > target:
-        raise ConfigError(
-            f"{path}: version {version!r} is not one this program knows (up to {target}). Update the program."
-        )
+        raise _too_new(path, version, target)
     left: list[int] = []
     while version < target:
         if version not in steps:

@@ -44,6 +44,7 @@ def logging_to(level: str, file: Path | None) -> Iterator[None]:
     finally:
         listener.stop()
         root.handlers = []
+        structlog.reset_defaults()
         for handler in handlers:
             handler.close()
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 from fakes import FakeClock, ScriptedEngine
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(__file__).parent / "data"

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TextIO
 
-import aiohttp
 from msgspec import Struct
 
 from onebot_bot.engine.folder import INCOMPLETE, check_model_folder
@@ -18,6 +17,7 @@ from onebot_bot.transport.hub import (
     DEFAULT_BASES,
     HubName,
     Repo,
+    Session,
     check_space,
     download,
     list_files,
@@ -161,7 +161,7 @@ async def fetch_repo(repos: list[Repo], folder: Path, name: str, *, backoff: flo
     raise FetchError("\n  ".join(dict.fromkeys(failures)))
 
 
-async def _fetch_from(session: aiohttp.ClientSession, repo: Repo, folder: Path, name: str, backoff: float) -> None:
+async def _fetch_from(session: Session, repo: Repo, folder: Path, name: str, backoff: float) -> None:
     files = await list_files(session, repo)
     check_space(files, folder)
     _mark(folder, name)  # only now: a hub that cannot be asked must not spoil a folder that was complete

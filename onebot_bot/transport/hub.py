@@ -82,8 +82,12 @@ class RemoteFile(Struct, frozen=True):
     sha256: str = ""
 
 
+Session = aiohttp.ClientSession
+"""What `open_session` gives; callers need not know the library."""
+
+
 @contextlib.asynccontextmanager
-async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
+async def open_session() -> AsyncIterator[Session]:
     """A session for downloads of any length; proxies are taken from the environment."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=15, sock_read=60)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
@@ -93,7 +97,7 @@ async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
 # --- listing -----------------------------------------------------------------------------------------------
 
 
-async def list_files(session: aiohttp.ClientSession, repo: Repo) -> list[RemoteFile]:
+async def list_files(session: Session, repo: Repo) -> list[RemoteFile]:
     """The files of `repo` that a model folder needs: weights in safetensors, configuration, tokenizer.
 
     Raises:
@@ -166,7 +170,7 @@ def _is_wanted(path: str) -> bool:
 
 
 async def download(  # noqa: PLR0913 - each is one plain fact of the download
-    session: aiohttp.ClientSession,
+    session: Session,
     repo: Repo,
     files: Iterable[RemoteFile],
     folder: Path,
@@ -237,7 +241,7 @@ def _part(path: Path) -> Path:
 class _Transfer(Struct, frozen=True):
     """One file on its way."""
 
-    session: aiohttp.ClientSession
+    session: Session
     repo: Repo
     file: RemoteFile
     folder: Path

@@ -106,9 +106,12 @@ class Bot:
 
     def kill(self) -> None:
         """End it at once, as a power cut would (SIGKILL)."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
     async def stop(self, seconds: float = PATIENCE) -> int:
         """Ask it to end (SIGTERM) and wait; the exit status."""

@@ -5,6 +5,7 @@ One bot goes through all of them: what a test leaves running, the next one takes
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,12 +19,11 @@ START_LIMIT = 10.0
 
 
 @pytest.fixture
-def running(own_bot: Bot) -> Bot:
+def running(own_bot: Bot) -> Iterator[Bot]:
     """The bot, which this test may end."""
-    if not own_bot.running:
-        own_bot.write(BRIEF)
-        own_bot.start()
-    return own_bot
+    own_bot.start()
+    yield own_bot
+    own_bot.write(BRIEF)
 
 
 async def _start_endless(napcat: NapCat) -> None:
@@ -44,6 +44,7 @@ async def test_killed_while_writing(running: Bot, account: int) -> None:
     running.start()
     async with running.dial(account) as napcat:
         answer = await napcat.answer(USER)
+        await napcat.settled()
         following = await napcat.ask(USER, "Hello, how are you?")
         await napcat.settled()
         assert [answer.text, following] == [sent.text for sent in napcat.outgoing[USER]]
@@ -53,15 +54,17 @@ async def test_killed_while_writing(running: Bot, account: int) -> None:
 
 
 async def test_killed_after_answer(running: Bot, account: int) -> None:
-    """A power cut after the answer: it is not answered again after the restart."""
+    """A power cut after the answer: it is not answered again after the restart, and memories are still found."""
     async with running.dial(account) as napcat:
         await napcat.ask(USER, "Hello, how are you?")
+        assert "记住了" in await napcat.command("/memory add 小明的猫叫豆豆")
         await napcat.settled()
         running.kill()
     running.start()
     async with running.dial(account) as napcat:
         following = await napcat.ask(USER, "What is the capital of France?")
         await napcat.settled()
+        assert "[1.00] 小明的猫叫豆豆" in await napcat.command("/memory search 小明的猫叫豆豆")
         assert [following] == [sent.text for sent in napcat.outgoing[USER]]
         assert [row.role for row in napcat.record(USER)] == ["user", "assistant"] * 2
 
@@ -126,6 +129,7 @@ async def test_stopped_while_writing(running: Bot, account: int) -> None:
         assert await napcat.wait_closed() == 1001
     assert "Traceback" not in running.log
     assert [row.state for row in napcat.record(USER)] == ["pending"]
+    running.write(BRIEF)
     began = time.monotonic()
     running.start()
     async with running.dial(account):

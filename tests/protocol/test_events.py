@@ -197,9 +197,7 @@ NOTICES: list[tuple[dict[str, Any], type[events.EventBase], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("wire", "kind", "fields"), NOTICES)
-def test_every_notice_is_decoded(
-    wire: dict[str, Any], kind: type[events.EventBase], fields: dict[str, Any]
-) -> None:
+def test_every_notice_is_decoded(wire: dict[str, Any], kind: type[events.EventBase], fields: dict[str, Any]) -> None:
     """A notice becomes its own Struct with all of its fields."""
     expected = kind(time=NOW, self_id=SELF, **fields)
     assert expected == decode(notice(**wire))

@@ -151,9 +151,7 @@ def test_the_dialects_of_other_clients_are_understood(changes: dict[str, Any]) -
 
 def test_an_unknown_segment_does_not_lose_the_message() -> None:
     """A segment of a new type is kept beside those that are known."""
-    event = decode_group(
-        message=[{"type": "hologram", "data": {"a": 1}}, {"type": "text", "data": {"text": "b"}}]
-    )
+    event = decode_group(message=[{"type": "hologram", "data": {"a": 1}}, {"type": "text", "data": {"text": "b"}}])
     assert event.message == (UnknownSegment("hologram", {"a": 1}), Text("b"))
 
 
@@ -169,9 +167,7 @@ def test_half_an_emoji_does_not_lose_the_message() -> None:
 
 def test_broken_utf8_does_not_lose_the_message() -> None:
     """Bytes that are not UTF-8 inside a string arrive as a replacement character."""
-    event = decode_frame(
-        json.dumps(message(group_name="@@"), ensure_ascii=False).encode().replace(b"@@", b"a\xff")
-    )
+    event = decode_frame(json.dumps(message(group_name="@@"), ensure_ascii=False).encode().replace(b"@@", b"a\xff"))
     assert isinstance(event, GroupMessage)
     assert event.group_name == "a\ufffd"
 
@@ -217,9 +213,7 @@ def test_what_is_not_known_is_kept_as_it_came(wire: dict[str, Any]) -> None:
     assert UnknownEvent(wire) == decode(wire)
 
 
-@pytest.mark.parametrize(
-    "frame", ["", "{", "hello", "[1]", "null", '"a"', b"\xff\xfe", b"\x00", "[" * 5000, "\ud83d"]
-)
+@pytest.mark.parametrize("frame", ["", "{", "hello", "[1]", "null", '"a"', b"\xff\xfe", b"\x00", "[" * 5000, "\ud83d"])
 def test_what_is_no_object_is_an_error(frame: bytes | str) -> None:
     """A frame that is not a JSON object is refused."""
     with pytest.raises(FrameError, match="a frame is"):
@@ -273,9 +267,7 @@ def test_answers_of_other_clients_are_understood(wire: dict[str, Any], expected:
     assert expected == decode(wire)
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [("ok", True), ("async", True), ("failed", False), ("", False)]
-)
+@pytest.mark.parametrize(("status", "expected"), [("ok", True), ("async", True), ("failed", False), ("", False)])
 def test_an_answer_says_whether_it_was_done(status: str, expected: bool) -> None:  # noqa: FBT001  # a parameter of the test
     """Only `ok` and go-cqhttp's `async` count as done."""
     assert expected is ActionResponse(status=status).ok

@@ -54,9 +54,7 @@ async def server(
 def dial(server: OneBotServer) -> Callable[..., OneBotClient]:
     """Make a client of `server`, by default account 10000 with the right token."""
 
-    def make(
-        self_id: int = 10000, token: str = SECRET, path: str = "/onebot/v11/ws", **options: Any
-    ) -> OneBotClient:
+    def make(self_id: int = 10000, token: str = SECRET, path: str = "/onebot/v11/ws", **options: Any) -> OneBotClient:
         return OneBotClient(f"ws://127.0.0.1:{server.port}{path}", self_id, token, **options)
 
     return make

@@ -132,9 +132,7 @@ async def test_replies_may_come_in_any_order(server: OneBotServer, dial: Dial) -
         assert await soon(asyncio.gather(*calls)) == [0, 1, 2]
 
 
-async def test_a_late_reply_on_the_next_connection_counts(
-    server: OneBotServer, dial: Dial, lines: Lines
-) -> None:
+async def test_a_late_reply_on_the_next_connection_counts(server: OneBotServer, dial: Dial, lines: Lines) -> None:
     """QQ finishes the action while the link is down; NapCat answers on the new one with the old echo."""
     async with dial(on_call=no_answer) as client:
         call = asyncio.create_task(account_of(server).call(HELLO))

@@ -77,9 +77,7 @@ def test_a_whole_url_as_target_is_understood() -> None:
         ("/ws?access_token=secret", "Token"),
     ],
 )
-def test_the_right_token_is_taken_from_wherever_clients_put_it(
-    target: str, authorization: str | None
-) -> None:
+def test_the_right_token_is_taken_from_wherever_clients_put_it(target: str, authorization: str | None) -> None:
     """Both schemes and the query count; an empty header falls back to the query."""
     given = headers() if authorization is None else headers(Authorization=authorization)
     assert refusal(target, given) is None

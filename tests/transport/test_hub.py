@@ -141,9 +141,7 @@ async def test_lists_what_a_model_needs(session: aiohttp.ClientSession, base: st
 
 
 @pytest.mark.parametrize("hub", ["modelscope", "huggingface"])
-async def test_downloads_everything(
-    session: aiohttp.ClientSession, base: str, tmp_path: Path, hub: HubName
-) -> None:
+async def test_downloads_everything(session: aiohttp.ClientSession, base: str, tmp_path: Path, hub: HubName) -> None:
     """A fresh folder holds exactly the files of the hub, and no parts."""
     await fetch(session, base, tmp_path / "m", hub)
     assert names(tmp_path / "m") == WANTED

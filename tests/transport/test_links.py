@@ -71,9 +71,7 @@ async def test_the_newest_takes_actions_and_the_older_stays_open(
         assert older.close_code is None
 
 
-async def test_the_older_takes_over_when_the_newest_ends(
-    server: OneBotServer, dial: Dial, lines: Lines
-) -> None:
+async def test_the_older_takes_over_when_the_newest_ends(server: OneBotServer, dial: Dial, lines: Lines) -> None:
     """The bot is not mute until the next reconnect."""
     async with dial() as older:
         async with dial():
@@ -83,9 +81,7 @@ async def test_the_older_takes_over_when_the_newest_ends(
         assert len(older.calls) == 1
 
 
-async def test_the_end_of_the_older_leaves_the_newest_alone(
-    server: OneBotServer, dial: Dial, lines: Lines
-) -> None:
+async def test_the_end_of_the_older_leaves_the_newest_alone(server: OneBotServer, dial: Dial, lines: Lines) -> None:
     """Links are removed by identity: by number, the newest would go and the bot receive but never send."""
     older = dial()
     await older.__aenter__()
@@ -183,9 +179,7 @@ async def test_an_active_link_without_heartbeats_is_closed(
     assert (await line(lines, "The heartbeats stopped"))["interval"] == 30
 
 
-async def test_each_heartbeat_counts_anew(
-    server: OneBotServer, dial: Dial, heard: Heard, now: list[float]
-) -> None:
+async def test_each_heartbeat_counts_anew(server: OneBotServer, dial: Dial, heard: Heard, now: list[float]) -> None:
     """A link that keeps beating stays."""
     async with dial() as client:
         for _ in range(5):
@@ -225,9 +219,7 @@ async def test_an_interval_in_seconds_is_understood(
         assert await soon(client.wait_closed()) == 1000
 
 
-async def test_a_passive_link_may_fall_silent(
-    server: OneBotServer, dial: Dial, heard: Heard, now: list[float]
-) -> None:
+async def test_a_passive_link_may_fall_silent(server: OneBotServer, dial: Dial, heard: Heard, now: list[float]) -> None:
     """An orphan of NapCat's sends nothing, and closing it would harm the live one."""
     async with dial() as older:
         await older.send_heartbeat()
@@ -278,9 +270,7 @@ async def test_stale_links_are_looked_for_without_being_asked() -> None:
         assert await soon(client.wait_closed()) == 1000
 
 
-async def test_qq_going_offline_is_told_once(
-    server: OneBotServer, dial: Dial, heard: Heard, lines: Lines
-) -> None:
+async def test_qq_going_offline_is_told_once(server: OneBotServer, dial: Dial, heard: Heard, lines: Lines) -> None:
     """Every heartbeat repeats it; the log does not. Coming back is told too."""
     async with dial() as client:
         for online in (True, False, False, True, True):
@@ -292,9 +282,7 @@ async def test_qq_going_offline_is_told_once(
 
 
 @pytest.mark.parametrize("online", [True, False])
-async def test_the_state_of_qq_is_kept(
-    server: OneBotServer, dial: Dial, heard: Heard, *, online: bool
-) -> None:
+async def test_the_state_of_qq_is_kept(server: OneBotServer, dial: Dial, heard: Heard, *, online: bool) -> None:
     """The rest of the bot can ask."""
     async with dial() as client:
         await client.send_heartbeat(online=online)

@@ -149,9 +149,7 @@ async def test_loopback_is_refused(site: Callable[[str], str]) -> None:
         await fetch_media(site("/picture"), 4096, 5)
 
 
-@pytest.mark.parametrize(
-    "host", ["localhost", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "0"]
-)
+@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "0"])
 async def test_every_spelling_of_loopback_is_refused(site: Callable[[str], str], host: str) -> None:
     """Names, short and numeric forms and IPv6 wrappings all end at the same check."""
     port = site("/").rpartition(":")[2].rstrip("/")
@@ -231,9 +229,7 @@ def test_private_addresses_are_not_public(host: str) -> None:
     assert not is_public(host)
 
 
-@pytest.mark.parametrize(
-    "host", ["203.205.254.1", "8.8.8.8", "2402:4e00::1", "::ffff:8.8.8.8", "64:ff9b::808:808"]
-)
+@pytest.mark.parametrize("host", ["203.205.254.1", "8.8.8.8", "2402:4e00::1", "::ffff:8.8.8.8", "64:ff9b::808:808"])
 def test_public_addresses_are_public(host: str) -> None:
     """The check lets the internet through."""
     assert is_public(host)

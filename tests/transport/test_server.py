@@ -123,9 +123,7 @@ async def test_a_browser_is_told_what_to_use(server: OneBotServer, lines: Lines)
 async def test_a_client_without_role_and_agent_is_universal(server: OneBotServer, heard: Heard) -> None:
     """Only X-Self-ID and the token are needed."""
     url = f"ws://127.0.0.1:{server.port}/?access_token=secret"
-    async with connect(
-        url, additional_headers={"X-Self-ID": "10000"}, user_agent_header=None, proxy=None
-    ) as raw:
+    async with connect(url, additional_headers={"X-Self-ID": "10000"}, user_agent_header=None, proxy=None) as raw:
         await raw.send('{"post_type":"notice","notice_type":"new_thing","time":1,"self_id":10000}')
         _, event = await soon(heard.get())
         assert isinstance(event, UnknownEvent)
@@ -133,9 +131,7 @@ async def test_a_client_without_role_and_agent_is_universal(server: OneBotServer
 
 
 @pytest.mark.parametrize("first", ["API", "Event"])
-async def test_api_and_event_roles_share_an_account(
-    server: OneBotServer, dial: Dial, heard: Heard, first: str
-) -> None:
+async def test_api_and_event_roles_share_an_account(server: OneBotServer, dial: Dial, heard: Heard, first: str) -> None:
     """go-cqhttp's two connections: events from one, actions on the other, whichever came first."""
     api, events = dial(role="API", path="/ws/api"), dial(role="Event", path="/ws/event")
     one, other = (api, events) if first == "API" else (events, api)

@@ -1,0 +1,174 @@
+"""config.toml: what is accepted, how errors read, how it is edited, migrated and watched."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onebot_bot.config import (
+    VERSION,
+    Config,
+    changed_keys,
+    config_keys,
+    get_key,
+    load_config,
+    migrate_config,
+    parse_config,
+    set_key,
+    shown_value,
+    watch_config,
+)
+from onebot_bot.errors import ConfigError
+
+FILE = Path("config.toml")
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    """Every key may be left out."""
+    assert parse_config("", FILE) == Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[chat]\nmerge_windw = 1", "config.toml: chat.merge_windw: unknown key; did you mean `merge_window`?"),
+        ("[sever]\nport = 1", "config.toml: sever: unknown key; did you mean `server`?"),
+        ("[server]\nzzzzz = 1", "known keys here: host, port"),
+        ("[server]\nport = 99999", "config.toml: server.port: Expected `int` <= 65535"),
+        ("[generation]\ntop_p = 0", "generation.top_p: Expected `float` > 0.0"),
+        ('[bot]\nowners = ["x"]', "bot.owners[0]: Expected `int`, got `str`"),
+        ('[bot]\nlanguage = "fr"', "bot.language: Invalid enum value 'fr'"),
+        ("a = ", "config.toml: not valid TOML"),
+        (f"version = {VERSION + 1}", "Update the program"),
+    ],
+)
+def test_errors_name_the_file_the_key_and_the_fix(text: str, message: str) -> None:
+    """A person can act on them."""
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, FILE)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_says_where_to_start(tmp_path: Path) -> None:
+    """Started in the wrong folder, most likely."""
+    with pytest.raises(ConfigError, match="--config"):
+        load_config(tmp_path / "config.toml")
+
+
+def test_a_file_saved_by_notepad_is_read(tmp_path: Path) -> None:
+    """Windows editors put a byte-order mark in front."""
+    path = tmp_path / "config.toml"
+    path.write_text("[server]\nport = 1234\n", encoding="utf-8-sig")
+    assert load_config(path).server.port == 1234
+
+
+def test_every_key_has_a_description_and_a_range() -> None:
+    """The reference in docs/ is made from them."""
+    keys = list(config_keys())
+    assert len(keys) > 40
+    assert [key.path for key in keys if not key.description] == []
+    assert {key.path for key in keys if not key.live} >= {"server.port", "model.path"}
+
+
+def test_setting_a_key_keeps_the_comments(tmp_path: Path) -> None:
+    """The file stays the person's own."""
+    path = tmp_path / "config.toml"
+    path.write_text("# mine\n[chat]\n# how many\nmax_bubbles = 3  # three\n", encoding="utf-8")
+    assert set_key(path, "chat.max_bubbles", "1").chat.max_bubbles == 1
+    text = path.read_text(encoding="utf-8")
+    assert [line for line in ("# mine", "# how many", "# three") if line not in text] == []
+    assert load_config(path).chat.max_bubbles == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("bot.persona", "你是小忆，说话简短", "你是小忆，说话简短"),
+        ("bot.owners", "[1, 2]", [1, 2]),
+        ("generation.thinking", "true", True),
+        ("bot.names", '["a", "b"]', ["a", "b"]),
+        ("generation.temperature", "0.5", 0.5),
+    ],
+)
+def test_values_are_toml_or_else_text(tmp_path: Path, key: str, value: str, expected: Any) -> None:
+    """What is typed in a chat needs no quotes."""
+    path = tmp_path / "config.toml"
+    path.write_text("", encoding="utf-8")
+    assert get_key(set_key(path, key, value), key) == expected
+    assert get_key(load_config(path), key) == expected
+
+
+@pytest.mark.parametrize(("key", "value"), [("chat.max_bubbles", "99"), ("chat.nothing", "1"), ("bot", "1")])
+def test_a_bad_value_leaves_the_file_as_it_was(tmp_path: Path, key: str, value: str) -> None:
+    """Nothing is written before it is checked."""
+    path = tmp_path / "config.toml"
+    path.write_text("[chat]\nmax_bubbles = 2\n", encoding="utf-8")
+    with pytest.raises(ConfigError):
+        set_key(path, key, value)
+    assert path.read_text(encoding="utf-8") == "[chat]\nmax_bubbles = 2\n"
+
+
+def test_changes_are_told_by_key() -> None:
+    """Which apply now and which need a restart."""
+    new = parse_config("[server]\nport = 7000\n[chat]\nmax_bubbles = 1", FILE)
+    assert [(key.path, key.live) for key in changed_keys(Config(), new)] == [
+        ("server.port", False),
+        ("chat.max_bubbles", True),
+    ]
+
+
+def test_secrets_are_masked() -> None:
+    """A token is never shown; that it is `auto` is no secret."""
+    assert shown_value("server.token", "hunter2") == "***"
+    assert shown_value("server.token", "auto") == "'auto'"
+
+
+def test_an_older_file_is_migrated_and_kept(tmp_path: Path) -> None:
+    """Step by step, comments kept, the old file beside it."""
+    path = tmp_path / "config.toml"
+    old = "version = 1\n# mine\n[bot]\nnick = 'x'\n"
+    path.write_text(old, encoding="utf-8")
+
+    def rename(document: dict[str, Any]) -> None:
+        document["bot"]["names"] = [document["bot"].pop("nick")]
+
+    assert migrate_config(path, {1: rename, 2: lambda _: None}, target=3) == [1, 2]
+    text = path.read_text(encoding="utf-8")
+    assert "version = 3" in text
+    assert "# mine" in text
+    assert "names = ['x']" in text
+    assert (tmp_path / "config.toml.v1.bak").read_text(encoding="utf-8") == old
+
+
+def test_a_current_file_is_left_alone(tmp_path: Path) -> None:
+    """Not even rewritten."""
+    path = tmp_path / "config.toml"
+    path.write_text("version = 1\n", encoding="utf-8")
+    before = path.stat().st_mtime_ns
+    assert migrate_config(path) == []
+    assert path.stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("version", ["99", '"x"'])
+def test_a_newer_file_is_refused(tmp_path: Path, version: str) -> None:
+    """It may hold what this program would lose."""
+    path = tmp_path / "config.toml"
+    path.write_text(f"version = {version}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="Update the program"):
+        migrate_config(path)
+
+
+async def test_saved_changes_and_broken_files_are_seen(tmp_path: Path) -> None:
+    """Each save yields a configuration or the error; the file may vanish for a moment."""
+    path = tmp_path / "config.toml"
+    path.write_text("", encoding="utf-8")
+    changes = watch_config(path, interval=0.01)
+    coming = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)
+    path.write_text("[server]\nport = 7000\n", encoding="utf-8")
+    first = await asyncio.wait_for(coming, 5)
+    assert isinstance(first, Config)
+    assert first.server.port == 7000
+    path.write_text("[server\n", encoding="utf-8")
+    assert isinstance(await asyncio.wait_for(anext(changes), 5), ConfigError)
