@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
 import structlog
 
 from onebot_bot import __version__
@@ -106,5 +107,6 @@ class CommandServices:
             history=await self.history.counts(),
             memories=await self.memories.count(),
             uptime=time.monotonic() - self.started,
+            process_memory=psutil.Process().memory_info().rss,
             version=__version__,
         )

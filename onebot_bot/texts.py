@@ -59,12 +59,13 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "about.memory": ("添加、列出、搜索、忘记记忆", "add, list, search or forget memories"),
     "about.why": ("上一条回复想起了什么", "what the last answer recalled"),
     "status.body": (
-        "模型：{model}（{state}）\n设备：{device}，内存 {memory}\n连接：{links}\n"
+        "模型：{model}（{state}）\n设备：{device}，模型占用 {memory}，进程内存 {process}\n连接：{links}\n"
         "队列：正在写 {running}，等待 {queued}\n"
         "速度：{speed} token/秒，首字 {first} 秒（最近 {answers} 条）\n"
         "历史：{messages} 条消息，{chats} 个会话，{unanswered} 条待回复\n"
         "记忆：{memories} 条\n已运行 {uptime}，版本 {version}",
-        "Model: {model} ({state})\nDevice: {device}, memory {memory}\nConnections: {links}\nQueue: {running} writing, "
+        "Model: {model} ({state})\nDevice: {device}, model {memory}, process {process}\n"
+        "Connections: {links}\nQueue: {running} writing, "
         "{queued} waiting\nSpeed: {speed} tokens/s, first token {first} s (last {answers} answers)\n"
         "History: {messages} messages, {chats} chats, {unanswered} unanswered\nMemories: {memories}\n"
         "Up {uptime}, version {version}",

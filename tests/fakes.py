@@ -18,6 +18,7 @@ from onebot_bot.engine.request import (
 )
 from onebot_bot.engine.worker import stop_reason
 from onebot_bot.errors import BotError, NotConnected, RequestError
+from onebot_bot.protocol.actions import SetInputStatus
 
 T = TypeVar("T")
 
@@ -173,12 +174,17 @@ class FakeAccount:
         self.sent: asyncio.Queue[Any] = asyncio.Queue()
         self.failures: list[Exception] = []
         self.hold: asyncio.Event | None = None
+        self.typing: list[int] = []
+        """Whom "typing…" was shown to."""
         self._ids = itertools.count(5000)
 
     async def call(self, action: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the real one's
         """Note the action; raise the next failure, or answer with a fresh message id."""
         if self.active is None:
             raise NotConnected("no link")
+        if isinstance(action, SetInputStatus):
+            self.typing.append(action.user_id)
+            return None
         self.sent.put_nowait(action)
         if self.hold is not None:
             await self.hold.wait()

@@ -1,14 +1,18 @@
 """Sending to a chat: waits out a lost connection, and tells done, not done and unknown apart."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Protocol
+import contextlib
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
-from onebot_bot.errors import ActionUnknown, NotConnected
+from onebot_bot.errors import ActionError, ActionUnknown, NotConnected
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, SetInputStatus
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Segment
 from onebot_bot.transport.account import Account
+
+TYPING = 1
+"""`event_type` of set_input_status."""
 
 
 class Clock(Protocol):
@@ -36,8 +40,11 @@ class LoopClock:
 class Outbox:
     """What one account sends."""
 
-    def __init__(self, account: Account, patience: Callable[[], float]) -> None:
+    def __init__(
+        self, account: Account, patience: Callable[[], float], spawn: Callable[[Coroutine[Any, Any, None]], None]
+    ) -> None:
         self._account = account
+        self._spawn = spawn  # owns the tasks that nothing waits for
         self._patience = patience  # seconds to wait for a connection; read anew each time
         self._connected = asyncio.Event()
         self.waiting = 0
@@ -67,10 +74,15 @@ class Outbox:
             except NotConnected:
                 await self._wait_for_connection()
 
-    async def typing(self, chat: ChatId) -> None:
-        """Show "typing…" in a private chat, where the client can; of no consequence when it cannot."""
+    def show_typing(self, chat: ChatId) -> None:
+        """Show "typing…" in a private chat, where the client can; returns at once."""
         if chat.kind == "private" and self._account.active is not None:
-            await self._account.call(SetInputStatus(user_id=chat.peer, event_type=1))
+            self._spawn(self._show_typing(chat.peer))
+
+    async def _show_typing(self, user_id: int) -> None:
+        # Strangers and some clients have no such thing; the answer does not depend on it.
+        with contextlib.suppress(ActionError):
+            await self._account.call(SetInputStatus(user_id=user_id, event_type=TYPING))
 
     async def _wait_for_connection(self) -> None:
         self._connected.clear()

@@ -194,7 +194,7 @@ class ChatRouter:
     def _outbox(self, account: Account) -> Outbox:
         if account.self_id not in self._outboxes:
             patience = lambda: self._services.settings().chat.answer_within  # noqa: E731 - read anew each time
-            self._outboxes[account.self_id] = Outbox(account, patience)
+            self._outboxes[account.self_id] = Outbox(account, patience, self._spawn)
         return self._outboxes[account.self_id]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

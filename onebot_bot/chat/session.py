@@ -287,6 +287,8 @@ class ChatSession:
                 timeout=settings.generation.timeout,
             )
         )
+        if not turn.generation.done:
+            self._outbox.show_typing(self.chat)
         if any(item.entry.user_id == turn.sender for item in self._pending):
             # It came while the turn was being stored: too early for `_expect` to interrupt anything.
             turn.generation.interrupt()

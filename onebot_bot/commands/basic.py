@@ -37,6 +37,7 @@ async def show_status(context: Context, _rest: str) -> str:
         state=_state(engine.state, language),
         device=engine.device or "-",
         memory=_size(engine.memory),
+        process=_size(overview.process_memory),
         links="、".join(overview.links) or say(language, "status.none"),
         running=engine.running,
         queued=engine.queued,

@@ -72,6 +72,9 @@ class Overview(Struct, frozen=True):
     history: Counts
     memories: int
     uptime: float
+    """Seconds."""
+    process_memory: int
+    """Bytes resident, the model's weights on a CPU included."""
     version: str
 
 

@@ -90,7 +90,7 @@ class OneBotClient:
         self.url = url
         self.self_id = self_id
         self.calls: list[Call] = []
-        """Every action asked for, in order."""
+        """Every action asked for, in order; a client that runs for days clears it."""
         self.close_code: int | None = None
         """How the last connection ended; None while it stands."""
         self._token = token
@@ -215,7 +215,8 @@ class OneBotClient:
                 answer = self._on_call(call)
                 if answer is not None:
                     await self.reply(call, answer)
-        except ConnectionClosed:
+        except (ConnectionClosed, NotConnected):
+            # NotConnected: the bot went away while it was being answered; NapCat loses that answer too.
             if socket is self._socket:
                 self.close_code = socket.close_code
 

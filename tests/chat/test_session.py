@@ -179,6 +179,18 @@ async def test_the_typing_delay_leaves_out_the_time_spent_writing(world: World) 
     assert world.clock.slept[-1] == pytest.approx(0.5)
 
 
+async def test_typing_is_shown_in_private_while_the_model_writes(world: World) -> None:
+    """In groups QQ has no such thing."""
+    world.say(world.group((At("10000"), Words("hi"))))
+    await world.quiet()
+    await world.engine.next()
+    world.say(world.private("hi"))
+    await world.quiet()
+    await world.engine.next()
+    await until(lambda: bool(world.account.typing))
+    assert world.account.typing == [1]
+
+
 async def test_no_reply_sends_nothing_and_is_no_turn(world: World) -> None:
     """The model may choose silence; the question counts as dealt with."""
     world.say(world.private("hm"))

@@ -71,7 +71,7 @@ class Desk:
         if self.broken:
             raise ZeroDivisionError
         engine = ScriptedEngine().status
-        return Overview(engine, ["10000×1"], Counts(12, 3, 1), 4, 3725.0, "0.1.0")
+        return Overview(engine, ["10000×1"], Counts(12, 3, 1), 4, 3725.0, 512 * 2**20, "0.1.0")
 
 
 class Room:
@@ -133,7 +133,7 @@ async def test_help_lists_what_this_person_may_use(room: Room, text: str) -> Non
 async def test_status_shows_model_connections_queue_and_speed(room: Room) -> None:
     """What is asked for when somebody says it does not work."""
     text = await room.type("/status", ANYONE)
-    for piece in ("scripted（就绪）", "10000×1", "12 条消息", "4 条", "1:02:05", "token/秒"):
+    for piece in ("scripted（就绪）", "10000×1", "12 条消息", "4 条", "进程内存 512 MiB", "1:02:05", "token/秒"):
         assert piece in text
 
 
