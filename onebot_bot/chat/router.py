@@ -220,8 +220,10 @@ class ChatRouter:
         await self._resume(account, now - int(within))
         chats = await self._services.history.recent_chats(account.self_id, now - GAP_SECONDS)
         for message in await self._fill_gap(account, chats[:GAP_CHATS]):
-            known = await self._services.history.known_ids(message.chat_id, [message.message_id])
-            if not known:
+            # Commands are not on record, so one that was carried out already would look like a missed one.
+            if self._commands.matches(plain_text(message.message).strip(), message):
+                continue
+            if not await self._services.history.known_ids(message.chat_id, [message.message_id]):
                 self._take(account, message, answer=now - message.time <= within)
 
     async def _resume(self, account: Account, since: int) -> None:

@@ -31,12 +31,19 @@ from onebot_bot.engine.request import (
     SamplingParams,
     Vector,
 )
-from onebot_bot.errors import ActionError, BotError, NotConnected
+from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError
 from onebot_bot.memory.history import Entry, History, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Reply, Segment, Text
 
 log = structlog.get_logger(__name__)
+
+_CUT_OFF = {
+    FinishReason.TIMEOUT: "nothing was written within generation.timeout: raise it, or use a smaller model",
+    FinishReason.LENGTH: "generation.max_new_tokens were spent on thinking alone: raise it, or set "
+    "generation.thinking = false",
+}
+"""Why nothing can be said of an answer that ended too early, and the fix."""
 
 LONG_ENOUGH_TO_REPEAT = 12
 """Characters: shorter answers ("ok") may well be the same twice."""
@@ -170,10 +177,12 @@ class ChatSession:
     def _expect(self, incoming: Incoming) -> None:
         self._pending.append(incoming)
         self._woken.set()
-        turn = self._turn
-        if turn is None or turn.generation is None or incoming.entry.user_id != turn.sender:
-            return
-        if turn.interrupts < self._services.settings().chat.max_interrupts:
+        if self._turn is not None and incoming.entry.user_id == self._turn.sender:
+            self._interrupt(self._turn)
+
+    def _interrupt(self, turn: Turn) -> None:
+        """Stop writing to take in a newer message, unless this person has done so often enough."""
+        if turn.generation is not None and turn.interrupts < self._services.settings().chat.max_interrupts:
             turn.generation.interrupt()
 
     def _is_owed(self, user_id: int) -> bool:
@@ -259,6 +268,8 @@ class ChatSession:
         if "\n".join(bubbles) == self._last_said and len(self._last_said) > LONG_ENOUGH_TO_REPEAT:
             log.info("the model repeated its last answer word for word; it is not sent twice")
             bubbles = []
+        if not bubbles and result.finish_reason in _CUT_OFF:
+            self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[result.finish_reason]))
         sent = await self._send(turn, bubbles, settings.chat, result.usage.total) if bubbles else []
         await self._conclude(turn, sent, "answered")
 
@@ -291,7 +302,7 @@ class ChatSession:
             self._outbox.show_typing(self.chat)
         if any(item.entry.user_id == turn.sender for item in self._pending):
             # It came while the turn was being stored: too early for `_expect` to interrupt anything.
-            turn.generation.interrupt()
+            self._interrupt(turn)
         try:
             return await turn.generation.result()
         finally:

@@ -148,6 +148,7 @@ async def test_what_was_left_unanswered_by_a_killed_process_is_answered(world: W
         await world.history.append(ChatId(10000, "private", number), entry)
     world.router.connected(world.account)
     assert await last_turn(world) == "pending"
+    await until(lambda: len(world.router._owned) == len(world.sessions))
     assert world.engine.requests.empty()
     assert (await world.history.recent(ChatId(10000, "private", 2), 1))[0].state == "answered"
 
@@ -181,3 +182,12 @@ async def test_missed_messages_are_answered_when_recent_and_recorded_when_old(wo
     assert await texts(world, ChatId(10000, "private", 6)) == ["old"]
     assert await texts(world, ChatId(10000, "private", 5)) == ["known", "to known"]
     assert world.engine.requests.empty()
+
+
+async def test_missed_commands_are_not_carried_out(world: World) -> None:
+    """They may have been carried out before the restart; a stale /reset would surprise."""
+    world.missed = [world.private("/reset", time=int(time.time())), world.private("after", user=2)]
+    world.router.connected(world.account)
+    await until(lambda: ChatId(10000, "private", 2) in world.sessions)
+    assert await texts(world, ALICE) == []
+    assert world.commands.empty()

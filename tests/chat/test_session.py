@@ -201,6 +201,41 @@ async def test_no_reply_sends_nothing_and_is_no_turn(world: World) -> None:
     assert await states(world, ALICE) == [("user", "hm", "answered")]
 
 
+@pytest.mark.parametrize(
+    ("reason", "text", "fix"),
+    [(FinishReason.LENGTH, "<think>so long", "max_new_tokens"), (FinishReason.TIMEOUT, "", "generation.timeout")],
+)
+async def test_an_answer_cut_off_before_its_first_word_is_told_to_the_owner(
+    world: World, reason: FinishReason, text: str, fix: str
+) -> None:
+    """With the key to change; the chat sees nothing."""
+    world.say(world.private("hi"))
+    await world.quiet()
+    answer(await world.engine.next(), text, reason)
+    _, error = await asyncio.wait_for(world.reports.get(), 5)
+    assert fix in str(error)
+    await concluded(world)
+    assert world.account.sent.empty()
+
+
+async def test_a_message_that_comes_while_the_turn_is_stored_interrupts_too(world: World) -> None:
+    """It belongs to the same turn, and counts against the same limit."""
+    world.configure("chat", merge_window=0.0, max_interrupts=1)
+    world.say(world.private("a"))
+    await until(lambda: world.sessions[ALICE]._turn is not None)
+    world.say(world.private("b"))
+    first = await world.engine.next()
+    assert first.interrupted
+    answer(first, "", FinishReason.INTERRUPTED)
+    await until(
+        lambda: world.sessions[ALICE]._turn is not None and bool(world.sessions[ALICE]._turn.items[0].interrupts)
+    )
+    world.say(world.private("c"))
+    second = await world.engine.next()
+    assert seen(second) == ["a\nb"]
+    assert not second.interrupted
+
+
 async def test_a_long_answer_is_not_sent_twice_word_for_word(world: World) -> None:
     """A model in a loop is silenced rather than embarrassing."""
     for expected in (1, 0):

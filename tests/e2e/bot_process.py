@@ -181,34 +181,35 @@ class NapCat(OneBotClient):
     """One account, as NapCat reports it to the bot."""
 
     def __init__(self, bot: Bot, account: int, **options: Any) -> None:
-        super().__init__(bot.url, account, bot.token, **options)
+        super().__init__(bot.url, account, bot.token, on_call=self._obey, **options)
         self.bot = bot
         self.histories: dict[int, list[dict[str, Any]]] = {}
         """What QQ's servers have, by group or person: events as NapCat gives them."""
         self.outgoing: defaultdict[int, list[Sent]] = defaultdict(list)
         """Everything the bot sent, by group or person."""
+        self.unconfirmed: set[int] = set()
+        """Groups and people to whom messages get through without the bot being told."""
         self._unread: defaultdict[int, asyncio.Queue[Sent]] = defaultdict(asyncio.Queue)
 
-    def succeed(self, call: Call) -> Answer:
-        """Do what is asked, and note what is sent where."""
+    def _obey(self, call: Call) -> Answer | None:
         match call.action, call.params:
             case "get_group_msg_history", {"group_id": peer}:
                 return ok({"messages": self.histories.get(int(peer), [])})
             case "get_friend_msg_history", {"user_id": peer}:
                 return ok({"messages": self.histories.get(int(peer), [])})
             case "send_group_msg", {"group_id": peer, "message": message}:
-                return self._deliver(int(peer), message, super().succeed(call))
+                return self._deliver(int(peer), message, self.succeed(call))
             case "send_private_msg", {"user_id": peer, "message": message}:
-                return self._deliver(int(peer), message, super().succeed(call))
-        return super().succeed(call)
+                return self._deliver(int(peer), message, self.succeed(call))
+        return self.succeed(call)
 
-    def _deliver(self, peer: int, message: list[dict[str, Any]], answer: Answer) -> Answer:
+    def _deliver(self, peer: int, message: list[dict[str, Any]], answer: Answer) -> Answer | None:
         data = {part["type"]: part["data"] for part in message}
         quoted = data.get("reply", {}).get("id")
         sent = Sent(data["text"]["text"], quoted, answer["data"]["message_id"])
         self.outgoing[peer].append(sent)
         self._unread[peer].put_nowait(sent)
-        return answer
+        return None if peer in self.unconfirmed else answer
 
     # --- people ----------------------------------------------------------------------------------------
 

@@ -54,19 +54,23 @@ async def test_killed_while_writing(running: Bot, account: int) -> None:
 
 
 async def test_killed_after_answer(running: Bot, account: int) -> None:
-    """A power cut after the answer: it is not answered again after the restart, and memories are still found."""
+    """A power cut after an answer, confirmed or not: it is not sent again, and memories are still found."""
     async with running.dial(account) as napcat:
         await napcat.ask(USER, "Hello, how are you?")
-        assert "记住了" in await napcat.command("/memory add 小明的猫叫豆豆")
         await napcat.settled()
+        assert "记住了" in await napcat.command("/memory add 小明的猫叫豆豆")
+        napcat.unconfirmed.add(OTHER)
+        await napcat.ask(OTHER, "Hello!")
         running.kill()
     running.start()
     async with running.dial(account) as napcat:
         following = await napcat.ask(USER, "What is the capital of France?")
-        await napcat.settled()
         assert "[1.00] 小明的猫叫豆豆" in await napcat.command("/memory search 小明的猫叫豆豆")
+        await napcat.settled()
         assert [following] == [sent.text for sent in napcat.outgoing[USER]]
         assert [row.role for row in napcat.record(USER)] == ["user", "assistant"] * 2
+        assert [row.state for row in napcat.record(OTHER)] == ["answered"]
+        assert OTHER not in napcat.outgoing
 
 
 async def test_missed_messages(running: Bot, account: int) -> None:
