@@ -227,9 +227,7 @@ async def test_a_message_that_comes_while_the_turn_is_stored_interrupts_too(worl
     first = await world.engine.next()
     assert first.interrupted
     answer(first, "", FinishReason.INTERRUPTED)
-    await until(
-        lambda: world.sessions[ALICE]._turn is not None and bool(world.sessions[ALICE]._turn.items[0].interrupts)
-    )
+    await until(lambda: (turn := world.sessions[ALICE]._turn) is not None and bool(turn.interrupts))
     world.say(world.private("c"))
     second = await world.engine.next()
     assert seen(second) == ["a\nb"]
