@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import tomllib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -421,18 +421,22 @@ def shown_value(key: str, value: Any) -> str:
     return "***" if key in SECRET_KEYS and value not in ("", "auto") else repr(value)
 
 
-async def watch_config(path: Path, interval: float = 0.5) -> AsyncIterator[Config | ConfigError]:
+async def watch_config(
+    path: Path, interval: float = 0.5, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+) -> AsyncIterator[Config | ConfigError]:
     """Yield the configuration after each saved change, or the error that makes the file unusable.
 
     Polling the file's stamp sees every editor's way of saving, on network and container mounts too.
     """
-    seen = _stamp(path)
+    seen = last = _stamp(path)
     while True:
-        await asyncio.sleep(interval)
-        stamp = _stamp(path)
-        if stamp == seen:
+        await sleep(interval)
+        before, last = last, _stamp(path)
+        # Only what two looks agree on: an editor that empties the file and then writes it is caught in between,
+        # and an empty file is a valid one that would put every default into force.
+        if last == seen or last != before:
             continue
-        seen = stamp
+        seen = last
         try:
             yield load_config(path)
         except ConfigError as error:

@@ -85,6 +85,7 @@ def _configure() -> None:
         ],
         wrapper_class=structlog.stdlib.BoundLogger,
         logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,  # else every line builds its logger anew
     )
 
 

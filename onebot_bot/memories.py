@@ -1,5 +1,6 @@
 """Where the model and the memory store meet: keys and values are made here, searches are bound to their chat here."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import structlog
 
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
-from onebot_bot.errors import CommandError, StoreError
+from onebot_bot.errors import CommandError
 from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.rows import Memory, NewMemory
 from onebot_bot.memory.store import MemoryStore
@@ -58,6 +59,7 @@ class Memories:
         self._engine = engine
         self._store = store
         self._fingerprint: str | None = None
+        self._ready = asyncio.Event()
 
     async def prepare(self, fingerprint: str) -> None:
         """Make the store serve the model that was just loaded; memories another model made get new keys.
@@ -70,6 +72,7 @@ class Memories:
             await self._store.set_fingerprint(fingerprint, keys.shape[1])
             await self._store.set_centre(keys.mean(axis=0), fingerprint)
         self._fingerprint = fingerprint
+        self._ready.set()
         while stale := await self._store.stale(fingerprint):
             log.info("Memories made by another model get new keys.", count=len(stale))
             keys, values = await self._vectors([memory.text for memory in stale])
@@ -77,11 +80,16 @@ class Memories:
                 await self._store.rekey(memory.id, key, value[np.newaxis], fingerprint)
 
     async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
-        """Raw keys and values `[n, d]` of texts."""
+        """Raw keys and values `[n, d]` of texts; waits for a model that is still loading."""
         keys = await self._engine.embed(texts)
-        if self._store.centre is None:
-            raise StoreError("the memory store is not ready yet: the model is still loading")
-        return keys, await self._engine.project(unit(keys, self._store.centre))
+        await self._ready.wait()
+        return keys, await self._engine.project(unit(keys, self._centre))
+
+    @property
+    def _centre(self) -> Vector:
+        centre = self._store.centre
+        assert centre is not None  # noqa: S101 - `prepare` has set it
+        return centre
 
     # --- for sessions --------------------------------------------------------------------------------------------
 
@@ -130,8 +138,7 @@ class Memories:
     async def search(self, chat: ChatId, text: str) -> list[Hit]:
         """The memories of this chat nearest to a text, by their keys."""
         keys, _ = await self._vectors([text])
-        centre = self._store.centre
-        return [] if centre is None else self._store.search(unit(keys, centre)[0], chat, SEARCHED)
+        return self._store.search(unit(keys, self._centre)[0], chat, SEARCHED)
 
     async def forget(self, chat: ChatId, memory_id: int) -> bool:
         """Erase one of this chat's memories; False when it has no such."""

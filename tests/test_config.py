@@ -172,3 +172,18 @@ async def test_saved_changes_and_broken_files_are_seen(tmp_path: Path) -> None:
     assert first.server.port == 7000
     path.write_text("[server\n", encoding="utf-8")
     assert isinstance(await asyncio.wait_for(anext(changes), 5), ConfigError)
+
+
+async def test_a_file_caught_in_the_middle_of_a_save_is_not_applied(tmp_path: Path) -> None:
+    """Editors empty a file and then write it: the empty one, valid as it is, never comes into force."""
+    path = tmp_path / "config.toml"
+    path.write_text("[server]\nport = 7000\n", encoding="utf-8")
+    saves = iter(["", "[server]\nport = 7001\n"])
+
+    async def poll(_: float) -> None:
+        if (text := next(saves, None)) is not None:
+            path.write_text(text, encoding="utf-8")
+
+    config = await asyncio.wait_for(anext(watch_config(path, sleep=poll)), 5)
+    assert isinstance(config, Config)
+    assert config.server.port == 7001

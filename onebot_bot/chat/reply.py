@@ -25,6 +25,8 @@ def spoken(text: str) -> str:
 
     Empty when the model chose to say nothing.
     """
+    if "<" not in text:
+        return text.strip()
     if "</think>" in text:
         text = text.rpartition("</think>")[2]
     elif "<think>" in text:
@@ -44,7 +46,7 @@ def split_reply(text: str, max_bubbles: int) -> list[str]:
     if not said:
         return []
     count = min(max_bubbles, 1 if len(said) <= SHORT else 1 + len(said) // COMFORTABLE)
-    bubbles = _balanced(list(_sentences(said)), count)
+    bubbles = _balanced(list(_sentences(said)), count) if count > 1 else [said]
     return [piece for bubble in bubbles for piece in _within_limit(bubble)]
 
 

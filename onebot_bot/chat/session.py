@@ -218,12 +218,14 @@ class ChatSession:
         if self._pending or self._discarded:
             return True
         self._woken.clear()
+        # A bare timer: this runs once a turn, and asyncio.timeout costs more than the rest of it.
+        idle = self._services.settings().chat.idle_minutes * 60
+        timer = asyncio.get_running_loop().call_later(idle, self._woken.set)
         try:
-            async with asyncio.timeout(self._services.settings().chat.idle_minutes * 60):
-                await self._woken.wait()
-        except TimeoutError:
-            return bool(self._pending or self._discarded)
-        return True
+            await self._woken.wait()
+        finally:
+            timer.cancel()
+        return bool(self._pending or self._discarded)
 
     async def _collect(self) -> Turn | None:
         """Wait until the first waiting person has been quiet for `merge_window`, then take all they wrote."""

@@ -32,7 +32,10 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 RATE_WINDOW = 20  # answers that the shown rates are taken over
-JOIN_SECONDS = 30.0  # a thread still loading a model is left behind after this; it is a daemon
+JOIN_SECONDS = 30.0
+"""How long leaving waits for the step in progress."""
+LOADING_SECONDS = 2.0
+"""The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
 
 
 class Running(Protocol):
@@ -118,7 +121,7 @@ class EngineWorker:
         """End at the next token; what runs and waits is resolved as INTERRUPTED."""
         self._closing = True
         self._inbox.put(None)
-        await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
+        await asyncio.to_thread(self._thread.join, LOADING_SECONDS if self._state == "loading" else JOIN_SECONDS)
 
     # --- on the event loop ---------------------------------------------------------------------------------------
 

@@ -225,7 +225,12 @@ def _insert(connection: sqlite3.Connection, row: tuple[Any, ...]) -> int | None:
 def _answer(
     connection: sqlite3.Connection, chat: ChatId, turn_ids: Collection[int], rows: list[tuple[Any, ...]]
 ) -> list[int]:
-    latest = connection.execute(_LATEST, in_chat(chat)).fetchone()[0]
+    place_of = f"SELECT max(placed) FROM messages WHERE id IN {_GIVEN}"
+    latest = (
+        connection.execute(place_of, (listed(turn_ids),)).fetchone()[0]
+        if turn_ids
+        else connection.execute(_LATEST, in_chat(chat)).fetchone()[0]
+    )
     sent = [number for row in rows if (number := _insert(connection, row)) is not None]
     connection.execute(f"UPDATE messages SET state = 'answered' WHERE id IN {_GIVEN}", (listed(turn_ids),))
     if sent:

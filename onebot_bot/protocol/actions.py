@@ -374,14 +374,14 @@ def encode_action(action: Action, echo: str) -> bytes:
     return msgspec.json.encode(frame)
 
 
-def action_timeout(action: Action, base: float) -> float:
-    """How long to wait for the answer, in seconds.
+def action_timeout(action: Action, base: float, frame: bytes) -> float:
+    """How long to wait for the answer to `action`, which is sent as `frame`, in seconds.
 
     NapCat itself waits 10 s and the time of the upload at 256 KiB/s: with a `base` above that its answer,
     which tells more than a timeout of ours, comes first.
     """
     media = sum(map(_declared_size, _segments_of(action))) + int(getattr(action, "size", 0))
-    return base + (len(encode_action(action, "")) + media) / _BYTES_PER_SECOND
+    return base + (len(frame) + media) / _BYTES_PER_SECOND
 
 
 def _to_wire(value: Any) -> Any:

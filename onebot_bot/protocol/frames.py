@@ -84,11 +84,13 @@ class _Header(msgspec.Struct):
     request_type: str = ""
     meta_event_type: str = ""
     sub_type: str = ""
+    echo: Any = None
     message: msgspec.Raw = msgspec.Raw(b"[]")
 
 
+_RESPONSE = msgspec.json.Decoder(ActionResponse)
 _HEADER = msgspec.json.Decoder(_Header)
-_HEADER_NAMES = tuple(name for name in _Header.__struct_fields__ if name != "message")
+_HEADER_NAMES = tuple(name for name in _Header.__struct_fields__ if name not in ("message", "echo"))
 _DECODERS: dict[type[events.EventBase], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind, strict=False) for kind in _KINDS.values()
 }
@@ -124,12 +126,17 @@ def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     header = _HEADER.decode(data)
     kind = _KINDS.get(_key(header))
     if kind is None:
-        return _decode_object(msgspec.json.decode(data, type=dict[str, Any]))
+        return _RESPONSE.decode(data) if _is_plain_answer(header) else _decode_object(_read_object(data))
     event = _DECODERS[kind].decode(data)
     if isinstance(event, MessageBase):
         # Nobody else holds the new Struct yet, so filling it in is still part of constructing it.
         msgspec.structs.force_setattr(event, "message", decode_message_json(header.message))
     return _clamp_time(event)
+
+
+def _is_plain_answer(header: _Header) -> bool:
+    """Whether it has no kind and echoes a string, as every answer to us does; the rest takes the lenient way."""
+    return not header.post_type and isinstance(header.echo, str)
 
 
 def _key(header: _Header) -> tuple[str, str]:

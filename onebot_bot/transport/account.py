@@ -223,7 +223,7 @@ class Account:
         echo = f"{_PROCESS}-{next(_numbers):x}"
         frame = encode_action(action, echo)
         _check_sendable(action, frame)
-        limit = action_timeout(action, self.base_timeout) if timeout is None else timeout
+        limit = action_timeout(action, self.base_timeout, frame) if timeout is None else timeout
         if len(frame) < BIG_FRAME:
             return _outcome(action, await self._exchange(action, echo, frame, limit))
         async with self._big:

@@ -180,6 +180,21 @@ async def test_the_loop_stays_free_while_the_model_loads() -> None:
         assert worker.status.state == "ready"
 
 
+async def test_leaving_while_the_model_loads_does_not_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container that is stopped then has ten seconds, a large model takes minutes; waiters are told at once."""
+    monkeypatch.setattr("onebot_bot.engine.worker.LOADING_SECONDS", 0.01)
+    go = threading.Event()
+
+    def load() -> FakeRunner:
+        go.wait(5)
+        return FakeRunner()
+
+    async with EngineWorker("slow", load) as worker:
+        generation = worker.submit(request())
+    go.set()
+    assert (await asyncio.wait_for(generation.result(), 5)).finish_reason is FinishReason.INTERRUPTED
+
+
 async def test_the_status_counts_what_was_written(worker: EngineWorker) -> None:
     """Finished answers show up in the figures."""
     await worker.submit(request()).result()

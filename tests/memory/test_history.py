@@ -316,3 +316,12 @@ async def test_no_question_reads_every_message(history: History, database: Datab
         plan = await database.read(partial(plan_of, statement=statement))
         assert [line for line in plan if line.startswith("SCAN") and "json_each" not in line] == []
     assert len(asked) == 5
+
+
+async def test_an_answer_stays_with_its_question_when_others_spoke_meanwhile(history: History) -> None:
+    """What arrived between sending and committing is shown after the answer, as it was seen by the chat."""
+    row = await history.append(GROUP, said("question", 100, state="pending"))
+    assert row is not None
+    await history.append(GROUP, said("chatter", 103))
+    await history.answered(GROUP, [row], [answer("reply", 102)])
+    assert await texts(history) == ["question", "reply", "chatter"]

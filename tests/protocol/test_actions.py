@@ -164,7 +164,8 @@ def test_a_mute_needs_its_duration() -> None:
 
 def test_a_short_message_takes_little_more_than_the_base() -> None:
     """A few hundred bytes add next to nothing."""
-    assert action_timeout(actions.SendGroupMsg(3, (Text("你好"),)), 15.0) == pytest.approx(15.0, abs=0.01)
+    action = actions.SendGroupMsg(3, (Text("你好"),))
+    assert action_timeout(action, 15.0, encode_action(action, "x")) == pytest.approx(15.0, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -180,4 +181,4 @@ def test_a_short_message_takes_little_more_than_the_base() -> None:
 )
 def test_a_large_action_may_take_as_long_as_its_upload(action: Action, seconds: float) -> None:
     """Every 256 KiB, sent or declared, are one more second."""
-    assert seconds == pytest.approx(action_timeout(action, 15.0) - 15.0, abs=0.01)
+    assert seconds == pytest.approx(action_timeout(action, 15.0, encode_action(action, "x")) - 15.0, abs=0.01)
