@@ -80,6 +80,7 @@ class App:
 
     async def _build(self, stack: AsyncExitStack, config: Config) -> None:
         self.configuration = Configuration(self.path, config, self._configured)
+        self._settings = _settings(config)
         accounts: dict[int, Account] = {}
         sessions: dict[ChatId, ChatSession] = {}
         kept = self.folder / "memory_store"
@@ -97,7 +98,7 @@ class App:
             Chats(sessions, history), self.configuration, memories, self.engine, history, accounts
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
-        shared = Services(self.engine, history, memories, self._settings, reports.report, LoopClock())
+        shared = Services(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock())
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
         # 4. What goes on in the background, and the door.
         for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
@@ -107,15 +108,12 @@ class App:
         )
         self.port = self._server.port
 
-    def _settings(self) -> Settings:
-        config = self.config
-        return Settings(config.bot, config.chat, config.generation, config.memory, config.log)
-
     async def _fill_gap(self, account: Account, chats: list[ChatId]) -> list[Message]:
         return await fill_gap(account, chats, self.config.server.gap_messages)
 
     def _configured(self, config: Config) -> None:
         """Hand the live keys to what does not read them anew by itself."""
+        self._settings = _settings(config)
         logs.set_level(config.log.level)
         self._server.configure(config.server)
 
@@ -132,6 +130,10 @@ class App:
         """What NapCat dials, as seen from this machine."""
         host = self.config.server.host
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
+
+
+def _settings(config: Config) -> Settings:
+    return Settings(config.bot, config.chat, config.generation, config.memory, config.log)
 
 
 async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> Engine:

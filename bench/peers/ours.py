@@ -23,6 +23,7 @@ merge_window = 0
 typing_speed = 0
 max_bubbles = 1
 quote_in_group = false
+history_messages = 0
 [log]
 level = "warning"
 file = ""

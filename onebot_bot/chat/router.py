@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,6 +23,7 @@ from onebot_bot.texts import say
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
+_levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
 
 GAP_CHATS = 30
 """Chats asked for what was missed, the latest first: QQ is not to be stormed after an outage."""
@@ -103,7 +105,8 @@ class ChatRouter:
         if message.sent_by_self:
             return
         words = plain_text(message.message).strip()
-        _log_message(message, words, content=self._services.settings().log.content)
+        if _levels.isEnabledFor(logging.INFO):
+            _log_message(message, words, content=self._services.settings().log.content)
         if answer and self._commands.matches(words, message):
             self._spawn(self._commands.run(account, message, words))
             return

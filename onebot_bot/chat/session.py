@@ -5,6 +5,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Collection
 from typing import Protocol
@@ -37,6 +38,7 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Reply, Segment, Text
 
 log = structlog.get_logger(__name__)
+_levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
 
 _CUT_OFF = {
     FinishReason.TIMEOUT: "nothing was written within generation.timeout: raise it, or use a smaller model",
@@ -364,9 +366,10 @@ class ChatSession:
         if quote and self.chat.kind == "group" and last.entry.message_id is not None:
             segments = (Reply(str(last.entry.message_id)), *segments)
         message_id = await self._outbox.send(self.chat, segments, last.temporary_group)
-        shown = text if self._services.settings().log.content else f"[{len(text)} characters]"
-        line = f"answered: {shown}"
-        log.info(line)
+        if _levels.isEnabledFor(logging.INFO):
+            shown = text if self._services.settings().log.content else f"[{len(text)} characters]"
+            line = f"answered: {shown}"
+            log.info(line)
         return Entry(
             role="assistant", text=text, time=int(time.time()), user_id=self.chat.account, message_id=message_id
         )

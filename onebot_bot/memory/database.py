@@ -1,7 +1,7 @@
 """SQLite for an event loop: one writer thread that commits in groups, one reader thread.
 
 Whatever has queued up while the disk was busy goes into the next transaction, so the cost of an fsync is shared.
-A future that is done means that its write survives a power cut (WAL, synchronous=FULL).
+A future that is done means that its write survives a power cut (WAL, synchronous=FULL), unless less was asked for.
 """
 
 import asyncio
@@ -75,32 +75,35 @@ class Database:
             writer.jobs.put(None)
         await asyncio.to_thread(writer.join)
 
-    def submit(self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False) -> asyncio.Future[T]:
+    def submit(
+        self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False, lasting: bool = True
+    ) -> asyncio.Future[T]:
         """Queue one write and return at once; call on the event loop.
 
         Args:
             fn: Runs in the writer thread, inside a transaction; it must not commit.
             single: `fn` is one statement, which SQLite undoes by itself when it fails: saves the savepoint.
+            lasting: It must survive a power cut. What only has to survive the death of this process costs no fsync.
 
         Returns:
             A future with what `fn` returned, done after COMMIT; or with what it raised (SQLite's errors as
             StoreError), in which case nothing of it was written. Cancelling it does not take the write back.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue().put(_Job(fn, future, single))
+        self._queue().put(_Job(fn, future, single, lasting))
         return future
 
-    async def write(self, fn: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, fn: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
         """Run `fn` in the writer thread and return its result once that is on the disk; see `submit`.
 
         Raises:
             StoreError: SQLite could not write.
         """
-        return await asyncio.shield(self.submit(fn))
+        return await asyncio.shield(self.submit(fn, lasting=lasting))
 
     def post(self, fn: Callable[[sqlite3.Connection], object]) -> None:
         """Queue a write nobody waits for, from any thread; a failure is logged."""
-        self._queue().put(_Job(fn, None, single=False))
+        self._queue().put(_Job(fn, None, single=False, lasting=True))
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in the reader thread, on one snapshot that holds every write whose future is done.
@@ -173,6 +176,7 @@ class _Job(NamedTuple):
     fn: Callable[[sqlite3.Connection], Any]
     future: asyncio.Future[Any] | None
     single: bool
+    lasting: bool
 
 
 class _Outcome(NamedTuple):
@@ -192,6 +196,7 @@ class _Writer(threading.Thread):
         self._connection = connection
         self._lock = lock
         self._loop = loop
+        self._lasting = True  # what `synchronous` is set to now
 
     def run(self) -> None:
         more = True
@@ -217,6 +222,7 @@ class _Writer(threading.Thread):
 
     def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
         try:
+            self._set_lasting(any(job.lasting for job in jobs))
             self._connection.execute("BEGIN IMMEDIATE")
             outcomes = [self._outcome(job) for job in jobs]
             self._connection.execute("COMMIT")
@@ -225,6 +231,12 @@ class _Writer(threading.Thread):
                 self._connection.execute("ROLLBACK")
             return [_Outcome(job.future, None, _explained(self._path, error)) for job in jobs]
         return outcomes
+
+    def _set_lasting(self, lasting: bool) -> None:  # noqa: FBT001 - the state itself
+        """FULL syncs the log at every commit; NORMAL leaves that to the next one that asks for it."""
+        if lasting != self._lasting:
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
+            self._lasting = lasting
 
     def _outcome(self, job: _Job) -> _Outcome:
         try:

@@ -66,6 +66,14 @@ _IN_VIEW = f"""{_CHAT} AND hidden = 0
 
 _RECENT = f"SELECT {_COLUMNS} FROM messages WHERE {_IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?"
 
+_PLACED = 11
+"""Where `placed` stands among the inserted values."""
+
+_PLACE_OF_TURN = "SELECT max(placed) FROM messages WHERE id IN (SELECT value FROM json_each(?))"
+
+_CLOSE_TURN = """UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'user', 'answered', state)
+    WHERE id IN (SELECT value FROM json_each(?))"""
+
 _LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
 
 # Word for word the condition of the index on it, which SQLite otherwise does not use.
@@ -114,9 +122,16 @@ class History:
         return _entry(rows[0]) if rows else None
 
     async def mark(self, ids: Collection[int], state: State) -> None:
-        """Give the rows `ids` another state."""
+        """Give the rows `ids` another state; it survives the death of this process, not a power cut.
+
+        This stands between the finished answer and its sending: an fsync there would be felt, and the worst that a
+        power cut at that instant can do is to have the answer sent twice.
+        """
         sql = f"UPDATE messages SET state = ? WHERE id IN {_GIVEN}"
-        await self._database.write(lambda connection: connection.execute(sql, (state, listed(ids))).rowcount)
+        values = (state, listed(ids))
+        await asyncio.shield(
+            self._database.submit(lambda c: c.execute(sql, values).rowcount, single=True, lasting=False)
+        )
 
     async def answered(self, chat: ChatId, turn_ids: Collection[int], sent: Sequence[Entry]) -> list[int]:
         """Store an answer and mark what it answers, both or neither.
@@ -225,19 +240,12 @@ def _insert(connection: sqlite3.Connection, row: tuple[Any, ...]) -> int | None:
 def _answer(
     connection: sqlite3.Connection, chat: ChatId, turn_ids: Collection[int], rows: list[tuple[Any, ...]]
 ) -> list[int]:
-    place_of = f"SELECT max(placed) FROM messages WHERE id IN {_GIVEN}"
-    latest = (
-        connection.execute(place_of, (listed(turn_ids),)).fetchone()[0]
-        if turn_ids
-        else connection.execute(_LATEST, in_chat(chat)).fetchone()[0]
-    )
-    sent = [number for row in rows if (number := _insert(connection, row)) is not None]
-    connection.execute(f"UPDATE messages SET state = 'answered' WHERE id IN {_GIVEN}", (listed(turn_ids),))
-    if sent:
-        place = f"UPDATE messages SET placed = coalesce(?, placed) WHERE id IN {_GIVEN}"
-        connection.execute(place, (latest, listed(sent)))
-        turn = f"UPDATE messages SET turn = ? WHERE id IN {_GIVEN}"
-        connection.execute(turn, (sent[0], listed([*turn_ids, *sent])))
+    # As few statements as can be: each hands the interpreter over to the event loop and back.
+    place = (_PLACE_OF_TURN, (listed(turn_ids),)) if turn_ids else (_LATEST, in_chat(chat))
+    placed = connection.execute(*place).fetchone()[0] if rows else None
+    moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 :]) for row in rows]
+    sent = [number for row in moved if (number := _insert(connection, row)) is not None]
+    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, listed([*turn_ids, *sent])))
     return sent
 
 

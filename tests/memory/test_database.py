@@ -346,3 +346,14 @@ async def test_a_backup_is_whole_and_private(path: Path) -> None:
 
     assert file_notes(target) == ["a"]
     assert modes(target.parent) == {"today.sqlite3": 0o600}
+
+
+async def test_what_need_not_last_a_power_cut_costs_no_fsync(database: Database) -> None:
+    """The setting follows each transaction, and what comes after is synced again."""
+
+    def synchronous(connection: sqlite3.Connection) -> int:
+        return int(connection.execute("PRAGMA synchronous").fetchone()[0])
+
+    assert await database.write(synchronous, lasting=False) == 1
+    assert await database.write(synchronous) == 2
+    assert await database.write(synchronous, lasting=False) == 1
