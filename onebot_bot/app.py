@@ -92,7 +92,10 @@ class App:
         self.engine = await _start_engine(stack, config, self.folder)
         memories = Memories(self.engine, store)
         # 3. Chats and commands.
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks = asyncio.TaskGroup()
+        await tasks.__aenter__()
+        # Not entered on the stack: the group would wrap an error meant for a person, such as a port in use.
+        stack.push_async_callback(tasks.__aexit__, None, None, None)
         reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time)
         services = CommandServices(
             Chats(sessions, history), self.configuration, memories, self.engine, history, accounts

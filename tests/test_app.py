@@ -1,0 +1,160 @@
+"""The whole application in this process, on the echo engine: start, answer, change, fail, end."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from onebot_bot.__main__ import main
+from onebot_bot.app import App, banner, serve
+from onebot_bot.errors import ConfigError, StoreError
+from onebot_bot.transport.client import OneBotClient
+
+CONFIG = """version = 1
+[bot]
+owners = [1]
+[server]
+port = {port}
+[model]
+path = "{model}"
+[chat]
+merge_window = 0
+typing_speed = 0
+[log]
+file = ""
+"""
+
+
+def write_config(folder: Path, model: str = "echo") -> Path:
+    """A config.toml on a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = folder / "config.toml"
+    path.write_text(CONFIG.format(port=port, model=model), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+async def app(tmp_path: Path) -> AsyncIterator[App]:
+    """A running bot."""
+    async with App(write_config(tmp_path)) as running:
+        yield running
+
+
+async def said(client: OneBotClient) -> tuple[int, str]:
+    """To whom the next message goes, and its words."""
+    while True:
+        call = await asyncio.wait_for(client.next_call(), 5)
+        if call.action == "send_private_msg":
+            return call.params["user_id"], call.params["message"][-1]["data"]["text"]
+
+
+async def test_the_echo_engine_answers_without_a_model(app: App) -> None:
+    """A connection can be tested before gigabytes are downloaded."""
+    async with OneBotClient(app.url, 10000, app.token) as client:
+        await client.send_event(client.private_message(5, "你好"))
+        assert await said(client) == (5, "你好")
+
+
+async def test_the_banner_has_what_napcat_asks_for(app: App) -> None:
+    """URL, token, what to do without QQ, where the configuration is."""
+    text = banner(app)
+    for piece in (app.url, app.token, "console", str(app.path)):
+        assert piece in text
+    assert "owners" not in text
+
+
+async def test_a_first_start_without_an_owner_says_so(tmp_path: Path) -> None:
+    """Else every admin command is refused and nobody knows why."""
+    path = write_config(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("owners = [1]", ""), encoding="utf-8")
+    async with App(path) as app:
+        assert "[bot] owners" in banner(app)
+
+
+async def test_the_token_is_made_once(tmp_path: Path) -> None:
+    """NapCat keeps working over a restart."""
+    path = write_config(tmp_path)
+    async with App(path) as app:
+        first = app.token
+    async with App(path) as app:
+        assert app.token == first
+    assert (tmp_path / "memory_store" / "token").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_port_in_use_is_a_plain_error(app: App, tmp_path: Path) -> None:
+    """Naming the keys, and not wrapped in anything."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.toml").write_text(app.path.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"server\.port"):
+        async with App(other / "config.toml"):
+            pass
+
+
+async def test_a_second_bot_on_the_same_folder_is_refused(app: App) -> None:
+    """Two writers would tear the record apart."""
+    with pytest.raises(StoreError):
+        async with App(app.path):
+            pass
+
+
+async def test_a_model_that_fails_to_load_is_told_to_the_owner(tmp_path: Path) -> None:
+    """Every answer fails with the command that mends it; the process and the commands live on."""
+    async with App(write_config(tmp_path, "models/none")) as app, OneBotClient(app.url, 10000, app.token) as client:
+        await client.send_event(client.private_message(5, "你好"))
+        told = await said(client)
+        assert told[0] == 1
+        assert "models/none" in told[1]
+        await client.send_event(client.private_message(5, "/status"))
+        while (told := await said(client))[0] != 5:
+            pass
+        assert "加载失败" in told[1]
+
+
+async def test_saved_changes_apply_and_broken_ones_are_told(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a second or so, while the bot runs."""
+    async with OneBotClient(app.url, 10000, app.token) as client:
+        good = app.path.read_text(encoding="utf-8")
+        app.path.write_text(good + "\n[generation]\ntemprature = 1\n", encoding="utf-8")
+        owner, text = await said(client)
+        assert owner == 1
+        assert "did you mean `temperature`?" in text
+        applied, hand_over = asyncio.Event(), app.configuration._on_change
+        monkeypatch.setattr(app.configuration, "_on_change", lambda config: (hand_over(config), applied.set()))
+        app.path.write_text(good.replace("[bot]", '[bot]\nlanguage = "en"'), encoding="utf-8")
+        await asyncio.wait_for(applied.wait(), 5)
+        await client.send_event(client.private_message(5, "/stop"))
+        assert await said(client) == (5, "Nothing is being written.")
+
+
+async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the banner printed first."""
+    stop = asyncio.Event()
+    stop.set()
+    await serve(write_config(tmp_path), stop=stop)
+    assert "ws://127.0.0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--config", "nowhere.toml"], "nowhere.toml does not exist"),
+        (["run", "--config", "{broken}"], "not valid TOML"),
+    ],
+)
+def test_errors_of_the_command_line_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """What a person can act on, no traceback, and a status that scripts understand."""
+    broken = tmp_path / "config.toml"
+    broken.write_text("[server\n", encoding="utf-8")
+    status: Any = main([argument.format(broken=broken) for argument in arguments])
+    error = capsys.readouterr().err
+    assert status == 1
+    assert message in error
+    assert error.count("\n") == 1

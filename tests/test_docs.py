@@ -1,0 +1,70 @@
+"""Documentation: what is made from the code is current, and no link leads nowhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+from docs.generate import PAGES, read_comments, stale_pages
+
+from onebot_bot.commands.dispatcher import build_registry
+from onebot_bot.config import config_keys
+
+ROOT = Path(__file__).parent.parent
+WRITTEN = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_generated_pages_are_current() -> None:
+    """docs/configuration.md and docs/commands.md are what `make docs` would write."""
+    assert [path.name for path in stale_pages()] == []
+
+
+def test_a_page_that_was_edited_is_stale(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A page that differs from the code by one character is found."""
+    (path, make), *_ = PAGES.items()
+    edited = tmp_path / path.name
+    edited.write_text(f"{make()}.", encoding="utf-8")
+    monkeypatch.setattr("docs.generate.PAGES", {edited: make})
+    assert stale_pages() == {edited: make()}
+
+
+def test_every_key_is_documented_once() -> None:
+    """Each key of config.toml has its row."""
+    page = read("docs/configuration.md")
+    assert {key.path: 1 for key in config_keys()} == {
+        key.path: page.count(f"\n| `{key.path}` |") for key in config_keys()
+    }
+
+
+def test_every_spelling_of_a_command_is_documented() -> None:
+    """Each name of each command stands in its table."""
+    page = read("docs/commands.md")
+    names = [name for command in build_registry().commands for name in command.names]
+    assert [name for name in names if f"`/{name}`" not in page] == []
+
+
+def test_comments_go_with_the_key_below_them() -> None:
+    """Lines of one comment are joined; a key without one has none."""
+    text = "# 文件\n\nversion = 1\n\n[bot]\n# 一。\n# 二。\nnames = []\nowners = []\n"
+    assert read_comments(text) == {".version": "", "bot.names": "一。二。", "bot.owners": ""}
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=[path.name for path in WRITTEN])
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    """Whatever a page links to in this project is there."""
+    links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_both_readmes_show_the_same_figures() -> None:
+    """What was measured stands in both languages or in neither."""
+    marker = re.compile(r"<!-- figures: .* -->\n(.*?)\n\n`make bench`", re.DOTALL)
+    english, chinese = (marker.findall(read(name)) for name in ("README.md", "README.zh-CN.md"))
+    assert len(english) == 1
+    assert [re.findall(r"[0-9][0-9.,]*", text) for text in english] == [
+        re.findall(r"[0-9][0-9.,]*", text) for text in chinese
+    ]
