@@ -10,6 +10,7 @@ import pytest
 
 from onebot_bot.__main__ import main
 from onebot_bot.app import App, banner, serve
+from onebot_bot.config import Config
 from onebot_bot.errors import ConfigError, StoreError
 from onebot_bot.transport.client import OneBotClient
 
@@ -125,7 +126,12 @@ async def test_saved_changes_apply_and_broken_ones_are_told(app: App, monkeypatc
         assert owner == 1
         assert "did you mean `temperature`?" in text
         applied, hand_over = asyncio.Event(), app.configuration._on_change
-        monkeypatch.setattr(app.configuration, "_on_change", lambda config: (hand_over(config), applied.set()))
+
+        def apply(config: Config) -> None:
+            hand_over(config)
+            applied.set()
+
+        monkeypatch.setattr(app.configuration, "_on_change", apply)
         app.path.write_text(good.replace("[bot]", '[bot]\nlanguage = "en"'), encoding="utf-8")
         await asyncio.wait_for(applied.wait(), 5)
         await client.send_event(client.private_message(5, "/stop"))
