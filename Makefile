@@ -18,7 +18,7 @@ QUIET := $(shell test -t 2 || echo --quiet)
 INSTALL = $(BIN)/python -c 'import pip' 2>/dev/null || $(BIN)/python -m ensurepip >/dev/null; \
 	$(BIN)/python -m pip install $(QUIET) -c constraints.txt
 
-.PHONY: run test check bench clean
+.PHONY: run test check bench docs clean
 
 run: $(VENV)/.installed
 	@if [ ! -f $(TRIAL) ] && grep -Eq '^ *path *= *"models/trial"' config.toml; then $(BIN)/onebot-bot fetch trial; fi
@@ -34,9 +34,14 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@echo "==> mypy --strict (the first time takes a minute)"
 	@$(BIN)/mypy
+	@echo "==> docs"
+	@$(BIN)/python docs/generate.py --check
 
 bench: $(VENV)/.installed-bench $(TRIAL)
 	@for file in bench/[a-z]*.py; do echo "==> $$file"; $(BIN)/python "$$file"; done
+
+docs: $(VENV)/.installed
+	@$(BIN)/python docs/generate.py
 
 # What a person made or downloaded stays: config.toml, models/, memory_store/, training/, logs/.
 clean:

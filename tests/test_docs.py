@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from docs.generate import PAGES, read_comments, stale_pages
 
+from docs.generate import PAGES, read_comments, stale_pages
 from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.config import config_keys
 
@@ -58,13 +58,3 @@ def test_relative_links_lead_somewhere(path: Path) -> None:
     """Whatever a page links to in this project is there."""
     links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
-
-
-def test_both_readmes_show_the_same_figures() -> None:
-    """What was measured stands in both languages or in neither."""
-    marker = re.compile(r"<!-- figures: .* -->\n(.*?)\n\n`make bench`", re.DOTALL)
-    english, chinese = (marker.findall(read(name)) for name in ("README.md", "README.zh-CN.md"))
-    assert len(english) == 1
-    assert [re.findall(r"[0-9][0-9.,]*", text) for text in english] == [
-        re.findall(r"[0-9][0-9.,]*", text) for text in chinese
-    ]

@@ -1,0 +1,175 @@
+# noqa: INP001 - a script beside the pages it writes, no package
+"""Write configuration.md and commands.md from the code; with `--check` only say whether they are current."""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from onebot_bot.commands.dispatcher import build_registry
+from onebot_bot.commands.registry import Command, Tier
+from onebot_bot.config import Config, Key, config_keys
+from onebot_bot.texts import Language, say
+
+DOCS = Path(__file__).resolve().parent
+SHIPPED = DOCS.parent / "config.toml"
+NOTE = "<!-- Made by docs/generate.py: change the code and run `make docs`. -->"
+RESTART = "重启生效"
+"""What comments in config.toml say of keys that are not live; a column says it here."""
+
+CONFIGURATION = """# Settings · 设置
+
+{note}
+
+All of them are in `config.toml`, with comments in Chinese; what is missing there has the default given here.
+A saved change applies within two seconds, and the log says which keys changed;
+those marked *restart* wait for a restart of the bot.
+A wrong key or value is named when the bot starts;
+while it runs, a broken file keeps the last good settings and the owner is told why.
+The owner can change keys in a chat too, `/config set chat.max_bubbles 2`, except secrets.
+
+全部设置都在 `config.toml` 里，带中文注释；没写的键取这里的默认值。
+保存后两秒内生效；标着 *restart* 的要重启机器人。
+写错的键会在启动时指出；运行中存坏了文件，会继续用上一份正确的设置，并告诉主人原因。
+"""
+
+COMMANDS = """# Commands · 命令
+
+{note}
+
+A command starts with one of `commands.prefixes`, as shipped `/` or `／`.
+It is typed in a private chat or a group, there with or without an @ of the bot.
+Both spellings and aliases are understood everywhere; `/help` shows those that the asker may use.
+What starts like a command and is none is answered in private, and in a group only when it comes with an @:
+other bots use the same prefix.
+
+命令以 `commands.prefixes` 里的任意一个开头（出厂是 `/` 和 `／`），私聊、群里都能用，群里不用 @。
+不认识的命令，私聊里会提示；群里只有 @ 了它才提示，因为别的机器人也用这个前缀。
+
+{table}
+
+Group admins are those whom QQ names so in that group, its owner among them.
+The bot's owners are the QQ numbers in `bot.owners`; they may use everything.
+
+群管理员就是 QQ 里这个群的群主和管理员；主人是 `bot.owners` 里的 QQ 号，可用全部命令。
+
+## Arguments · 参数
+
+{usages}
+
+Verbs have Chinese names too: `添加`, `列表`, `搜索`, `忘记` for `/memory`, `查看`, `设置`, `列表` for `/config`.
+A value for `/config set` is written as in TOML: `0.5`, `true`, `[1, 2]`, and text with or without quotes.
+`/memory` works on the memories of the chat it is typed in; see [memory.md](memory.md).
+"""
+
+
+# --- settings ----------------------------------------------------------------------------------------------
+
+
+def configuration_page() -> str:
+    """docs/configuration.md."""
+    chinese = read_comments(SHIPPED.read_text(encoding="utf-8"))
+    sections = groupby(config_keys(), lambda key: key.path.partition(".")[0])
+    tables = [_section(name, keys, chinese) for name, keys in sections]
+    return "\n".join([CONFIGURATION.format(note=NOTE), *tables])
+
+
+def read_comments(text: str) -> dict[str, str]:
+    """The comment above each key of a config.toml, by the key's path."""
+    found: dict[str, str] = {}
+    section, comment = "", ""
+    for line in text.splitlines():
+        if line.startswith("#"):
+            comment += line.removeprefix("#").strip()
+            continue
+        if header := re.fullmatch(r"\[(\w+)\]", line):
+            section = header[1]
+        elif key := re.match(r"(\w+) = ", line):
+            found[f"{section}.{key[1]}"] = comment
+        comment = ""
+    return found
+
+
+def _section(name: str, keys: Iterable[Key], chinese: Mapping[str, str]) -> str:
+    about = (type(getattr(Config(), name)).__doc__ or "").partition(": ")[2].partition("\n")[0]
+    rows = [_key_row(key, chinese[key.path]) for key in keys]
+    head = ("key", "type", "default", "applies", "meaning")
+    return f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n\n{_table(head, rows)}\n"
+
+
+def _key_row(key: Key, chinese: str) -> Sequence[str]:
+    meaning = f"{key.description}<br>{chinese.replace(f'{RESTART}。', '')}"
+    default = f"`{json.dumps(key.default, ensure_ascii=False)}`"
+    return f"`{key.path}`", key.type, default, "live" if key.live else "*restart*", meaning
+
+
+# --- commands ----------------------------------------------------------------------------------------------
+
+
+def commands_page() -> str:
+    """docs/commands.md."""
+    commands = build_registry().commands
+    head = ("command", "also", "in private", "in a group", "what", "作用")
+    table = _table(head, [_command_row(command) for command in commands])
+    usages = "\n".join(f"- {line}" for command in commands for line in _usages(command))
+    return COMMANDS.format(note=NOTE, table=table, usages=usages)
+
+
+def _command_row(command: Command) -> Sequence[str]:
+    main, *others = command.names
+    tiers = [_tier(command.tier_in(group=group)) for group in (False, True)]
+    also = " ".join(f"`/{name}`" for name in others)
+    return f"`/{main}`", also, *tiers, say("en", f"about.{main}"), say("zh", f"about.{main}")
+
+
+def _tier(tier: Tier) -> str:
+    key = f"tier.{tier.name.lower()}"
+    return f"{say('en', key)} {say('zh', key)}"
+
+
+def _usages(command: Command) -> Iterator[str]:
+    """What a wrongly used command answers, in both languages."""
+    languages: tuple[Language, ...] = ("en", "zh")
+    for language in languages if command.arguments else ():
+        usage = say(language, f"{command.names[0]}.usage", prefix="/")
+        yield re.sub(r"^(.*?[:：] ?)(.*)", r"\1`\2`", usage)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
+
+
+# --- the script --------------------------------------------------------------------------------------------
+
+PAGES: Mapping[Path, Callable[[], str]] = {
+    DOCS / "configuration.md": configuration_page,
+    DOCS / "commands.md": commands_page,
+}
+
+
+def stale_pages() -> dict[Path, str]:
+    """The pages that are not what the code says, with what they should be."""
+    wanted = {path: make() for path, make in PAGES.items()}
+    return {path: text for path, text in wanted.items() if not path.exists() or path.read_text("utf-8") != text}
+
+
+def main() -> int:
+    """Write what is stale; with `--check` name it and fail."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is not current")
+    check = parser.parse_args().check
+    stale = stale_pages()
+    for path, text in stale.items():
+        sys.stdout.write(f"{path.relative_to(DOCS.parent)}: {'not current; run make docs' if check else 'written'}\n")
+        if not check:
+            path.write_text(text, encoding="utf-8")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
