@@ -19,7 +19,8 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.session import ChatSession, Services
 from onebot_bot.chat.settings import Settings
 from onebot_bot.commands.dispatcher import Dispatcher
-from onebot_bot.config import Config, load_config, migrate_config, watch_config
+from onebot_bot.config import Config, load_config
+from onebot_bot.config_file import migrate_config, watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine

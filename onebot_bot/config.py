@@ -1,22 +1,17 @@
-"""config.toml as msgspec Structs, one to one, and how it is read, checked, edited and watched.
+"""config.toml as msgspec Structs, one to one, and how it is read and checked; config_file.py edits and watches it.
 
 Every key carries its range and a description; docs/configuration.md is made from them. A key is live (the next turn
 sees the new value) unless its metadata says `restart`.
 """
 
-import asyncio
 import difflib
-import os
 import re
-import shutil
 import tomllib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-import tomlkit
-import tomlkit.exceptions
 from msgspec import Meta, Struct, field
 
 from onebot_bot.errors import ConfigError
@@ -255,18 +250,14 @@ def _type_name(annotated: Any, meta: Meta | None) -> str:
 
 # --- reading -----------------------------------------------------------------------------------------------------
 
-Migration = Callable[[dict[str, Any]], None]
-MIGRATIONS: dict[int, Migration] = {}
-"""From version N to N + 1, in place on the parsed document. Version 1 is the first."""
-
 
 def load_config(path: Path) -> Config:
-    """Read and check `path`; a file of an older version is migrated and the old one kept beside it.
+    """Read and check `path`.
 
     Raises:
         ConfigError: the file is missing, is not TOML, has an unknown key or a value out of range.
     """
-    return parse_config(_read(path), path)
+    return parse_config(read_text(path), path)
 
 
 def parse_config(text: str, path: Path) -> Config:
@@ -284,17 +275,19 @@ def parse_config(text: str, path: Path) -> Config:
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error))}") from error
     if config.version > VERSION:
-        raise _too_new(path, config.version, VERSION)
+        raise too_new(path, config.version, VERSION)
     return config
 
 
-def _too_new(path: Path, version: object, known: int) -> ConfigError:
+def too_new(path: Path, version: object, known: int) -> ConfigError:
+    """The error for a file that a newer program wrote."""
     return ConfigError(
         f"{path}: version {version!r} is not one this program knows (up to {known}). Update the program."
     )
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The file's text; raises ConfigError that says how to mend what stands in the way."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -325,53 +318,7 @@ def _key_names(section: str) -> list[str]:
     return [f.name for f in msgspec.structs.fields(owner)] if isinstance(owner, Struct) else []
 
 
-def migrate_config(path: Path, migrations: dict[int, Migration] | None = None, target: int = VERSION) -> list[int]:
-    """Bring an older file to `target`; the old one stays beside it as `NAME.vN.bak`.
-
-    Returns:
-        The versions left behind, oldest first; empty when the file was current.
-
-    Raises:
-        ConfigError: the file is newer than this program, or there is no step from its version.
-    """
-    steps = MIGRATIONS if migrations is None else migrations
-    document = _parse_document(path)
-    version = document.get("version", 1)
-    if not isinstance(version, int) or version > target:
-        raise _too_new(path, version, target)
-    left: list[int] = []
-    while version < target:
-        if version not in steps:
-            raise ConfigError(f"{path}: version {version} cannot be migrated. Start from the shipped config.toml.")
-        if not left:
-            shutil.copy2(path, path.with_name(f"{path.name}.v{version}.bak"))
-        steps[version](document)
-        left.append(version)
-        version += 1
-        document["version"] = version
-    if left:
-        _write(path, tomlkit.dumps(document))
-    return left
-
-
-def _parse_document(path: Path) -> tomlkit.TOMLDocument:
-    try:
-        return tomlkit.parse(_read(path))
-    except tomlkit.exceptions.ParseError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file whole: a crash leaves the old one or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-# --- editing and watching ----------------------------------------------------------------------------------------
+# --- key by key ---------------------------------------------------------------------------------------------------
 
 
 def get_key(config: Config, key: str) -> Any:
@@ -388,29 +335,6 @@ def get_key(config: Config, key: str) -> Any:
     raise ConfigError(f"{key}: no such key" + (f"; did you mean `{near[0]}`?" if near else "."))
 
 
-def set_key(path: Path, key: str, value: str) -> Config:
-    """Write one key into the file, comments kept, and return the new configuration.
-
-    `value` is TOML (`0.5`, `true`, `[1, 2]`); what is not valid TOML is taken as a string.
-
-    Raises:
-        ConfigError: no such key, or the value is out of range; the file is left as it was.
-    """
-    get_key(Config(), key)
-    document = _parse_document(path)
-    section, _, name = key.partition(".")
-    table = document.setdefault(section, tomlkit.table())
-    try:
-        parsed = tomlkit.value(value)
-    except tomlkit.exceptions.TOMLKitError:
-        parsed = tomlkit.item(value)
-    table[name] = parsed
-    text = tomlkit.dumps(document)
-    config = parse_config(text, path)
-    _write(path, text)
-    return config
-
-
 def changed_keys(old: Config, new: Config) -> list[Key]:
     """The keys whose values differ, in file order."""
     return [key for key in config_keys() if get_key(old, key.path) != get_key(new, key.path)]
@@ -419,33 +343,3 @@ def changed_keys(old: Config, new: Config) -> list[Key]:
 def shown_value(key: str, value: Any) -> str:
     """A value as a person may see it: secrets are masked."""
     return "***" if key in SECRET_KEYS and value not in ("", "auto") else repr(value)
-
-
-async def watch_config(
-    path: Path, interval: float = 0.5, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
-) -> AsyncIterator[Config | ConfigError]:
-    """Yield the configuration after each saved change, or the error that makes the file unusable.
-
-    Polling the file's stamp sees every editor's way of saving, on network and container mounts too.
-    """
-    seen = last = _stamp(path)
-    while True:
-        await sleep(interval)
-        before, last = last, _stamp(path)
-        # Only what two looks agree on: an editor that empties the file and then writes it is caught in between,
-        # and an empty file is a valid one that would put every default into force.
-        if last == seen or last != before:
-            continue
-        seen = last
-        try:
-            yield load_config(path)
-        except ConfigError as error:
-            yield error
-
-
-def _stamp(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return (stat.st_mtime_ns, stat.st_size, stat.st_ino)

@@ -11,7 +11,8 @@ import structlog
 from onebot_bot import __version__
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.context import Overview
-from onebot_bot.config import Config, Key, changed_keys, load_config, set_key
+from onebot_bot.config import Config, Key, changed_keys, load_config
+from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
 from onebot_bot.memories import Memories
 from onebot_bot.memory.history import History

@@ -13,12 +13,10 @@ from onebot_bot.config import (
     config_keys,
     get_key,
     load_config,
-    migrate_config,
     parse_config,
-    set_key,
     shown_value,
-    watch_config,
 )
+from onebot_bot.config_file import migrate_config, set_key, watch_config
 from onebot_bot.errors import ConfigError
 
 FILE = Path("config.toml")

@@ -14,6 +14,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = (
     {"errors"},
     {"config", "logs", "texts"},
+    {"config_file"},
     {"protocol"},
     {"transport", "engine", "memory"},
     {"chat", "commands", "learning", "memories"},

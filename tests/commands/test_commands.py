@@ -9,7 +9,8 @@ from fakes import FakeAccount, ScriptedEngine
 
 from onebot_bot.commands.context import Overview
 from onebot_bot.commands.dispatcher import Dispatcher, build_registry
-from onebot_bot.config import BotConfig, Config, Key, changed_keys, load_config, set_key
+from onebot_bot.config import BotConfig, Config, Key, changed_keys, load_config
+from onebot_bot.config_file import set_key
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Recalled
 from onebot_bot.memories import Memories

@@ -18,7 +18,7 @@ from typing import IO, Any
 import pytest
 from msgspec import Struct
 
-from onebot_bot.config import set_key
+from onebot_bot.config_file import set_key
 from onebot_bot.protocol.segments import At, Segment, Text
 from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
