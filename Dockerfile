@@ -6,7 +6,8 @@ WORKDIR /src
 ARG TORCH_INDEX=
 ENV PIP_NO_CACHE_DIR=1 PIP_DEFAULT_TIMEOUT=60
 COPY constraints.txt ./
-RUN pip install -c constraints.txt ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
+# What torch needs comes from the usual index, with the rest below.
+RUN pip install --no-deps -c constraints.txt ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
 COPY pyproject.toml README.md LICENSE ./
 COPY onebot_bot ./onebot_bot
 RUN pip install -c constraints.txt .
