@@ -12,6 +12,7 @@ from onebot_bot.cli.console import add_console_arguments, main_console
 from onebot_bot.cli.doctor import add_doctor_arguments, main_doctor
 from onebot_bot.cli.fetch import add_fetch_arguments, main_fetch
 from onebot_bot.config import load_config
+from onebot_bot.config_file import migrate_config
 from onebot_bot.errors import BotError
 from onebot_bot.logs import logging_to
 
@@ -58,6 +59,8 @@ async def main_run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
     from onebot_bot.app import serve  # noqa: PLC0415 - the other commands start without the whole bot
 
+    if left := migrate_config(args.config):
+        print(f"{args.config} was brought up from version {left[0]}; the old file is kept beside it.", file=sys.stderr)
     config = load_config(args.config)
     file = args.config.absolute().parent / config.log.file if config.log.file else None
     with logging_to(config.log.level, file):

@@ -20,7 +20,7 @@ from onebot_bot.chat.session import ChatSession, Services
 from onebot_bot.chat.settings import Settings
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
-from onebot_bot.config_file import migrate_config, watch_config
+from onebot_bot.config_file import watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine
@@ -58,8 +58,6 @@ class App:
 
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
-        if left := migrate_config(self.path):
-            log.info("config.toml was brought up to date; the old one is kept beside it.", versions=left)
         config = load_config(self.path)
         self.token = read_token(config.server, self.folder, create=True)
         async with AsyncExitStack() as stack:

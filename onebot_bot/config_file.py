@@ -114,4 +114,10 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
+    shutil.copymode(path, temporary)  # it may hold a token
+    try:
+        temporary.replace(path)
+    except OSError:
+        # A file that is itself a mount, as in a container, can be written but not replaced.
+        path.write_text(text, encoding="utf-8")
+        temporary.unlink()

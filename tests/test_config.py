@@ -97,6 +97,29 @@ def test_values_are_toml_or_else_text(tmp_path: Path, key: str, value: str, expe
     assert get_key(load_config(path), key) == expected
 
 
+def test_setting_a_key_keeps_the_mode(tmp_path: Path) -> None:
+    """A config that only its owner may read stays so."""
+    path = tmp_path / "config.toml"
+    path.write_text("", encoding="utf-8")
+    path.chmod(0o600)
+    set_key(path, "chat.max_bubbles", "1")
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_mounted_file_is_written_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container config.toml is a mount of its own, which cannot be replaced."""
+    path = tmp_path / "config.toml"
+    path.write_text("", encoding="utf-8")
+
+    def busy(self: Path, target: Path) -> Path:
+        raise OSError(16, "Device or resource busy", str(target))
+
+    monkeypatch.setattr(Path, "replace", busy)
+    assert set_key(path, "chat.max_bubbles", "1").chat.max_bubbles == 1
+    assert load_config(path).chat.max_bubbles == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["config.toml"]
+
+
 @pytest.mark.parametrize(("key", "value"), [("chat.max_bubbles", "99"), ("chat.nothing", "1"), ("bot", "1")])
 def test_a_bad_value_leaves_the_file_as_it_was(tmp_path: Path, key: str, value: str) -> None:
     """Nothing is written before it is checked."""
