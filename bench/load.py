@@ -167,7 +167,7 @@ class Load:
 
 
 def _words(number: int) -> str:
-    return f"今晚一起去吃火锅吗 #{number}"
+    return f"今晚下班以后一起去吃火锅吗 #{number}"
 
 
 def _group(speaker: int) -> int:

@@ -14,7 +14,7 @@ import msgspec
 T = TypeVar("T")
 
 Goal = tuple[Literal[">=", "<="], float]
-"""What a figure is to be, from the goals in docs/performance.md."""
+"""What a figure is to be, from the goals in bench/README.md."""
 
 
 def parse_arguments(about: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -5,11 +5,15 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+import structlog
+
 from onebot_bot.errors import ActionError, ActionUnknown, NotConnected
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, SetInputStatus
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Segment
 from onebot_bot.transport.account import Account
+
+log = structlog.get_logger(__name__)
 
 TYPING = 1
 """`event_type` of set_input_status."""
@@ -69,7 +73,8 @@ class Outbox:
         while True:
             try:
                 return _message_id(await self._account.call(action))
-            except ActionUnknown:
+            except ActionUnknown as error:
+                log.warning("Nobody knows whether a message was sent; it is not sent again.", cause=str(error))
                 return None
             except NotConnected:
                 await self._wait_for_connection()

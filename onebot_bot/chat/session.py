@@ -274,12 +274,12 @@ class ChatSession:
         return [entry for entry in entries if entry.state not in ("pending", "sending")]
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
-        wanted = config.recall in ("on", "always") or (
-            config.recall == "auto" and self._services.engine.status.trained_recall
-        )
+        trained = self._services.engine.status.trained_recall
+        wanted = config.recall in ("on", "always") or (config.recall == "auto" and trained)
         if not wanted or config.max_recalls == 0:
             return None
-        return RecallPolicy(self._services.recaller.search_in(self.chat), config.floor, config.max_recalls)
+        search = self._services.recaller.search_in(self.chat)
+        return RecallPolicy(search, config.floor, config.max_recalls, close=not trained)
 
     def _put_back(self, turn: Turn) -> None:
         """Answer these again together with what came after; nobody's message is lost to an interrupt."""

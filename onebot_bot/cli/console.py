@@ -117,6 +117,7 @@ def read_options(args: argparse.Namespace) -> Options:
         owned=bool(bot.owners) or bool(args.url),
         refused=tell(bot.language, "refused.url" if args.url else "refused", error="{error}", config=args.config),
         linger=args.linger,
+        quiet=config.chat.max_delay + 0.5,
         settle=config.chat.max_delay + 0.5,
     )
 

@@ -61,7 +61,7 @@ class Options(Struct, frozen=True, kw_only=True):
     """Whether to show what is typed: a terminal does so itself."""
     linger: float = 20.0
     """Seconds to wait for an answer at the end of the input."""
-    quiet: float = 3.0
+    quiet: float = 4.5
     """Seconds without a further message after which an answer counts as complete, at the end of the input."""
     settle: float = 4.5
     """The same for the trace: no bubble comes later than that."""

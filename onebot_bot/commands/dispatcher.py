@@ -1,6 +1,8 @@
 """From a message that starts like a command to its answer in the chat."""
 
+import asyncio
 from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -50,6 +52,8 @@ class Dispatcher:
         self._prefixes = prefixes
         self._report = report
         self._registry = build_registry()
+        self._turns: WeakValueDictionary[ChatId, asyncio.Lock] = WeakValueDictionary()
+        """One command of a chat at a time, in the order typed; a lock lives as long as somebody holds or awaits it."""
 
     def matches(self, text: str, message: Message) -> bool:
         """Whether this is for the commands.
@@ -68,11 +72,13 @@ class Dispatcher:
         if parsed is None:
             return
         prefix, name, rest = parsed
-        answer = await self._answer(message, prefix, name, rest)
-        try:
-            await account.call(_reply(message, answer))
-        except ActionError as error:
-            self._report("report.send", message.chat_id, error)
+        turn = self._turns.setdefault(message.chat_id, asyncio.Lock())
+        async with turn:
+            answer = await self._answer(message, prefix, name, rest)
+            try:
+                await account.call(_reply(message, answer))
+            except ActionError as error:
+                self._report("report.send", message.chat_id, error)
 
     async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str:
         bot = self._bot()

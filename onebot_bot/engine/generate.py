@@ -16,6 +16,7 @@ from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.recall import inject, pool
 from onebot_bot.engine.render import THINK, Rendered, TextStream
 from onebot_bot.engine.request import (
+    RECALL,
     FinishReason,
     Generation,
     GenerationResult,
@@ -56,7 +57,7 @@ class Sequence:
         self.new_tokens = 0
         self._dropped = dropped
         self._stream = TextStream(model.renderer)
-        self._text: list[str] = [f"{THINK}\n"] if rendered.thinks else []
+        self._text: list[str] = [_opened(rendered, model)]
         self._delta = "".join(self._text)
         self._started = time.monotonic()
         self._first_token = 0.0
@@ -112,6 +113,13 @@ class Sequence:
                 total=now - submitted,
             ),
         )
+
+
+def _opened(rendered: Rendered, model: LoadedModel) -> str:
+    """What of the answer stands in the prompt already, for whoever takes the text apart by its marks."""
+    if rendered.thinks:
+        return f"{THINK}\n"
+    return RECALL if rendered.ids[-1] == model.renderer.memory_ids[0] else ""
 
 
 class Generator:
@@ -268,6 +276,10 @@ class Generator:
         sequence.last_fed = self._pad
         for _ in range(sequence.next_input.shape[1]):
             sequence.append(self._pad)
+        if policy.close:
+            end = self.model.embed_ids([self._recall_end])
+            sequence.next_input = torch.cat([sequence.next_input, end], dim=1)
+            sequence.write(self._recall_end)
 
     def _memory_input(self, hit: RecallHit | None) -> Tensor:
         """`[1, n, d]`: the memory's vectors, or `<|memory_pad|>`'s own embedding: nothing comes to mind."""

@@ -108,6 +108,8 @@ class RecallPolicy(Struct, frozen=True):
     search: Callable[[Vector], RecallHit | None]
     floor: float
     max_recalls: int
+    close: bool = False
+    """Feed `</recall>` right behind the vectors: for a model that was never trained to read a memory out and close."""
 
 
 class Recalled(Struct, frozen=True):

@@ -24,6 +24,7 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import FetchError, ModelError
@@ -166,6 +167,7 @@ def convert_gguf(gguf: Path, folder: Path) -> None:
     Raises:
         ModelError: the tokenizer does not come out as the model knows it.
     """
+    disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across what `fetch` says
     tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
     _check_tokenizer(tokenizer)
     model = _load_plain(gguf)

@@ -1,5 +1,6 @@
 """Every command, who may use it, and how mistakes are answered."""
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,17 @@ async def test_memories_can_be_added_listed_searched_and_forgotten(room: Room) -
     assert "雪球" not in await room.type("/memory list")
     assert "雪球" not in await room.type("/memory search 猫叫雪球")
     assert "没有记忆 #1" in await room.type("/memory forget 1")
+
+
+async def test_commands_of_one_chat_keep_their_order(room: Room) -> None:
+    """Typed one right after the other, the second sees what the first did."""
+    account: Any = room.account
+    async with asyncio.TaskGroup() as tasks:
+        for text in ("/memory add 猫叫雪球", "/memory list"):
+            tasks.create_task(room.dispatcher.run(account, said(text, OWNER), text))
+    answers = [room.account.sent.get_nowait().message[0].text for _ in range(2)]
+    assert answers[0].startswith("记住了")
+    assert "猫叫雪球" in answers[1]
 
 
 async def test_memories_of_one_chat_are_not_seen_in_another(room: Room) -> None:

@@ -287,6 +287,20 @@ async def test_below_the_floor_nothing_comes_to_mind(trial: Generator) -> None:
     assert [recall.memory_id for recall in (*one.recalls, *two.recalls)] == [None, None]
 
 
+async def test_a_recall_is_closed_for_a_model_that_cannot_close_it(trial: Generator) -> None:
+    """The marks stand in the text, so what follows them is known to be the answer; the close is fed, not sampled."""
+    hit = RecallHit(7, 0.9, "a fact", some_vectors(trial, 2))
+    policy = msgspec.structs.replace(finding(hit, []), close=True)
+    request = GenerationRequest(conversation=talk("Hello!", opening=True), sampling=GREEDY, recall=policy)
+    sequence = trial.start(Generation(request))
+    await asyncio.to_thread(steps_to_first_logits, trial, sequence)
+    _, end, pad = trial.model.renderer.memory_ids
+    prompt = len(sequence.rendered.ids)
+    assert sequence.ids[prompt : prompt + 3].tolist() == [pad, pad, end]
+    assert sequence.take_delta().startswith("<recall></recall>")
+    assert sequence.positions == prompt + 3
+
+
 async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that only ever asks is answered `max_recalls` times; then it cannot ask any more."""
     recall = trial.model.renderer.memory_ids[0]
