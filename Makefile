@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TRIAL := models/trial/config.json
+BENCHES := message_path
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 MAKEFLAGS += --no-print-directory
@@ -38,7 +39,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/python docs/generate.py --check
 
 bench: $(VENV)/.installed-bench $(TRIAL)
-	@for file in bench/[a-z]*.py; do echo "==> $$file"; $(BIN)/python "$$file"; done
+	@for name in $(BENCHES); do echo "==> $$name"; $(BIN)/python -m "bench.$$name"; done
 
 docs: $(VENV)/.installed
 	@$(BIN)/python docs/generate.py

@@ -31,7 +31,7 @@ GOALS: dict[str, Goal] = {
     "rate_ratio_history": (">=", 8),
     "p99_ratio_history": (">=", 2),
 }
-"""G6 in bench/README.md; of p99 the ratio is the peer's to ours."""
+"""Set before the code was written; of p99 the ratio is the peer's to ours."""
 VERSIONS = ("websockets", "msgspec", "uvloop")
 PEER_VERSIONS = ("nonebot2", "nonebot-adapter-onebot", "uvicorn")
 STARTING = 60.0

@@ -189,7 +189,8 @@ class Generation:
         Raises:
             BotError: this answer failed; others go on.
         """
-        return await asyncio.shield(self._outcome)
+        # Shielded: who waits may be cancelled, the answer goes on. A finished one needs no waiting at all.
+        return self._outcome.result() if self._outcome.done() else await asyncio.shield(self._outcome)
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Text deltas in order; never splits a character."""

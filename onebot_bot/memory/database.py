@@ -320,6 +320,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        # In pages of 4 KiB. SQLite's own 1000 copies the log back every hundred messages of a burst, and whoever's
+        # commit triggers it waits for two more fsyncs (bench/message_path.py).
+        connection.execute("PRAGMA wal_autocheckpoint = 4000")
         # What is forgotten is overwritten with zeros, not only unlinked.
         connection.execute("PRAGMA secure_delete = ON")
     except BaseException:
