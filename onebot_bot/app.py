@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import structlog
 
@@ -104,7 +104,7 @@ class App:
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
         # 4. What goes on in the background, and the door.
         for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
-            stack.callback(tasks.create_task(work).cancel)
+            stack.callback(tasks.create_task(_guarded(work, reports)).cancel)
         self._server = await stack.enter_async_context(
             OneBotServer(config.server, self.token, router.dispatch, router.connected, accounts=accounts)
         )
@@ -151,6 +151,14 @@ async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> 
 
     name = Path(config.model.path).name
     return await stack.enter_async_context(EngineWorker(name, load, config.model.max_running))
+
+
+async def _guarded(work: Coroutine[Any, Any, None], reports: Reports) -> None:
+    """What goes wrong in the background is told, and does not take the bot with it."""
+    try:
+        await work
+    except Exception as error:  # noqa: BLE001 - see above
+        reports.report("report.background", None, error)
 
 
 async def _prepare(engine: Engine, memories: Memories, reports: Reports) -> None:

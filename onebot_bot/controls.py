@@ -70,22 +70,15 @@ class Chats:
         """Let the model start afresh; what is being written ends."""
         self.stop(chat)
         await self._history.reset(chat)
-        self._forget_view(chat)
 
     async def undo(self, chat: ChatId, turns: int) -> int:
         """Take the last exchanges out of view; how many there were."""
-        count = await self._history.undo(chat, turns)
-        self._forget_view(chat)
-        return count
+        return await self._history.undo(chat, turns)
 
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
         session = self._sessions.get(chat)
         return session.last_recalls if session else ()
-
-    def _forget_view(self, chat: ChatId) -> None:
-        if (session := self._sessions.get(chat)) is not None:
-            session.forget_view()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import structlog
 
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
-from onebot_bot.errors import CommandError
+from onebot_bot.errors import BotError, CommandError, ModelError
 from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.rows import Memory, NewMemory
 from onebot_bot.memory.store import MemoryStore
@@ -60,6 +60,8 @@ class Memories:
         self._store = store
         self._fingerprint: str | None = None
         self._ready = asyncio.Event()
+        self._failure: BotError | None = None
+        """Why `prepare` failed; then there are no memories until the next start."""
 
     async def prepare(self, fingerprint: str) -> None:
         """Make the store serve the model that was just loaded; memories another model made get new keys.
@@ -67,22 +69,33 @@ class Memories:
         Raises:
             ModelError: the model cannot run. StoreError: the database cannot be used.
         """
-        if self._store.serving != fingerprint:
-            keys = await self._engine.embed(list(CALIBRATION))
-            await self._store.set_fingerprint(fingerprint, keys.shape[1])
-            await self._store.set_centre(keys.mean(axis=0), fingerprint)
-        self._fingerprint = fingerprint
-        self._ready.set()
+        try:
+            await self._serve(fingerprint)
+        except Exception as error:
+            self._failure = error if isinstance(error, BotError) else ModelError(f"memories cannot be used: {error}")
+            raise
+        finally:
+            self._ready.set()
         while stale := await self._store.stale(fingerprint):
             log.info("Memories made by another model get new keys.", count=len(stale))
             keys, values = await self._vectors([memory.text for memory in stale])
             for memory, key, value in zip(stale, keys, values, strict=True):
                 await self._store.rekey(memory.id, key, value[np.newaxis], fingerprint)
 
+    async def _serve(self, fingerprint: str) -> None:
+        """Compare with this model's keys from now on; the centre first, so that dying in between loses nothing."""
+        if self._store.serving != fingerprint:
+            keys = await self._engine.embed(list(CALIBRATION))
+            await self._store.set_centre(keys.mean(axis=0), fingerprint)
+            await self._store.set_fingerprint(fingerprint, keys.shape[1])
+        self._fingerprint = fingerprint
+
     async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
         """Raw keys and values `[n, d]` of texts; waits for a model that is still loading."""
         keys = await self._engine.embed(texts)
         await self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
         return keys, await self._engine.project(unit(keys, self._centre))
 
     @property
@@ -97,6 +110,8 @@ class Memories:
         """The search a recall in this chat may do, for the model's thread: its own memories and shared ones only."""
 
         def search(query: Vector) -> RecallHit | None:
+            if self._fingerprint is None:
+                return None  # the index still holds the keys of the model before
             hits = [hit for hit in self._store.search(query, chat, 1) if hit.value is not None]
             return _recallable(hits[0]) if hits else None
 

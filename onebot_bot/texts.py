@@ -120,6 +120,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "config.toml 有问题，继续使用之前的配置。",
         "config.toml cannot be used; the last good one stays.",
     ),
+    "report.background": ("后台任务出错。", "A background task failed."),
     "start.body": (
         "\n{name} {version} 已启动，模型在后台加载。\n\n"
         "  在 NapCat 里：网络配置 → 新建 → WebSocket 客户端，填写\n"

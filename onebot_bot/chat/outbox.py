@@ -71,13 +71,14 @@ class Outbox:
             else SendPrivateMsg(user_id=chat.peer, message=segments, group_id=temporary_group or None)
         )
         while True:
+            await self.ready()
             try:
                 return _message_id(await self._account.call(action))
             except ActionUnknown as error:
                 log.warning("Nobody knows whether a message was sent; it is not sent again.", cause=str(error))
                 return None
             except NotConnected:
-                await self._wait_for_connection()
+                continue  # it went between the look and the call
 
     def show_typing(self, chat: ChatId) -> None:
         """Show "typing…" in a private chat, where the client can; returns at once."""
@@ -89,10 +90,15 @@ class Outbox:
         with contextlib.suppress(ActionError):
             await self._account.call(SetInputStatus(user_id=user_id, event_type=TYPING))
 
-    async def _wait_for_connection(self) -> None:
-        self._connected.clear()
+    async def ready(self) -> None:
+        """Return once the account has a connection.
+
+        Raises:
+            NotConnected: none came in time.
+        """
         if self._account.active is not None:
             return
+        self._connected.clear()
         self.waiting += 1
         try:
             async with asyncio.timeout(self._patience()):

@@ -1,10 +1,10 @@
 """Whether a message calls for an answer: pure functions over the message and the chat's settings."""
 
 import enum
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from onebot_bot.protocol.events import Message, PrivateMessage
-from onebot_bot.protocol.segments import At, Segment, plain_text
+from onebot_bot.protocol.segments import At, plain_text
 
 
 class Trigger(enum.Enum):
@@ -27,7 +27,7 @@ def find_trigger(message: Message, names: Collection[str], ignored: Collection[i
         return None
     if isinstance(message, PrivateMessage):
         return Trigger.PRIVATE
-    if _mentions(message.message, message.self_id):
+    if mentions(message):
         return Trigger.MENTION
     words = plain_text(message.message).casefold()
     if any(name and name.casefold() in words for name in names):
@@ -35,5 +35,6 @@ def find_trigger(message: Message, names: Collection[str], ignored: Collection[i
     return None
 
 
-def _mentions(segments: Iterable[Segment], number: int) -> bool:
-    return any(isinstance(segment, At) and segment.qq == str(number) for segment in segments)
+def mentions(message: Message) -> bool:
+    """Whether the account that heard it is mentioned with @."""
+    return any(isinstance(segment, At) and segment.qq == str(message.self_id) for segment in message.message)

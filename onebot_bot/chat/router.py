@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine, Mapping
@@ -12,7 +13,7 @@ from typing import Any, Protocol, Self
 import structlog
 
 from onebot_bot.chat.outbox import Outbox
-from onebot_bot.chat.participation import Trigger, find_trigger
+from onebot_bot.chat.participation import Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import readable
 from onebot_bot.chat.session import ChatSession, Services
 from onebot_bot.memory.history import Entry
@@ -29,6 +30,7 @@ GAP_CHATS = 30
 """Chats asked for what was missed, the latest first: QQ is not to be stormed after an outage."""
 GAP_SECONDS = 3 * 86400
 CLAIMS = 1024
+_ID = re.compile(r"-?[0-9]{1,18}")
 QUOTED = 200
 """Characters of a quoted message that the model sees."""
 
@@ -108,7 +110,8 @@ class ChatRouter:
         if _levels.isEnabledFor(logging.INFO):
             _log_message(message, words, content=self._services.settings().log.content)
         if answer and self._commands.matches(words, message):
-            self._spawn(self._commands.run(account, message, words))
+            if self._may_command(message):
+                self._spawn(self._commands.run(account, message, words))
             return
         quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
         if quote is not None:
@@ -116,13 +119,27 @@ class ChatRouter:
         else:
             self._deliver(account, message, self._trigger(message) if answer else None)
 
+    def _may_command(self, message: Message) -> bool:
+        """Neither bots nor ourselves; and of several accounts in a group, one carries it out."""
+        if message.user_id in self._ignored():
+            return False
+        return isinstance(message, PrivateMessage) or mentions(message) or self._claim(message)
+
     async def _take_quoting(self, account: Account, message: Message, quote: Reply, *, answer: bool) -> None:
         """A quote is shown with its text, and a quote of the bot is meant for the bot; both need the record."""
-        quoted = await self._services.history.find(message.chat_id, int(quote.id)) if _is_id(quote.id) else None
+        number = int(quote.id) if _ID.fullmatch(quote.id) else None
+        quoted = None if number is None else await self._services.history.find(message.chat_id, number)
         trigger = self._trigger(message) if answer else None
-        if trigger is None and answer and quoted is not None and quoted.role == "assistant":
+        if trigger is None and answer and self._is_ours(message.chat_id, number, quoted):
             trigger = None if message.user_id in self._ignored() else Trigger.REPLY
         self._deliver(account, message, trigger, quoted)
+
+    def _is_ours(self, chat: ChatId, message_id: int | None, quoted: Entry | None) -> bool:
+        """Whether the bot wrote it; what it sends this moment is on record only when all of it is sent."""
+        if quoted is not None:
+            return quoted.role == "assistant"
+        session = self._sessions.get(chat)
+        return session is not None and message_id is not None and session.said(message_id)
 
     def _deliver(
         self, account: Account, message: Message, trigger: Trigger | None, quoted: Entry | None = None
@@ -239,12 +256,14 @@ class ChatRouter:
                 await self._services.history.mark([entry.id], "answered")
             else:
                 session.resume(entry)
+        owed = [row for chat, s in self._sessions.items() if chat.account == account.self_id for row in s.owed_rows]
+        await self._services.history.expire(account.self_id, since, owed)
 
     async def _withdraw(self, chat: ChatId, message_id: int) -> None:
         """What was recalled in QQ leaves the model's view."""
-        await self._services.history.withdraw(chat, message_id)
         if (session := self._sessions.get(chat)) is not None:
-            session.forget_view()
+            session.withdraw(message_id)
+        await self._services.history.withdraw(chat, message_id)
 
 
 def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:
@@ -252,10 +271,6 @@ def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:
     if all(isinstance(segment, Text | At | Reply) for segment in segments):
         return None
     return list(encode_message(segments))
-
-
-def _is_id(text: str) -> bool:
-    return text.lstrip("-").isdigit()
 
 
 def _log_message(message: Message, words: str, *, content: bool) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from typing import Protocol
 
@@ -47,6 +48,7 @@ _CUT_OFF = {
 }
 """Why nothing can be said of an answer that ended too early, and the fix."""
 
+SAID_IDS = 32
 LONG_ENOUGH_TO_REPEAT = 12
 """Characters: shorter answers ("ok") may well be the same twice."""
 
@@ -89,8 +91,8 @@ class ChatSession:
         self._woken = asyncio.Event()
         self._turn: Turn | None = None
         """The turn being answered; None between turns."""
-        self._view: list[Entry] | None = None
-        """What was said and is settled, oldest first; None: to be read from the database."""
+        self._said_ids: deque[int] = deque(maxlen=SAID_IDS)
+        """What the bot said last, before the record has it: a quote of the first bubble may come before the last."""
         self._last_said = ""
 
     # --- called by the router, never waits -----------------------------------------------------------------------
@@ -101,9 +103,7 @@ class ChatSession:
             trigger = Trigger.FOLLOW_UP
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
-        if trigger is None:
-            row.add_done_callback(lambda done: self._hear(entry, done))
-        else:
+        if trigger is not None:
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
     def resume(self, entry: Entry) -> None:
@@ -120,18 +120,29 @@ class ChatSession:
     def stop(self) -> bool:
         """End the answer being written and drop what waits; whether there was anything to stop."""
         turn = self._turn
-        busy = bool(self._pending) or (turn is not None and turn.generation is not None)
-        if turn is not None and turn.generation is not None:
-            turn.stopped = True
-            turn.generation.interrupt()
+        busy = bool(self._pending) or (turn is not None and not turn.sending)
+        if turn is not None and not turn.sending:
+            turn.stop()
         self._discarded += self._pending
         self._pending = []
         self._woken.set()
         return busy
 
-    def forget_view(self) -> None:
-        """The record changed behind this session's back (reset, undo, recall): read it again."""
-        self._view = None
+    def withdraw(self, message_id: int) -> None:
+        """A message was recalled in QQ: it is no longer answered, nor shown to the model."""
+        self._pending = [item for item in self._pending if item.entry.message_id != message_id]
+        if self._turn is not None:
+            self._turn.withdraw(message_id)
+
+    def said(self, message_id: int) -> bool:
+        """Whether the bot itself sent that message a moment ago."""
+        return message_id in self._said_ids
+
+    @property
+    def owed_rows(self) -> list[int]:
+        """The rows of what waits for an answer, as far as they are known."""
+        items = [*self._pending, *(self._turn.items if self._turn else [])]
+        return [item.entry.id for item in items if item.entry.id]
 
     def _expect(self, incoming: Incoming) -> None:
         self._pending.append(incoming)
@@ -148,11 +159,6 @@ class ChatSession:
         if any(item.entry.user_id == user_id for item in self._pending):
             return True
         return self._turn is not None and self._turn.generation is not None and self._turn.sender == user_id
-
-    def _hear(self, entry: Entry, row: "asyncio.Future[int | None]") -> None:
-        """Put a stored message into the view; one already known is not seen twice."""
-        if not row.cancelled() and row.exception() is None and row.result() is not None and self._view is not None:
-            self._view.append(entry)
 
     # --- the task ------------------------------------------------------------------------------------------------
 
@@ -197,7 +203,7 @@ class ChatSession:
         sender = self._pending[0].entry.user_id
         items = [item for item in self._pending if item.entry.user_id == sender]
         self._pending = [item for item in self._pending if item.entry.user_id != sender]
-        return Turn(items)
+        return Turn(sender, items)
 
     async def _settle(self, first: Incoming) -> None:
         """Wait out a burst: quiet for `merge_window` since the last message, `merge_cap` since the first at most."""
@@ -216,7 +222,7 @@ class ChatSession:
         # 2. The model writes; a newer message of the same person puts the turn back in the queue.
         settings = self._services.settings()
         result = await self._generate(turn, settings)
-        if turn.stopped:
+        if turn.stopped or result is None:
             await self._conclude(turn, [], "dropped")
             return
         if result.finish_reason is FinishReason.INTERRUPTED:
@@ -235,22 +241,22 @@ class ChatSession:
         await self._conclude(turn, sent, "answered")
 
     async def _store(self, turn: Turn) -> bool:
-        kept: list[Incoming] = []
-        for item in turn.items:
+        """Wait until all of it is on the disk; False when nothing of it is news."""
+        for item in list(turn.items):
             row = await item.row
-            if row is not None:
+            if row is None:
+                turn.items = [other for other in turn.items if other is not item]
+            else:
                 item.entry = msgspec.structs.replace(item.entry, id=row)
-                kept.append(item)
-        turn.items = kept or turn.items
-        return bool(kept)
+        return bool(turn.items)
 
-    async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult:
-        if self._view is None:
-            self._view = await self._read_view(settings.chat.history_messages, turn)
-        limit = settings.chat.history_messages
-        del self._view[: max(0, len(self._view) - limit)]
+    async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult | None:
+        """What the model writes; None when somebody said stop before it began."""
+        said = await self._read_view(settings.chat.history_messages, turn)
+        if turn.stopped:
+            return None
         recall = self._recall_policy(settings.memory)
-        conversation = build_conversation(self.chat, self._view, turn.entries, settings)
+        conversation = build_conversation(self.chat, said, turn.entries, settings)
         turn.generation = self._services.engine.submit(
             GenerationRequest(
                 conversation=conversation,
@@ -270,8 +276,11 @@ class ChatSession:
             turn.generation = None
 
     async def _read_view(self, limit: int, turn: Turn) -> list[Entry]:
+        """What was said and is settled, oldest first, from the record: it alone knows of resets and recalls."""
+        if limit == 0:
+            return []
         entries = await self._services.history.recent(self.chat, limit + len(turn.items))
-        return [entry for entry in entries if entry.state not in ("pending", "sending")]
+        return [entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
         trained = self._services.engine.status.trained_recall
@@ -294,18 +303,22 @@ class ChatSession:
 
     async def _send(self, turn: Turn, bubbles: list[str], config: ChatConfig, spent: float) -> list[Entry]:
         """Send the bubbles in order, each after the reply to the one before; what went out."""
-        await self._services.history.mark(turn.rows, "sending")
+        turn.sending = True
         sent: list[Entry] = []
         for index, text in enumerate(bubbles):
             await self._pause(text, config, spent if index == 0 else 0.0)
             try:
+                await self._outbox.ready()
+                if index == 0:
+                    # At the last moment: a process that ends before this answers after its restart.
+                    await self._services.history.mark(turn.rows, "sending")
                 entry = await self._send_one(turn, text, quote=index == 0 and config.quote_in_group)
             except ActionError as error:
                 self._services.report("report.send", self.chat, error)
                 if not sent and isinstance(error, NotConnected):
                     await self._services.history.mark(turn.rows, "pending")
                     raise
-                break
+                return sent
             sent.append(entry)
         self._last_said = "\n".join(bubbles)
         return sent
@@ -323,6 +336,8 @@ class ChatSession:
         if quote and self.chat.kind == "group" and last.entry.message_id is not None:
             segments = (Reply(str(last.entry.message_id)), *segments)
         message_id = await self._outbox.send(self.chat, segments, last.temporary_group)
+        if message_id is not None:
+            self._said_ids.append(message_id)
         if _levels.isEnabledFor(logging.INFO):
             shown = text if self._services.settings().log.content else f"[{len(text)} characters]"
             line = f"answered: {shown}"
@@ -339,8 +354,6 @@ class ChatSession:
             await self._services.history.answered(self.chat, turn.rows, sent)
         else:
             await self._services.history.mark(turn.rows, state)
-        if self._view is not None:
-            self._view += [*turn.entries, *sent]
 
     async def _discard(self) -> None:
         """Say in the record what /stop dropped."""

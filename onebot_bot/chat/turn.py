@@ -25,21 +25,21 @@ class Incoming(Struct):
 class Turn(Struct):
     """What is answered at once: one person's messages."""
 
+    sender: int
+    """Whose messages they are."""
     items: list[Incoming]
+    """Never empty, unless all of them were recalled in QQ."""
     stopped: bool = False
-    """Whether somebody said stop: it ends without an answer."""
+    """Whether somebody said stop, or took everything back: it ends without an answer."""
+    sending: bool = False
+    """Whether the answer is on its way: then nothing interrupts or stops it."""
     generation: Generation | None = None
-    """What is being written; None before, and once it is being sent: then nothing interrupts it."""
-
-    @property
-    def sender(self) -> int:
-        """Whose messages they are."""
-        return self.items[0].entry.user_id
+    """What is being written; None before and after."""
 
     @property
     def interrupts(self) -> int:
         """How often newer messages have interrupted this answer already."""
-        return max(item.interrupts for item in self.items)
+        return max((item.interrupts for item in self.items), default=0)
 
     @property
     def entries(self) -> list[Entry]:
@@ -50,3 +50,20 @@ class Turn(Struct):
     def rows(self) -> list[int]:
         """Their rows."""
         return [item.entry.id for item in self.items]
+
+    def stop(self) -> None:
+        """End it without an answer."""
+        self.stopped = True
+        if self.generation is not None:
+            self.generation.interrupt()
+
+    def withdraw(self, message_id: int) -> None:
+        """Leave out a message that was recalled; what is being written for it starts again without it."""
+        kept = [item for item in self.items if item.entry.message_id != message_id]
+        if len(kept) == len(self.items) or self.sending:
+            return
+        self.items = kept
+        if not kept:
+            self.stop()
+        elif self.generation is not None:
+            self.generation.interrupt()

@@ -255,7 +255,8 @@ class EngineWorker:
             try:
                 result = job.work(runner)
             except Exception as error:  # noqa: BLE001 - the waiter gets it, whatever it is
-                self._tell(_settle, job.future, error)
+                plain = job.exclusive or isinstance(error, BotError)
+                self._tell(_settle, job.future, error if plain else ModelError(f"the model could not run: {error}"))
             else:
                 self._tell(_settle, job.future, result)
 

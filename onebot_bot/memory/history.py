@@ -74,6 +74,9 @@ _PLACE_OF_TURN = "SELECT max(placed) FROM messages WHERE id IN (SELECT value FRO
 _CLOSE_TURN = """UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'user', 'answered', state)
     WHERE id IN (SELECT value FROM json_each(?))"""
 
+_HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN (SELECT value FROM json_each(?))
+    AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?)"""
+
 _LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
 
 # Word for word the condition of the index on it, which SQLite otherwise does not use.
@@ -156,6 +159,13 @@ class History:
             WHERE account = ? AND time >= ? AND {_UNANSWERED} ORDER BY placed, id"""
         rows = await self._rows(sql, (account, since))
         return [(ChatId(account, kind, peer), _entry(row)) for kind, peer, *row in rows]
+
+    async def expire(self, account: int, before: int, but: Collection[int]) -> None:
+        """Drop what nobody answered before unix second `before`, except the rows `but`: it will not be answered now."""
+        sql = f"""UPDATE messages SET state = 'dropped' WHERE account = ? AND time < ?
+            AND state IN ('pending', 'sending') AND hidden = 0 AND id NOT IN {_GIVEN}"""
+        values = (account, before, listed(but))
+        await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
 
     async def reset(self, chat: ChatId) -> None:
         """Let the model start afresh: what was said so far stays on record but is no longer shown to it."""
@@ -246,6 +256,9 @@ def _answer(
     moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 :]) for row in rows]
     sent = [number for row in moved if (number := _insert(connection, row)) is not None]
     connection.execute(_CLOSE_TURN, (sent[0] if sent else None, listed([*turn_ids, *sent])))
+    if turn_ids and sent:
+        # A reset while it was being sent: what it answers is out of view, so it has to be too.
+        connection.execute(_HIDE_AFTER_RESET, (listed(sent), *in_chat(chat), max(turn_ids)))
     return sent
 
 

@@ -191,3 +191,36 @@ async def test_missed_commands_are_not_carried_out(world: World) -> None:
     await until(lambda: ChatId(10000, "private", 2) in world.sessions)
     assert await texts(world, ALICE) == []
     assert world.commands.empty()
+
+
+@pytest.mark.parametrize("number", ["99999999999999999999", "²", "-", ""])
+async def test_a_quote_with_an_odd_id_loses_nothing(world: World, number: str) -> None:
+    """Beyond 64 bits, or no number at all."""
+    world.say(world.private((Reply(number), Words("hello"))))
+    assert await last_turn(world) == "hello"
+
+
+async def test_other_bots_and_second_accounts_give_no_commands(world: World) -> None:
+    """A listed bot is heard and never answered; of two accounts in a group one carries a command out."""
+    world.configure("chat", bots=[66])
+    other = FakeAccount(10001)
+    world.accounts[10001] = other
+    world.say(world.private("/status", user=66))
+    world.say(world.group("/status", real_seq="9"))
+    world.say(world.group("/status", real_seq="9", self_id=10001), other)
+    await asyncio.wait_for(world.commands.get(), 5)
+    await world.settled()
+    assert world.commands.empty()
+
+
+async def test_what_was_never_answered_in_time_stops_counting_as_owed(world: World) -> None:
+    """It is shown to the model again, as said and not answered."""
+    stale = Entry(role="user", text="my cat is called Fog", time=1, user_id=1, message_id=999_999, state="pending")
+    await world.history.append(ALICE, stale)
+    world.router.connected(world.account)
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    assert (await world.history.counts()).unanswered == 0
+    world.say(world.private("what did I tell you?"))
+    await world.quiet()
+    turns = (await world.engine.next()).request.conversation.turns
+    assert "Fog" in "".join(part.text for turn in turns for part in turn.parts if isinstance(part, Text))

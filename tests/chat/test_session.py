@@ -10,6 +10,7 @@ from world import World
 from onebot_bot.engine.request import FinishReason, Generation, Recalled, RecallPolicy, Text, Usage
 from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import FriendRecall
 from onebot_bot.protocol.segments import At, Reply
 from onebot_bot.protocol.segments import Text as Words
 
@@ -364,3 +365,105 @@ async def test_settings_apply_to_the_next_turn(world: World) -> None:
     request = (await world.engine.next()).request
     assert request.sampling.temperature == 0.1
     assert request.conversation.turns[0].parts == (Text("Speak like a pirate."),)
+
+
+async def test_until_it_is_sent_an_answer_is_owed(world: World) -> None:
+    """A process that ends during the typing pause, or while NapCat is away, answers after its restart."""
+    world.configure("chat", typing_speed=1.0)
+    world.say(world.private("hi"))
+    await world.quiet()
+    link, world.account.active = world.account.active, None
+    answer(await world.engine.next(), "hello")
+    await until(lambda: bool(world.clock.sleeping))
+    assert [state for _, _, state in await states(world, ALICE)] == ["pending"]
+    world.clock.advance(10)
+    await until(lambda: bool(world.router._outboxes[10000].waiting))
+    assert [state for _, _, state in await states(world, ALICE)] == ["pending"]
+    world.account.active = link
+    world.router.connected(world.account)
+    await world.account.next()
+    await concluded(world)
+    assert [state for _, _, state in await states(world, ALICE)] == ["answered", "heard"]
+
+
+async def test_a_message_taken_back_in_the_merge_window_is_not_answered(world: World) -> None:
+    """Nor does the model ever see it."""
+    secret = world.private("my password is hunter2")
+    world.say(secret)
+    await world.settled()
+    world.router.dispatch(world.account, FriendRecall(time=2, self_id=10000, user_id=1, message_id=secret.message_id))
+    world.say(world.private("hi"))
+    await world.quiet()
+    assert seen(await world.engine.next()) == ["hi"]
+
+
+async def test_a_message_taken_back_while_it_is_answered_is_left_out(world: World) -> None:
+    """The answer starts again without it; with nothing left there is none."""
+    first, second = world.private("keep this"), world.private("forget this")
+    for message in (first, second):
+        world.say(message)
+    await world.quiet()
+    generation = await world.engine.next()
+    for message, left in ((second, ["keep this"]), (first, None)):
+        recall = FriendRecall(time=2, self_id=10000, user_id=1, message_id=message.message_id)
+        world.router.dispatch(world.account, recall)
+        await until(lambda generation=generation: generation.interrupted)  # type: ignore[misc]  # bound now
+        answer(generation, "half", FinishReason.INTERRUPTED)
+        if left is not None:
+            generation = await world.engine.next()
+            assert seen(generation) == left
+    await concluded(world)
+    await world.settled()
+    assert world.account.sent.empty()
+    assert await states(world, ALICE) == []
+
+
+async def test_a_reset_during_the_sending_hides_that_answer_too(world: World) -> None:
+    """What it answers is out of view, so it has to be as well."""
+    world.account.hold = asyncio.Event()
+    world.say(world.private("old"))
+    await world.quiet()
+    answer(await world.engine.next(), "old answer")
+    await world.account.next()
+    await world.history.reset(ALICE)
+    world.account.hold.set()
+    await concluded(world)
+    world.say(world.private("fresh"))
+    await world.quiet()
+    assert seen(await world.engine.next()) == ["fresh"]
+
+
+async def test_stop_before_the_model_begins_ends_the_turn(world: World) -> None:
+    """In the moment in which the message is being stored."""
+    world.configure("chat", merge_window=0.0)
+    world.say(world.private("a"))
+    await until(lambda: world.sessions[ALICE]._turn is not None)
+    assert world.sessions[ALICE].stop()
+    await concluded(world)
+    assert world.engine.requests.empty()
+    assert [state for _, _, state in await states(world, ALICE)] == ["dropped"]
+
+
+async def test_a_refused_answer_is_not_taken_for_said(world: World) -> None:
+    """The same words may go out when they are written again."""
+    world.account.failures = [ActionFailed("send_private_msg", 1200, "muted")]
+    for _ in range(2):
+        world.say(world.private("hi"))
+        await world.quiet()
+        answer(await world.engine.next(), "exactly the same long answer")
+        await world.account.next()
+        await concluded(world)
+
+
+async def test_the_first_bubble_may_be_quoted_while_the_last_is_still_coming(world: World) -> None:
+    """A reply to it is a reply to the bot, although the record does not have it yet."""
+    world.say(world.group((At("10000"), Words("go"))))
+    await world.quiet()
+    world.configure("chat", typing_speed=1.0)
+    answer(await world.engine.next(), "这句话说得比较长一点，凑够了字数。" * 5)
+    await until(lambda: bool(world.clock.sleeping))
+    world.clock.advance(10)
+    await world.account.next()
+    await until(lambda: bool(world.clock.sleeping))
+    world.say(world.group((Reply("5000"), Words("really?")), user=2))
+    await until(lambda: bool(world.sessions[GROUP]._pending))

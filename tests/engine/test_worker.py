@@ -199,3 +199,17 @@ async def test_the_status_counts_what_was_written(worker: EngineWorker) -> None:
     """Finished answers show up in the figures."""
     await worker.submit(request()).result()
     assert worker.status.answers == 1
+
+
+async def test_a_job_that_fails_is_a_model_error_for_its_waiter_alone() -> None:
+    """Out of memory while keys are made, say: answers go on."""
+    runner = FakeRunner()
+
+    def fail(texts: list[str]) -> None:
+        raise RuntimeError("CUDA out of memory")
+
+    runner.embed = fail  # type: ignore[method-assign,assignment]  # breaks on purpose
+    async with EngineWorker("fake", lambda: runner) as worker:
+        with pytest.raises(ModelError, match="CUDA out of memory"):
+            await worker.embed(["x"])
+        assert (await worker.submit(request()).result()).text == "abcde"
