@@ -9,6 +9,7 @@ import logging.handlers
 import os
 import queue
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from structlog.typing import EventDict, WrappedLogger
 FILE_BYTES = 10 * 2**20
 FILES_KEPT = 5
 STAMP = "%m-%d %H:%M:%S"
+JOINER = "\u200d"
+"""Between the parts of an emoji; it has no look of its own."""
 
 
 @contextmanager
@@ -107,5 +110,17 @@ def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     module = event.pop("logger", "").removeprefix("onebot_bot.")
     trace = event.pop("exception", None)
     extras = "".join(f" {key}={value}" for key, value in event.items())
-    line = f"{stamp} [{level.upper()}] {module} | {text}{extras}"
+    line = f"{stamp} [{level.upper()}] {module} | {_on_one_line(f'{text}{extras}')}"
     return f"{line}\n{trace}" if trace else line
+
+
+def _on_one_line(text: str) -> str:
+    """The text without what could pass for another line or command a terminal: people in chats write some of it."""
+    return text if text.isprintable() else "".join(map(_harmless, text))
+
+
+def _harmless(character: str) -> str:
+    # Spaces of other widths are not "printable" but usual in Chinese texts.
+    if character.isprintable() or character == JOINER or unicodedata.category(character) == "Zs":
+        return character
+    return "⏎" if character == "\n" else "\ufffd"

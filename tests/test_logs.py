@@ -43,6 +43,19 @@ def test_an_exception_is_written_with_its_traceback(tmp_path: Path) -> None:
     assert "[ERROR] websockets | theirs" in text
 
 
+def test_nobody_in_a_chat_can_forge_a_line(tmp_path: Path) -> None:
+    """Neither in the text nor in what is bound; a wide space and an emoji of parts stay as they are."""
+    forged = "hi\n11-21 05:00:00 [ERROR] app | forged\x1b[31m\r\u2028\u202e\ud800"
+    with logging_to("info", tmp_path / "bot.log"):
+        structlog.get_logger("onebot_bot.x").info(forged, text=forged, whole="a\u3000b\U0001f468\u200d\U0001f469")
+        logging.getLogger("websockets").warning("said %s", forged)
+    text = (tmp_path / "bot.log").read_text(encoding="utf-8")
+    tame = "hi⏎11-21 05:00:00 [ERROR] app | forged\ufffd[31m\ufffd\ufffd\ufffd\ufffd"
+    ours, theirs = text.removesuffix("\n").split("\n")
+    assert ours.partition(" x | ")[2] == f"{tame} text={tame} whole=a\u3000b\U0001f468\u200d\U0001f469"
+    assert theirs.partition(" websockets | ")[2] == f"said {tame}"
+
+
 def test_the_level_changes_while_running(tmp_path: Path) -> None:
     """A saved log.level applies at once."""
     log = structlog.get_logger("onebot_bot.x")
