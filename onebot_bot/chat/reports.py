@@ -2,12 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import structlog
 
 from onebot_bot.config import BotConfig
-from onebot_bot.errors import ActionError, BotError
+from onebot_bot.errors import ActionError, BotError, NotConnected
 from onebot_bot.protocol.actions import SendPrivateMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Text
@@ -18,6 +20,14 @@ log = structlog.get_logger(__name__)
 
 QUIET_SECONDS = 3600.0
 """The same kind of failure is told once in this time; the log has every one."""
+MOST_KEPT = 20
+"""Messages that wait for a connection; the log has the older ones."""
+
+
+class _Message(NamedTuple):
+    owner: int
+    text: str
+    chat: ChatId | None
 
 
 class Reports:
@@ -35,9 +45,12 @@ class Reports:
         self._tasks = tasks
         self._clock = clock
         self._told: dict[str, float] = {}
+        self._kept: deque[_Message] = deque(maxlen=MOST_KEPT)
 
     def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
         """Log a failure and tell the owners, unless they were told of this kind within the hour.
+
+        While nothing is connected the message is kept for `connected`.
 
         Args:
             kind: key of the catalogue, `report.…`.
@@ -55,21 +68,34 @@ class Reports:
             self._tasks.create_task(self._tell(kind, chat, error, number))
         return number
 
+    def connected(self) -> None:
+        """Tell the owners what could not be told while nothing was connected; returns at once."""
+        if self._kept:
+            kept = tuple(self._kept)
+            self._kept.clear()
+            self._tasks.create_task(self._send_all(kept))
+
     async def _tell(self, kind: str, chat: ChatId | None, error: BaseException, number: str) -> None:
         bot = self._bot()
         what = say(bot.language, kind)
         text = say(bot.language, "report.error", what=what, chat=chat or "-", id=number, error=_shown(error))
-        for owner in bot.owners:
-            await self._send(owner, text, chat)
+        await self._send_all([_Message(owner, text, chat) for owner in bot.owners])
 
-    async def _send(self, owner: int, text: str, chat: ChatId | None) -> None:
-        account = self._account(chat)
+    async def _send_all(self, messages: Iterable[_Message]) -> None:
+        for message in messages:
+            await self._send(message)
+
+    async def _send(self, message: _Message) -> None:
+        account = self._account(message.chat)
         if account is None:
+            self._kept.append(message)
             return
         try:
-            await account.call(SendPrivateMsg(user_id=owner, message=(Text(text),)))
+            await account.call(SendPrivateMsg(user_id=message.owner, message=(Text(message.text),)))
+        except NotConnected:
+            self._kept.append(message)
         except ActionError as error:
-            log.warning("The owner could not be told.", owner=owner, cause=str(error))
+            log.warning("The owner could not be told.", owner=message.owner, cause=str(error))
 
     def _account(self, chat: ChatId | None) -> Account | None:
         """The account it happened on, else any that is connected."""

@@ -5,9 +5,9 @@ from typing import Any
 
 from fakes import FakeAccount
 
-from onebot_bot.chat.reports import QUIET_SECONDS, Reports
+from onebot_bot.chat.reports import MOST_KEPT, QUIET_SECONDS, Reports
 from onebot_bot.config import BotConfig
-from onebot_bot.errors import ModelError
+from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError, NotConnected
 from onebot_bot.protocol.chat_id import ChatId
 
 
@@ -29,13 +29,74 @@ async def test_an_owner_is_told_once_an_hour_with_the_id(clock: Any) -> None:
     assert "secret detail" not in told[1].message[0].text
 
 
-async def test_no_owner_and_no_connection_are_no_errors(clock: Any) -> None:
-    """The log still has it."""
+async def test_what_could_not_be_told_is_told_once_something_connects(clock: Any) -> None:
+    """Each kind once; a second connection repeats nothing."""
     account: Any = FakeAccount()
-    account.active = None
+    connection, account.active = account.active, None
     async with asyncio.TaskGroup() as tasks:
-        for bot in (BotConfig(), BotConfig(owners=[5])):
-            Reports(lambda bot=bot: bot, {10000: account}, tasks, clock.time).report(  # type: ignore[misc]  # bound now
-                "report.send", None, ModelError("x")
-            )
+        reports = Reports(lambda: BotConfig(owners=[5, 6]), {10000: account}, tasks, clock.time)
+        number = reports.report("report.model", None, ModelError("no such folder"))
+        reports.report("report.model", None, ModelError("again"))
+        await settled()
+        reports.connected()  # of another account, say, and gone again at once
+        await settled()
+        account.active = connection
+        reports.connected()
+        reports.connected()
+    told = [account.sent.get_nowait() for _ in range(account.sent.qsize())]
+    assert [message.user_id for message in told] == [5, 6]
+    assert all(number in message.message[0].text for message in told)
+
+
+async def test_a_report_that_met_a_closing_connection_is_kept(clock: Any) -> None:
+    """But not one that QQ refused, nor one that may have arrived."""
+    account: Any = FakeAccount()
+    account.failures = [NotConnected("closed"), ActionFailed("send_private_msg", 1, "no friend"), ActionUnknown("late")]
+    async with asyncio.TaskGroup() as tasks:
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time)
+        for kind in ("report.model", "report.answer", "report.send"):
+            reports.report(kind, None, ModelError(kind))
+        tried = [await account.next() for _ in range(3)]
+        await settled()
+        reports.connected()
+    assert account.sent.get_nowait() == tried[0]
     assert account.sent.empty()
+
+
+async def test_only_the_latest_reports_are_kept(clock: Any) -> None:
+    """A bot that is offline for days does not fill the owner's screen."""
+    account: Any = FakeAccount()
+    connection, account.active = account.active, None
+    async with asyncio.TaskGroup() as tasks:
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time)
+        numbers = []
+        for _ in range(MOST_KEPT + 2):
+            numbers.append(reports.report("report.answer", None, ModelError("x")))
+            clock.advance(QUIET_SECONDS)
+        await settled()
+        account.active = connection
+        reports.connected()
+    texts = [account.sent.get_nowait().message[0].text for _ in range(account.sent.qsize())]
+    assert len(texts) == MOST_KEPT
+    assert all(number in text for number, text in zip(numbers[2:], texts, strict=True))
+
+
+async def test_without_owners_nothing_is_kept(clock: Any) -> None:
+    """Whoever becomes the owner later has the log."""
+    account: Any = FakeAccount()
+    connection, account.active = account.active, None
+    bot = BotConfig()
+    async with asyncio.TaskGroup() as tasks:
+        reports = Reports(lambda: bot, {10000: account}, tasks, clock.time)
+        reports.report("report.send", None, ModelError("x"))
+        await settled()
+        bot = BotConfig(owners=[5])
+        account.active = connection
+        reports.connected()
+    assert account.sent.empty()
+
+
+async def settled() -> None:
+    """Let the tasks that can run do so: sending to an account that is not connected takes no time."""
+    for _ in range(5):
+        await asyncio.sleep(0)
