@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 
 from onebot_bot.commands.context import Context
-from onebot_bot.commands.registry import Command, Tier
+from onebot_bot.commands.registry import Command, Tier, first_word, whole_number
 from onebot_bot.config import SECRET_KEYS, Key, config_keys, get_key, shown_value
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
@@ -31,16 +31,16 @@ def describe_changes(keys: Sequence[Key], language: Language) -> str:
 
 async def config(context: Context, rest: str) -> str:
     """Show or change a setting."""
-    verb, _, rest = rest.partition(" ")
-    key, _, value = rest.strip().partition(" ")
-    match verb, bool(key), bool(value.strip()):
+    verb, rest = first_word(rest)
+    key, value = first_word(rest)
+    match verb, bool(key), bool(value):
         case "list" | "列表", False, _:
             return "\n".join(f"{k.path} = {_value(context, k.path)}" for k in config_keys())
         case "get" | "查看", True, False:
             about = next((k.description for k in config_keys() if k.path == key), "")
             return say(context.language, "config.value", key=key, value=_value(context, key), about=about)
         case "set" | "设置", True, True:
-            return _set(context, key, value.strip())
+            return _set(context, key, value)
         case _:
             raise CommandError(say(context.language, "config.usage", prefix=context.prefix))
 
@@ -57,11 +57,11 @@ def _set(context: Context, key: str, value: str) -> str:
 
 async def memory(context: Context, rest: str) -> str:
     """Add, list, search or forget memories of this chat."""
-    verb, _, argument = rest.partition(" ")
+    verb, argument = first_word(rest)
     handler = _MEMORY_VERBS.get(verb)
     if handler is None:
         raise CommandError(say(context.language, "memory.usage", prefix=context.prefix))
-    return await handler(context, argument.strip())
+    return await handler(context, argument)
 
 
 async def _add(context: Context, text: str) -> str:
@@ -72,7 +72,9 @@ async def _add(context: Context, text: str) -> str:
 
 
 async def _list(context: Context, page: str) -> str:
-    number = int(page) if page.isascii() and page.isdigit() and int(page) > 0 else 1
+    number = whole_number(page or "1")
+    if not number:
+        raise CommandError(say(context.language, "memory.usage", prefix=context.prefix))
     memories, total = await context.services.memories.page(context.chat, number)
     if not memories:
         return say(context.language, "memory.none")
@@ -93,11 +95,11 @@ async def _search(context: Context, text: str) -> str:
 
 
 async def _forget(context: Context, number: str) -> str:
-    bare = number.lstrip("#")
-    if not (bare.isascii() and bare.isdigit()):
+    memory_id = whole_number(number.lstrip("#"))
+    if memory_id is None:
         raise CommandError(say(context.language, "memory.usage", prefix=context.prefix))
-    forgotten = await context.services.memories.forget(context.chat, int(bare))
-    return say(context.language, "memory.forgotten" if forgotten else "memory.unknown", id=bare)
+    forgotten = await context.services.memories.forget(context.chat, memory_id)
+    return say(context.language, "memory.forgotten" if forgotten else "memory.unknown", id=memory_id)
 
 
 _MEMORY_VERBS: dict[str, Callable[[Context, str], Awaitable[str]]] = {

@@ -1,7 +1,7 @@
 """The commands about the chat itself: help, status, sid, stop, reset, undo, why."""
 
 from onebot_bot.commands.context import Context, Overview
-from onebot_bot.commands.registry import Command, Registry, Tier
+from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
 
@@ -89,9 +89,10 @@ async def reset(context: Context, _rest: str) -> str:
 
 async def undo(context: Context, rest: str) -> str:
     """Take the last n exchanges out of view."""
-    if rest and not (rest.isascii() and rest.isdigit() and 1 <= int(rest) <= MOST_UNDONE):
+    turns = whole_number(rest or "1")
+    if turns is None or not 1 <= turns <= MOST_UNDONE:
         raise CommandError(say(context.language, "undo.usage", prefix=context.prefix))
-    count = await context.services.chats.undo(context.chat, int(rest or 1))
+    count = await context.services.chats.undo(context.chat, turns)
     return say(context.language, "undo.done" if count else "undo.none", count=count)
 
 
@@ -109,9 +110,9 @@ async def why(context: Context, _rest: str) -> str:
 
 
 COMMANDS = (
-    Command(names=("status", "状态"), handler=show_status),
-    Command(names=("sid", "id", "会话"), handler=show_ids),
-    Command(names=("stop", "停", "停止"), handler=stop),
+    Command(names=("status", "状态"), handler=show_status, at_once=True),
+    Command(names=("sid", "id", "会话"), handler=show_ids, at_once=True),
+    Command(names=("stop", "停", "停止"), handler=stop, at_once=True),
     Command(names=("reset", "new", "重置", "清空"), handler=reset, group_tier=Tier.GROUP_ADMIN),
     Command(names=("undo", "撤销", "撤回"), handler=undo, group_tier=Tier.GROUP_ADMIN, arguments="[n]"),
     Command(names=("why", "为什么"), handler=why),

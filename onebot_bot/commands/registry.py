@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from onebot_bot.commands.context import Context
 
+MOST_DIGITS = 18
+"""Digits of a number that SQLite takes, which counts in 64 bits."""
+
 
 class Tier(enum.IntEnum):
     """Who may use a command; each tier includes those before it."""
@@ -26,7 +29,8 @@ class Command(Struct, frozen=True, kw_only=True):
     """One command.
 
     `names[0]` is the main spelling; the catalogue's `about.NAME` says what it does. `tier` holds in private chats and
-    in groups, unless `group_tier` says otherwise for groups.
+    in groups, unless `group_tier` says otherwise for groups. One `at_once` is answered beside a slower command of the
+    same chat, not after it.
     """
 
     names: tuple[str, ...]
@@ -34,6 +38,7 @@ class Command(Struct, frozen=True, kw_only=True):
     tier: Tier = Tier.EVERYONE
     group_tier: Tier | None = None
     arguments: str = ""
+    at_once: bool = False
 
     def tier_in(self, *, group: bool) -> Tier:
         """Who may use it there."""
@@ -51,8 +56,8 @@ class Registry:
         """Prefix, name (lower case) and the rest, when the text starts like a command."""
         for prefix in prefixes:
             if text.startswith(prefix) and text[len(prefix) :].strip():
-                name, _, rest = text[len(prefix) :].lstrip().partition(" ")
-                return prefix, name.casefold(), rest.strip()
+                name, rest = first_word(text[len(prefix) :])
+                return prefix, name.casefold(), rest
         return None
 
     def find(self, name: str) -> Command | None:
@@ -63,3 +68,17 @@ class Registry:
         """The spelling most like `name`."""
         near = difflib.get_close_matches(name, self._by_name, n=1, cutoff=0.6)
         return near[0] if near else None
+
+
+def first_word(text: str) -> tuple[str, str]:
+    """The first word and what follows it, both empty if there is none.
+
+    Any white space divides them: Chinese input methods type U+3000, and some people begin a new line.
+    """
+    word, rest = [*text.split(maxsplit=1), "", ""][:2]
+    return word, rest.rstrip()
+
+
+def whole_number(text: str) -> int | None:
+    """The number that a page, an id or a count is given as; None when it is none, or one too long to be meant."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else None
