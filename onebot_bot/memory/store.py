@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 SNAPSHOT_EVERY = 1000
 """Changes after which the index is written to disk; until then a killed bot rebuilds it at its next start."""
+
+MAY_RECALL = "(shared OR (account = ? AND kind = ? AND peer = ?))"
+"""SQL that holds for the memories of a chat and the shared ones."""
 
 
 class MemoryStore:
@@ -123,6 +127,7 @@ class MemoryStore:
         subject: int | None = None,
         before: int | None = None,
         limit: int = 20,
+        offset: int = 0,
     ) -> list[Memory]:
         """Memories that `chat` may recall (None: of all chats), newest first.
 
@@ -132,12 +137,13 @@ class MemoryStore:
             words: Only those whose text contains this.
             subject: Only those about this QQ number.
             before: Only ids below this one: the last of the page before.
-            limit: Most of them.
+            limit: Most of them; -1: all.
+            offset: How many of the newest to leave out.
         """
         where: list[str] = ["status = ?"]
         values: list[Any] = [status]
         for condition, given in (
-            ("(shared OR (account = ? AND kind = ? AND peer = ?))", in_chat(chat) if chat else None),
+            (MAY_RECALL, in_chat(chat) if chat else None),
             ("instr(text, ?)", (words,) if words else None),
             ("? IN (SELECT value FROM json_each(subjects))", None if subject is None else (subject,)),
             ("id < ?", None if before is None else (before,)),
@@ -145,7 +151,17 @@ class MemoryStore:
             if given is not None:
                 where.append(condition)
                 values.extend(given)
-        return await self._select(" AND ".join(where), values, limit)
+        conditions = " AND ".join(where)
+        ids = f"SELECT id FROM memories WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608 - constants
+        # SQLite counts in 64 bits, Python without end.
+        return await self._select(f"id IN ({ids})", (*values, limit, min(offset, sys.maxsize)))
+
+    async def count(self, chat: ChatId | None) -> int:
+        """How many active memories `chat` may recall (None: how many there are in all chats)."""
+        where, values = (MAY_RECALL, in_chat(chat)) if chat else ("true", ())
+        sql = f"SELECT count(*) FROM memories WHERE status = 'active' AND {where}"  # noqa: S608 - constants only
+        found: int = await self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
+        return found
 
     async def stale(self, fingerprint: str, limit: int = 256) -> list[Memory]:
         """Active memories whose key another model made: `rekey` them, and ask again until there are none."""

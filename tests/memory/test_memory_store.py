@@ -125,6 +125,36 @@ async def test_pages_go_back_in_time(store: MemoryStore) -> None:
     assert [m.text for m in first + second] == ["fact 4", "fact 3", "fact 2", "fact 1", "fact 0"]
 
 
+async def test_a_page_is_found_by_its_offset(store: MemoryStore) -> None:
+    """Counted among what is listed only; past the end there is nothing."""
+    for n in range(5):
+        await store.add(fact(n))
+        await store.add(fact(n, PRIVATE))
+
+    async def texts(offset: int, limit: int) -> list[str]:
+        return [m.text for m in await store.page(GROUP, limit=limit, offset=offset)]
+
+    assert await texts(0, 2) == ["fact 4", "fact 3"]
+    assert await texts(2, 2) == ["fact 2", "fact 1"]
+    assert await texts(4, 2) == ["fact 0"]
+    assert await texts(3, -1) == ["fact 1", "fact 0"]
+    assert await texts(5, 2) == []
+    assert await texts(10**19, 2) == []
+
+
+async def test_what_a_chat_may_recall_is_counted(store: MemoryStore) -> None:
+    """Its own and the shared ones, without those forgotten or replaced."""
+    own = [await store.add(fact(n)) for n in range(4)]
+    await store.add(fact(5, PRIVATE))
+    await store.add(fact(6, PRIVATE, shared=True))
+    await store.forget(own[0].id)
+    await store.supersede(own[1].id, own[2].id)
+
+    assert await store.count(GROUP) == 3
+    assert await store.count(PRIVATE) == 2
+    assert await store.count(None) == 4
+
+
 async def test_a_page_is_filtered(store: MemoryStore) -> None:
     """Chat, words, person and status narrow what is listed."""
     await store.add(fact(0, subjects=(5,)))
