@@ -23,7 +23,8 @@ _END = re.compile(r"[。！？!?…～~]+[”’」』）)]*|\.(?=\s|\Z)[”’]
 def spoken(text: str) -> str:
     """What of the model's text is meant for people: no thinking, also when it was cut off, and no recalls.
 
-    Empty when the model chose to say nothing.
+    What stands before a recall's end that had no beginning belongs to the recall. Empty when the model
+    chose to say nothing.
     """
     if "<" not in text:
         return text.strip()
@@ -31,7 +32,7 @@ def spoken(text: str) -> str:
         text = text.rpartition("</think>")[2]
     elif "<think>" in text:
         text = text.partition("<think>")[0]
-    text = _RECALLED.sub("", text)
+    text = _RECALLED.sub("", text).rpartition("</recall>")[2]
     if NO_REPLY in text:
         return ""
     return _LEFTOVERS.sub("", text).strip()

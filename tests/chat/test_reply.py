@@ -23,7 +23,10 @@ from onebot_bot.chat.reply import LONGEST, split_reply, spoken
         ("<think>hm <recall>x</recall> so</think>ok", "ok"),
         ("<no_reply>", ""),
         ("<think>boring</think> <no_reply>", ""),
-        ("a </recall>b<|memory_pad|>", "a b"),
+        ("Ann has a cat.</recall> She has a cat!", "She has a cat!"),
+        ("<recall>a</recall>b</recall>c <recall>d</recall>e", "c e"),
+        ("a <|memory_pad|>b</think>c<|memory_pad|>", "c"),
+        ("a <|memory_pad|>b", "a b"),
         ("   ", ""),
     ],
 )
