@@ -105,8 +105,13 @@ class App:
         # 4. What goes on in the background, and the door.
         for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
             stack.callback(tasks.create_task(_guarded(work, reports)).cancel)
+
+        def connected(account: Account) -> None:
+            reports.connected()
+            router.connected(account)
+
         self._server = await stack.enter_async_context(
-            OneBotServer(config.server, self.token, router.dispatch, router.connected, accounts=accounts)
+            OneBotServer(config.server, self.token, router.dispatch, connected, accounts=accounts)
         )
         self.port = self._server.port
 

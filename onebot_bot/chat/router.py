@@ -185,6 +185,7 @@ class ChatRouter:
             name=message.sender.name,
             message_id=message.message_id,
             segments=_worth_keeping(message.message),
+            reply_to=quoted.message_id if quoted is not None else None,
         )
 
     def _name_of(self, message: Message, number: str) -> str:

@@ -32,7 +32,7 @@ def build_registry() -> Registry:
         assert registry is not None  # noqa: S101 - bound below, before anybody can call
         return await basic.show_help(context, rest, registry)
 
-    commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help))
+    commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True))
     registry = Registry([*commands, *basic.COMMANDS, *admin.COMMANDS])
     return registry
 
@@ -71,14 +71,20 @@ class Dispatcher:
         parsed = self._registry.parse(text, self._prefixes())
         if parsed is None:
             return
-        prefix, name, rest = parsed
+        command = self._registry.find(parsed[1])
+        if command is None or command.at_once:
+            await self._respond(account, message, parsed)
+            return
         turn = self._turns.setdefault(message.chat_id, asyncio.Lock())
         async with turn:
-            answer = await self._answer(message, prefix, name, rest)
-            try:
-                await account.call(_reply(message, answer))
-            except ActionError as error:
-                self._report("report.send", message.chat_id, error)
+            await self._respond(account, message, parsed)
+
+    async def _respond(self, account: Account, message: Message, parsed: tuple[str, str, str]) -> None:
+        answer = await self._answer(message, *parsed)
+        try:
+            await account.call(_reply(message, answer))
+        except ActionError as error:
+            self._report("report.send", message.chat_id, error)
 
     async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str:
         bot = self._bot()

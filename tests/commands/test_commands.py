@@ -248,6 +248,25 @@ async def test_commands_of_one_chat_keep_their_order(room: Room) -> None:
     assert "猫叫雪球" in answers[1]
 
 
+async def test_stop_does_not_wait_for_a_slow_command(room: Room) -> None:
+    """A memory cannot be added before the model is loaded; stop, status and help are for just that time."""
+    account: Any = room.account
+    loading = asyncio.Event()
+    add = room.desk.memories.add
+
+    async def slow(*arguments: Any) -> Any:
+        await loading.wait()
+        return await add(*arguments)
+
+    room.desk.memories.add = slow  # type: ignore[method-assign,assignment]  # as while the model loads
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(room.dispatcher.run(account, said("/memory add x", OWNER), "/memory add x"))
+        tasks.create_task(room.dispatcher.run(account, said("/stop", OWNER), "/stop"))
+        assert (await account.next()).message[0].text == say("zh", "stop.done")
+        loading.set()
+    assert (await account.next()).message[0].text.startswith("记住了")
+
+
 async def test_memories_of_one_chat_are_not_seen_in_another(room: Room) -> None:
     """Neither listed, nor found, nor forgotten from there."""
     await room.type("/memory add 秘密")
