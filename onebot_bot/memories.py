@@ -17,7 +17,6 @@ from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
 
-PAGE = 10
 SEARCHED = 5
 LONGEST = 400
 """Characters of a memory: one atomic fact, not an essay."""
@@ -145,10 +144,10 @@ class Memories:
         )
         return await self._store.add(new)
 
-    async def page(self, chat: ChatId, number: int) -> tuple[list[Memory], int]:
-        """The page (from 1) of this chat's memories, newest first, and how many memories there are."""
-        everything = await self._store.page(chat, limit=-1)
-        return everything[(number - 1) * PAGE : number * PAGE], len(everything)
+    async def page(self, chat: ChatId, number: int, size: int) -> tuple[list[Memory], int]:
+        """Page `number` (from 1) of this chat's memories, newest first, and how many memories there are."""
+        page = await self._store.page(chat, limit=size, offset=(number - 1) * size)
+        return page, await self._store.count(chat)
 
     async def search(self, chat: ChatId, text: str) -> list[Hit]:
         """The memories of this chat nearest to a text, by their keys."""
@@ -164,7 +163,7 @@ class Memories:
 
     async def count(self) -> int:
         """Memories in all."""
-        return (await self._store.counts()).get("active", 0)
+        return await self._store.count(None)
 
 
 def _recallable(hit: Hit) -> RecallHit:

@@ -75,8 +75,8 @@ async def _list(context: Context, page: str) -> str:
     number = whole_number(page or "1")
     if not number:
         raise CommandError(say(context.language, "memory.usage", prefix=context.prefix))
-    memories, total = await context.services.memories.page(context.chat, number)
-    if not memories:
+    memories, total = await context.services.memories.page(context.chat, number, PAGE)
+    if not total:
         return say(context.language, "memory.none")
     lines = [say(context.language, "memory.line", id=m.id, text=m.text) for m in memories]
     pages = -(-total // PAGE)

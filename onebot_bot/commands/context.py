@@ -51,8 +51,8 @@ class MemoryControl(Protocol):
     async def add(self, chat: ChatId, text: str, subjects: tuple[int, ...] = ()) -> Memory:
         """Remember a fact in this chat."""
 
-    async def page(self, chat: ChatId, number: int) -> tuple[list[Memory], int]:
-        """The page (from 1) of this chat's memories, newest first, and how many memories there are."""
+    async def page(self, chat: ChatId, number: int, size: int) -> tuple[list[Memory], int]:
+        """Page `number` (from 1) of this chat's memories, newest first, and how many memories there are."""
 
     async def search(self, chat: ChatId, text: str) -> list[Hit]:
         """The memories of this chat nearest to a text."""
