@@ -11,11 +11,14 @@ from onebot_bot.texts import say
 
 
 def build_conversation(chat: ChatId, said: Sequence[Entry], asked: Sequence[Entry], settings: Settings) -> Conversation:
-    """The conversation to answer: persona, what was said (oldest first), and last the turn to answer."""
+    """The conversation to answer: persona, what was said (oldest first), and last the turn to answer.
+
+    Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
+    """
     turns = _merged([*said, *asked], group=chat.kind == "group")
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
-    return Conversation((*_system(chat, settings.bot), *turns), opening, settings.generation.thinking)
+    return Conversation((*_system(chat, settings.bot), *turns), opening, settings.generation.thinking, len(asked))
 
 
 def _system(chat: ChatId, bot: BotConfig) -> list[Turn]:
@@ -33,7 +36,11 @@ def _merged(entries: Sequence[Entry], *, group: bool) -> list[Turn]:
         if not blocks or blocks[-1][0] != role:
             blocks.append((role, []))
         blocks[-1][1].append(_line(entry, group=group))
-    return [Turn(role, (Text("\n".join(lines)),)) for role, lines in blocks]
+    return [Turn(role, _parts(lines)) for role, lines in blocks]
+
+
+def _parts(lines: Sequence[str]) -> tuple[Part, ...]:
+    return (Text(lines[0]), *(Text(f"\n{line}") for line in lines[1:]))
 
 
 def _line(entry: Entry, *, group: bool) -> str:

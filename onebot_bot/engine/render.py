@@ -6,11 +6,13 @@ twin of the tokenizer that knows no special tokens at all: `<|im_end|>` or `<rec
 
 import functools
 import io
+import itertools
 import json
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import msgspec
 import tokenizers
 from msgspec import Struct
 from PIL import Image
@@ -108,29 +110,30 @@ class Renderer:
         return Rendered(out.ids, out.mask, out.images, tail.endswith(THINK))
 
     def fit_conversation(self, conversation: Conversation, budget: int) -> tuple[Rendered, int]:
-        """Render with as many of the latest turns as `budget` tokens hold; system turns and the last one stay.
+        """Render with as many of the latest parts as `budget` tokens hold.
+
+        System turns stay, and so do the last `conversation.keep` parts.
 
         Returns:
-            The rendering and how many turns were dropped.
+            The rendering and how many parts were dropped.
 
         Raises:
-            RequestError: even the last turn alone does not fit.
+            RequestError: what must stay does not fit.
         """
-        rendered = self.render_conversation(conversation)
+        rendered = self.render_conversation(_joined(conversation, conversation.turns))
         if len(rendered.ids) <= budget:
             return rendered, 0
         head = [turn for turn in conversation.turns if turn.role == "system"]
         rest = [turn for turn in conversation.turns if turn.role != "system"]
-        low, high = 1, len(rest) - 1  # the least number dropped that fits lies in [low, high]
+        total = _count_parts(rest)
+        low, high = 1, total - conversation.keep  # the least number dropped that fits lies in [low, high]
         best: tuple[Rendered, int] | None = None
         while low <= high:
             dropped = (low + high) // 2
-            kept = _from_user(rest[dropped:])
-            rendered = self.render_conversation(
-                Conversation((*head, *kept), conversation.opening, conversation.thinking)
-            )
+            kept = _from_user(_without_first(rest, dropped))
+            rendered = self.render_conversation(_joined(conversation, [*head, *kept]))
             if len(rendered.ids) <= budget:
-                best, high = (rendered, len(rest) - len(kept)), dropped - 1
+                best, high = (rendered, total - _count_parts(kept)), dropped - 1
             else:
                 low = dropped + 1
         if best is None:
@@ -246,6 +249,35 @@ def _from_user(turns: Sequence[Turn]) -> Sequence[Turn]:
     """Templates want a person's turn first; answers whose question was dropped go too."""
     start = next((index for index, turn in enumerate(turns) if turn.role == "user"), len(turns) - 1)
     return turns[start:]
+
+
+def _count_parts(turns: Sequence[Turn]) -> int:
+    return sum(len(turn.parts) for turn in turns)
+
+
+def _without_first(turns: Sequence[Turn], count: int) -> Sequence[Turn]:
+    """The turns without their first `count` parts; a turn cut in two does not begin with the line break between."""
+    for index, turn in enumerate(turns):
+        if count < len(turn.parts):
+            first, *others = turn.parts[count:]
+            if count and isinstance(first, Text):
+                first = Text(first.text.removeprefix("\n"))
+            return [Turn(turn.role, (first, *others)), *turns[index + 1 :]]
+        count -= len(turn.parts)
+    return []
+
+
+def _joined(conversation: Conversation, turns: Sequence[Turn]) -> Conversation:
+    """The conversation of these turns, neighbouring words made one part: tokens cross from one line to the next."""
+    return msgspec.structs.replace(conversation, turns=tuple(Turn(turn.role, _join(turn.parts)) for turn in turns))
+
+
+def _join(parts: Sequence[Part]) -> tuple[Part, ...]:
+    joined: list[Part] = []
+    for kind, group in itertools.groupby(parts, type):
+        run = list(group)
+        joined += [Text("".join(part.text for part in run if isinstance(part, Text)))] if kind is Text else run
+    return tuple(joined)
 
 
 def _without_added_tokens(tokenizer: tokenizers.Tokenizer) -> tokenizers.Tokenizer:

@@ -61,6 +61,8 @@ class Conversation(Struct, frozen=True):
     turns: tuple[Turn, ...]
     opening: tuple[Part, ...] = ()
     thinking: bool = False
+    keep: int = 1
+    """How many of the last turn's parts must stay when the conversation is cut to fit."""
 
 
 class SamplingParams(Struct, frozen=True, kw_only=True):
@@ -140,7 +142,10 @@ class FinishReason(enum.Enum):
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """What an answer cost; times in seconds since the submission."""
+    """What an answer cost; times in seconds since the submission.
+
+    `dropped_turns` counts parts of turns: in a chat, one for each message that was left out to fit the window.
+    """
 
     prompt_tokens: int = 0
     new_tokens: int = 0

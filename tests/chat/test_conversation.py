@@ -26,9 +26,9 @@ def bot(text: str) -> Entry:
     return Entry(role="assistant", text=text, time=1, user_id=10)
 
 
-def turn(role: str, text: str) -> Turn:
+def turn(role: str, *texts: str) -> Turn:
     """A turn of words."""
-    return Turn(role, (Text(text),))  # type: ignore[arg-type]  # a Literal
+    return Turn(role, tuple(Text(text) for text in texts))  # type: ignore[arg-type]  # a Literal
 
 
 def test_private_talk_is_shown_as_it_is() -> None:
@@ -40,7 +40,7 @@ def test_private_talk_is_shown_as_it_is() -> None:
 def test_group_lines_say_who_speaks() -> None:
     """Name and number; the bot is told its own names."""
     made = build_conversation(GROUP, [user("a")], [user("b", 3, "")], settings())
-    assert made.turns[1] == turn("user", "[Ann(1)] a\n[3(3)] b")
+    assert made.turns[1] == turn("user", "[Ann(1)] a", "\n[3(3)] b")
     system = made.turns[0].parts[0]
     assert isinstance(system, Text)
     assert "小忆、10" in system.text
@@ -49,7 +49,14 @@ def test_group_lines_say_who_speaks() -> None:
 def test_neighbours_of_one_role_are_one_turn() -> None:
     """Templates want people and assistant to alternate; bubbles are one answer."""
     made = build_conversation(PRIVATE, [user("a"), user("b"), bot("A"), bot("B")], [user("c")], settings(persona=""))
-    assert made.turns == (turn("user", "a\nb"), turn("assistant", "A\nB"), turn("user", "c"))
+    assert made.turns == (turn("user", "a", "\nb"), turn("assistant", "A", "\nB"), turn("user", "c"))
+
+
+def test_what_is_asked_must_stay_and_what_was_said_need_not() -> None:
+    """Talk nobody answered shares the last turn with the question, yet may be left out."""
+    made = build_conversation(GROUP, [user("a"), user("b")], [user("c"), user("d")], settings())
+    assert len(made.turns[-1].parts) == 4
+    assert made.keep == 2
 
 
 def test_always_recall_opens_the_answer_with_a_recall() -> None:

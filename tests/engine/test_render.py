@@ -1,5 +1,6 @@
 """Ids and masks: a person's words never become special tokens, and the template's own text always does."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import transformers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from onebot_bot.engine.render import Renderer, TextStream
+from onebot_bot.engine.render import Rendered, Renderer, TextStream
 from onebot_bot.engine.request import MEMORY_TOKENS, Control, Conversation, Text, Turn
 from onebot_bot.errors import RequestError
 
@@ -112,6 +113,77 @@ def test_fitting_drops_the_oldest_turns_and_starts_with_a_person(renderer: Rende
     assert "message number 0 " not in text
     more = Conversation((conversation.turns[0], *conversation.turns[dropped - 1 :]))
     assert len(renderer.render_conversation(more).ids) > 200
+
+
+def lines(*texts: str) -> tuple[Text, ...]:
+    """Messages that share a turn."""
+    return tuple(Text(f"\n{text}" if index else text) for index, text in enumerate(texts))
+
+
+def shown(renderer: Renderer, rendered: Rendered) -> str:
+    """What the model sees, special tokens included."""
+    return str(renderer.special.decode(rendered.ids, skip_special_tokens=False))
+
+
+@pytest.mark.model
+def test_a_busy_groups_talk_is_cut_and_the_question_stays(renderer: Renderer) -> None:
+    """Sixty lines that nobody answered are one turn; its oldest lines go, as few as possible."""
+    talked = lines(*[f"[Ann(1)] line {i}, and some more words" for i in range(60)], "[Bob(2)] what is new?")
+    rendered, dropped = renderer.fit_conversation(Conversation((Turn("user", talked),)), 200)
+    cut = lines(*[part.text.strip() for part in talked[dropped:]])
+    assert shown(renderer, rendered).count("line ") == 60 - dropped > 0
+    assert f"user\n[Ann(1)] line {dropped}," in shown(renderer, rendered)
+    assert "\n[Bob(2)] what is new?<|im_end|>" in shown(renderer, rendered)
+    assert renderer.fit_conversation(Conversation((Turn("user", cut),)), 200)[0].ids == rendered.ids
+    assert len(rendered.ids) <= 200 < len(rendered.ids) + 20
+
+
+LONG = "word " * 500
+
+
+@pytest.mark.model
+@pytest.mark.parametrize(
+    "conversation",
+    [talk(LONG, LONG, "and then?"), Conversation((Turn("user", lines(LONG, "and then?")),))],
+    ids=["answered", "unanswered"],
+)
+def test_the_chat_goes_on_after_a_message_that_was_too_long(renderer: Renderer, conversation: Conversation) -> None:
+    """Whether it shares a turn with the next question or not, it is left out and the question is answered."""
+    rendered, dropped = renderer.fit_conversation(conversation, 100)
+    assert dropped == sum(len(turn.parts) for turn in conversation.turns) - 1
+    assert "word" not in shown(renderer, rendered)
+    assert "user\nand then?<|im_end|>" in shown(renderer, rendered)
+
+
+@pytest.mark.model
+def test_turns_that_were_cut_still_alternate(renderer: Renderer) -> None:
+    """Wherever the cut falls, a person comes first and then the other."""
+    turns = [
+        Turn("assistant" if i % 2 else "user", lines(*[f"{i} {j} some words" for j in range(3)])) for i in range(9)
+    ]
+    for budget in range(80, 190, 7):
+        rendered, dropped = renderer.fit_conversation(Conversation(tuple(turns), keep=3), budget)
+        roles = [role for role in re.findall(r"<\|im_start\|>(\w+)", shown(renderer, rendered)) if role != "system"]
+        assert roles == [("user", "assistant")[i % 2] for i in range(len(roles))]
+        assert shown(renderer, rendered).count("some words") == 27 - dropped < 27
+
+
+@pytest.mark.model
+def test_what_is_asked_is_never_cut(renderer: Renderer) -> None:
+    """Of the last turn, the parts to keep are there or it is an error."""
+    asked = Turn("user", lines("old " * 50, "first " * 20, "second " * 20))
+    rendered, dropped = renderer.fit_conversation(Conversation((asked,), keep=2), 100)
+    assert dropped == 1
+    assert shown(renderer, rendered).count("first") == 20
+    with pytest.raises(RequestError, match="and 40 fit"):
+        renderer.fit_conversation(Conversation((asked,), keep=2), 40)
+
+
+@pytest.mark.model
+def test_lines_of_one_turn_render_as_the_whole_text(renderer: Renderer) -> None:
+    """Tokens cross from one line to the next, as the model learnt them."""
+    parts, whole = lines("Really?", "Yes!", "好。"), "Really?\nYes!\n好。"
+    assert renderer.fit_conversation(Conversation((Turn("user", parts),)), 1000)[0].ids == templated(renderer, whole)
 
 
 @pytest.mark.model
