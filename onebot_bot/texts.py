@@ -124,14 +124,14 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "start.body": (
         "\n{name} {version} 已启动，模型在后台加载。\n\n"
         "  在 NapCat 里：网络配置 → 新建 → WebSocket 客户端，填写\n"
-        "    启用   打开\n    URL    {url}\n    Token  {token}（替换掉表单里的随机值）\n"
-        "    消息格式 Array，其余不用改\n"
+        "    启用   打开\n    URL    {url}\n    Token  {token}\n"
+        "    消息格式 Array；表单里随机生成的 Token 要换掉，其余不用改\n"
         "  没有 QQ 也能试：另开一个终端运行  {console}\n"
         "  配置文件 {config}（保存后自动生效）{owner}\n",
         "\n{name} {version} is up; the model loads in the background.\n\n"
         "  In NapCat: Network → New → WebSocket client\n"
-        "    Enable  on\n    URL     {url}\n    Token   {token} (in place of the random one in the form)\n"
-        "    Message format Array, the rest as it is\n"
+        "    Enable  on\n    URL     {url}\n    Token   {token}\n"
+        "    Message format Array; replace the random token in the form, leave the rest as it is\n"
         "  Without QQ: in another terminal run  {console}\n"
         "  Configuration {config} (applied when saved){owner}\n",
     ),
