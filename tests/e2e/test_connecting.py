@@ -4,7 +4,7 @@ import asyncio
 import time
 
 import pytest
-from e2e.bot_process import OWNER, PATIENCE, Bot, NapCat
+from e2e.bot_process import BRIEF, ENDLESS, OWNER, PATIENCE, Bot, NapCat
 
 from onebot_bot.errors import NotConnected
 from onebot_bot.transport.client import OPEN_TIMEOUT, OneBotClient
@@ -20,6 +20,19 @@ async def test_handshake_while_loading(own_bot: Bot, account: int) -> None:
     async with own_bot.dial(account) as napcat:
         assert time.monotonic() - began < OPEN_TIMEOUT
         assert "trial（加载中）" in await napcat.command("/status")
+
+
+async def test_handshake_while_writing(bot: Bot, napcat: NapCat, account: int) -> None:
+    """The socket answers as fast while the model's thread is busy with a long answer."""
+    await napcat.configure(ENDLESS)
+    await napcat.tell(OWNER, "Tell me a very long story.")
+    await napcat.status("正在写 1")
+    began = time.monotonic()
+    async with bot.dial(account + 500):
+        assert time.monotonic() - began < OPEN_TIMEOUT
+    await napcat.status("正在写 1")
+    await napcat.configure(BRIEF)
+    await napcat.command("/stop")
 
 
 async def test_banner(bot: Bot, account: int) -> None:
