@@ -89,12 +89,17 @@ class Memories:
             await self._store.set_fingerprint(fingerprint, keys.shape[1])
         self._fingerprint = fingerprint
 
-    async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
-        """Raw keys and values `[n, d]` of texts; waits for a model that is still loading."""
+    async def _keys(self, texts: list[str]) -> Vector:
+        """Raw keys `[n, d]` of texts; waits for a model that is still loading."""
         keys = await self._engine.embed(texts)
         await self._ready.wait()
         if self._failure is not None:
             raise self._failure
+        return keys
+
+    async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
+        """Raw keys and values `[n, d]` of texts."""
+        keys = await self._keys(texts)
         return keys, await self._engine.project(unit(keys, self._centre))
 
     @property
@@ -151,7 +156,7 @@ class Memories:
 
     async def search(self, chat: ChatId, text: str) -> list[Hit]:
         """The memories of this chat nearest to a text, by their keys."""
-        keys, _ = await self._vectors([text])
+        keys = await self._keys([text])
         return self._store.search(unit(keys, self._centre)[0], chat, SEARCHED)
 
     async def forget(self, chat: ChatId, memory_id: int) -> bool:

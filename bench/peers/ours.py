@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from onebot_bot.__main__ import run_loop
 from onebot_bot.app import App
 from onebot_bot.logs import logging_to
 from onebot_bot.memory.database import Database
@@ -78,14 +79,7 @@ async def serve(config: Path, make_history: Callable[[Database], History]) -> No
 def main() -> None:
     """FOLDER history|nothing PORT, on the loop that `onebot-bot run` uses."""
     folder, kept, port = sys.argv[1:]
-    try:
-        import uvloop  # noqa: PLC0415 - not on Windows
-    except ImportError:
-        factory = None
-    else:
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(serve(write_config(Path(folder), int(port)), History if kept == "history" else NoHistory))
+    run_loop(serve(write_config(Path(folder), int(port)), History if kept == "history" else NoHistory))
 
 
 if __name__ == "__main__":

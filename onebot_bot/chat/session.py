@@ -49,6 +49,7 @@ _CUT_OFF = {
 """Why nothing can be said of an answer that ended too early, and the fix."""
 
 SAID_IDS = 32
+"""Message ids remembered until the record has them: more than one answer ever has."""
 LONG_ENOUGH_TO_REPEAT = 12
 """Characters: shorter answers ("ok") may well be the same twice."""
 
@@ -114,8 +115,7 @@ class ChatSession:
 
     def owes(self, entry: Entry) -> bool:
         """Whether this message waits for its answer here, or is being answered."""
-        items = [*self._pending, *(self._turn.items if self._turn else [])]
-        return any(item.entry.message_id == entry.message_id for item in items)
+        return any(item.entry.message_id == entry.message_id for item in self._owed)
 
     def stop(self) -> bool:
         """End the answer being written and drop what waits; whether there was anything to stop."""
@@ -141,8 +141,11 @@ class ChatSession:
     @property
     def owed_rows(self) -> list[int]:
         """The rows of what waits for an answer, as far as they are known."""
-        items = [*self._pending, *(self._turn.items if self._turn else [])]
-        return [item.entry.id for item in items if item.entry.id]
+        return [item.entry.id for item in self._owed if item.entry.id]
+
+    @property
+    def _owed(self) -> list[Incoming]:
+        return [*self._pending, *(self._turn.items if self._turn else [])]
 
     def _expect(self, incoming: Incoming) -> None:
         self._pending.append(incoming)
@@ -294,9 +297,6 @@ class ChatSession:
         """Answer these again together with what came after; nobody's message is lost to an interrupt."""
         for item in turn.items:
             item.interrupts += 1
-            stored: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
-            stored.set_result(item.entry.id)
-            item.row = stored
         self._pending = [*turn.items, *self._pending]
 
     # --- sending -------------------------------------------------------------------------------------------------

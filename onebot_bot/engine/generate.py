@@ -127,6 +127,8 @@ class Generator:
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
+        # Once: the status is asked for every turn, on the event loop.
+        self._weights: int = sum(p.numel() * p.element_size() for p in model.network.parameters())
         recall, recall_end, pad = model.renderer.memory_ids
         self._recall, self._recall_end, self._pad = recall, recall_end, pad
         self._bans = {
@@ -153,7 +155,7 @@ class Generator:
         """Bytes in use: on the card, or on a CPU what the weights take."""
         if self.model.device.type == "cuda":
             return int(torch.cuda.memory_allocated(self.model.device))
-        return sum(p.numel() * p.element_size() for p in self.model.network.parameters())
+        return self._weights
 
     def start(self, generation: Generation) -> Sequence:
         """Check and render a request.

@@ -66,23 +66,23 @@ _IN_VIEW = f"""{_CHAT} AND hidden = 0
 
 _RECENT = f"SELECT {_COLUMNS} FROM messages WHERE {_IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?"
 
+_GIVEN = "(SELECT value FROM json_each(?))"
+
 _PLACED = 11
 """Where `placed` stands among the inserted values."""
 
-_PLACE_OF_TURN = "SELECT max(placed) FROM messages WHERE id IN (SELECT value FROM json_each(?))"
+_PLACE_OF_TURN = f"SELECT max(placed) FROM messages WHERE id IN {_GIVEN}"
 
-_CLOSE_TURN = """UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'user', 'answered', state)
-    WHERE id IN (SELECT value FROM json_each(?))"""
+_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'user', 'answered', state)
+    WHERE id IN {_GIVEN}"""
 
-_HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN (SELECT value FROM json_each(?))
+_HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}
     AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?)"""
 
 _LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
 
 # Word for word the condition of the index on it, which SQLite otherwise does not use.
 _UNANSWERED = "state IN ('pending', 'sending') AND hidden = 0"
-
-_GIVEN = "(SELECT value FROM json_each(?))"
 
 
 class History:
