@@ -42,6 +42,8 @@ _MEMORIES: Step = (
         shared INTEGER NOT NULL, pinned INTEGER NOT NULL,
         status TEXT NOT NULL, superseded_by INTEGER REFERENCES memories (id),
         importance REAL NOT NULL,
+        speaker INTEGER,
+        maker TEXT NOT NULL DEFAULT '', exact INTEGER,
         event_time INTEGER, created INTEGER NOT NULL,
         recalled_at INTEGER, recall_count INTEGER NOT NULL DEFAULT 0,
         fingerprint TEXT NOT NULL,
@@ -53,7 +55,12 @@ _MEMORIES: Step = (
     "CREATE INDEX memories_made_by ON memories (status, fingerprint)",
     "CREATE TABLE barred_sources (source_id INTEGER PRIMARY KEY)",
     """CREATE TABLE centres (
-        fingerprint TEXT PRIMARY KEY, centre BLOB NOT NULL, serving INTEGER NOT NULL
+        fingerprint TEXT PRIMARY KEY, centre BLOB NOT NULL, head BLOB, serving INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # How far each chat was read for memories.
+    """CREATE TABLE extracted (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, up_to INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, peer)
     ) WITHOUT ROWID""",
     # One row: counts every change that an index on disk would have to follow.
     "CREATE TABLE bank (revision INTEGER NOT NULL)",
