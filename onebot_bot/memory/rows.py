@@ -283,3 +283,20 @@ def _memory(row: Sequence[Any]) -> Memory:
         status=status,
         superseded_by=superseded_by,
     )
+
+
+class Extracted(msgspec.Struct, frozen=True, kw_only=True):
+    """One fact that was taken from a chat, before it has vectors; `NewMemory` says what the shared fields mean."""
+
+    text: str
+    """Self-contained: names who said it, and dates instead of "yesterday"."""
+    chat: ChatId
+    speaker: int
+    """QQ number of the person who said it."""
+    subjects: tuple[int, ...] = ()
+    source_ids: tuple[int, ...] = ()
+    event_time: int | None = None
+    importance: float = 0.5
+    """From 0 to 1."""
+    supersedes: tuple[int, ...] = ()
+    """Ids of the memories that it takes the place of."""
