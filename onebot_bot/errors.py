@@ -13,6 +13,7 @@ The tree::
     ├── FetchError             a model could not be downloaded
     ├── ModelError             the model cannot be loaded or used
     │   └── RequestError       this one request cannot be served by this model
+    ├── LearningError          a night cannot learn, or what it made cannot be used
     ├── StoreError             the database or the index cannot be used
     └── CommandError           what a person typed as a command cannot be done
 
@@ -71,6 +72,10 @@ class ModelError(BotError):
 
 class RequestError(ModelError):
     """One request cannot be served: the prompt does not fit, or a parameter is out of range."""
+
+
+class LearningError(BotError):
+    """A night cannot learn or has to end: no room, a loss that is no number, a damaged or refused adapter."""
 
 
 class StoreError(BotError):
