@@ -203,6 +203,14 @@ class History:
             (SELECT count(*) FROM messages WHERE {_UNANSWERED})"""
         return Counts(*(await self._rows(sql, ()))[0])
 
+    async def unknown(self, chat: ChatId, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of `entries` that are not on record, fit to be appended.
+
+        Known is what has its `message_id`, or, where one of the two has no id, its time, speaker and text. An id that
+        is taken by another message, which happens in 31 bits, is left out.
+        """
+        return await self._database.read(lambda connection: _unknown(connection, chat, entries))
+
     async def _rows(self, sql: str, values: Sequence[Any]) -> list[Any]:
         return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
 
@@ -278,3 +286,29 @@ def _undo(connection: sqlite3.Connection, chat: ChatId, turns: int) -> int:
     hide = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND turn IN {_GIVEN}"
     connection.execute(hide, (*in_chat(chat), listed(found)))
     return len(found)
+
+
+SAME_MESSAGE = 600
+"""Seconds between two clocks' times of one message, at most: what the bot sent is dated by ours, elsewhere by QQ's."""
+
+_TIME_OF_ID = f"SELECT time FROM messages WHERE {_CHAT} AND message_id = ?"
+
+_SAID_THEN = f"""SELECT 1 FROM messages WHERE {_CHAT} AND time = ? AND user_id = ? AND text = ?
+    AND (user_id <> 0 OR name = ?) AND (message_id IS NULL OR ? IS NULL)"""
+
+
+def _unknown(connection: sqlite3.Connection, chat: ChatId, entries: Sequence[Entry]) -> list[Entry]:
+    here = in_chat(chat)
+    found: dict[object, Entry] = {}
+    for entry in entries:
+        if entry.message_id is not None:
+            first = found.get(entry.message_id)
+            row = (first.time,) if first else connection.execute(_TIME_OF_ID, (*here, entry.message_id)).fetchone()
+            if row is not None and abs(row[0] - entry.time) <= SAME_MESSAGE:
+                continue
+            entry = entry if row is None else msgspec.structs.replace(entry, message_id=None)  # noqa: PLW2901 - taken
+        said = (entry.time, entry.user_id, entry.text, entry.name, entry.message_id)
+        key = said if entry.message_id is None else entry.message_id
+        if key not in found and connection.execute(_SAID_THEN, (*here, *said)).fetchone() is None:
+            found[key] = entry
+    return list(found.values())
