@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from onebot_bot.errors import LearningError
 from onebot_bot.learning.versions import META, Versions, seal, stamp
@@ -74,9 +75,7 @@ def test_two_promotions_of_one_second_are_two_versions(models: Path, monkeypatch
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing", "no meta", "garbage meta", "folder gone"])
-def test_a_damaged_adapter_is_skipped_for_the_newest_good_one(
-    models: Path, damage: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_adapter_is_skipped_for_the_newest_good_one(models: Path, damage: str) -> None:
     """And the log names it."""
     versions = filled(models, "20261119T020000Z", OLD, NEW)
     folder = models / "adapters" / NEW
@@ -93,7 +92,9 @@ def test_a_damaged_adapter_is_skipped_for_the_newest_good_one(
             (folder / META).write_text('{"base": "mod')
         case _:
             folder.rename(models / "elsewhere")
-    assert content(versions.current()) == OLD
+    with capture_logs() as logs:
+        assert content(versions.current()) == OLD
+    assert [entry["adapter"] for entry in logs] == [str(folder)]
 
 
 def test_an_adapter_of_another_model_never_serves(models: Path) -> None:
