@@ -141,6 +141,11 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "\n  No owner yet: put your QQ number into [bot] owners to use the admin commands",
     ),
     "report.model": ("模型加载失败，暂时不能回复。", "The model failed to load; nothing can be answered."),
+    # --- the night ------------------------------------------------------------------------------------------------
+    "rest.busy": (
+        "我在整理今天的记忆，醒来再回你～",
+        "I am sorting today's memories; I will answer when I wake up.",
+    ),
 }
 
 
