@@ -1,12 +1,13 @@
 """From events to sessions: every message finds its chat's task, every command its handler."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -193,6 +194,25 @@ class ChatRouter:
         names = self._services.settings().bot.names
         return names[0] if number == str(message.self_id) and names else number
 
+    # --- rest ----------------------------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def paused(self) -> AsyncIterator[None]:
+        """Let all chats rest: entered once no answer is being written any more; none is begun until it is left.
+
+        Messages go on being received and recorded, and commands carried out. What the bot owes is answered
+        afterwards, by one answer in each chat.
+        """
+        rest = self._services.rest
+        rest.begin(time.time())
+        try:
+            await rest.quiet()
+            yield
+        finally:
+            rest.end(time.time())
+            for session in self._sessions.values():
+                session.wake()
+
     # --- sessions ------------------------------------------------------------------------------------------------
 
     def _session(self, account: Account, chat: ChatId) -> ChatSession:
@@ -237,15 +257,15 @@ class ChatRouter:
 
     async def _catch_up(self, account: Account) -> None:
         now = int(time.time())
-        within = self._services.settings().chat.answer_within
-        await self._resume(account, now - int(within))
+        since = self._services.rest.oldest(now, self._services.settings().chat.answer_within)
+        await self._resume(account, since)
         chats = await self._services.history.recent_chats(account.self_id, now - GAP_SECONDS)
         for message in await self._fill_gap(account, chats[:GAP_CHATS]):
             # Commands are not on record, so one that was carried out already would look like a missed one.
             if self._commands.matches(plain_text(message.message).strip(), message):
                 continue
             if not await self._services.history.known_ids(message.chat_id, [message.message_id]):
-                self._take(account, message, answer=now - message.time <= within)
+                self._take(account, message, answer=message.time >= since)
 
     async def _resume(self, account: Account, since: int) -> None:
         """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""

@@ -19,9 +19,10 @@ from onebot_bot.chat.conversation import build_conversation
 from onebot_bot.chat.outbox import Clock, Outbox
 from onebot_bot.chat.participation import Trigger
 from onebot_bot.chat.reply import split_reply
-from onebot_bot.chat.settings import Settings
-from onebot_bot.chat.turn import Incoming, Turn
-from onebot_bot.config import ChatConfig, GenerationConfig, MemoryConfig
+from onebot_bot.chat.rest import Rest
+from onebot_bot.chat.settings import Settings, sampling_of
+from onebot_bot.chat.turn import Incoming, Turn, belong_together
+from onebot_bot.config import ChatConfig, MemoryConfig
 from onebot_bot.engine.request import (
     Engine,
     FinishReason,
@@ -30,13 +31,13 @@ from onebot_bot.engine.request import (
     Recalled,
     RecallHit,
     RecallPolicy,
-    SamplingParams,
     Vector,
 )
 from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError
 from onebot_bot.memory.history import Entry, History, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Reply, Segment, Text
+from onebot_bot.texts import say
 
 log = structlog.get_logger(__name__)
 _levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
@@ -48,8 +49,12 @@ _CUT_OFF = {
 }
 """Why nothing can be said of an answer that ended too early, and the fix."""
 
+_ASKED = frozenset({Trigger.PRIVATE, Trigger.MENTION, Trigger.REPLY})
+"""Said to the bot's face: silence would look broken."""
 SAID_IDS = 32
 """Message ids remembered until the record has them: more than one answer ever has."""
+MOST_ASKED = 40
+"""Messages that one answer must see; what came before them is shown as far as it fits, like all that was said."""
 LONG_ENOUGH_TO_REPEAT = 12
 """Characters: shorter answers ("ok") may well be the same twice."""
 
@@ -74,6 +79,7 @@ class Services(Struct, frozen=True):
     report: Callable[[str, ChatId | None, BaseException], str]
     """Tells the owner: kind, where, what; returns the id that finds the log line."""
     clock: Clock
+    rest: Rest = msgspec.field(default_factory=Rest)
 
 
 class ChatSession:
@@ -128,6 +134,12 @@ class ChatSession:
         self._woken.set()
         return busy
 
+    def wake(self) -> None:
+        """The chats rest no longer: what came meanwhile is answered, all of it by one answer."""
+        for item in self._pending:
+            item.rested = True
+        self._woken.set()
+
     def withdraw(self, message_id: int) -> None:
         """A message was recalled in QQ: it is no longer answered, nor shown to the model."""
         self._pending = [item for item in self._pending if item.entry.message_id != message_id]
@@ -154,13 +166,18 @@ class ChatSession:
             self._interrupt(self._turn)
 
     def _interrupt(self, turn: Turn) -> None:
-        """Stop writing to take in a newer message, unless this person has done so often enough."""
+        """Stop writing to take in a newer message, unless this person has done so often enough, or a rest waits."""
+        if self._services.rest.resting:
+            return
         if turn.generation is not None and turn.interrupts < self._services.settings().chat.max_interrupts:
             turn.generation.interrupt()
 
     def _is_owed(self, user_id: int) -> bool:
-        if any(item.entry.user_id == user_id for item in self._pending):
-            return True
+        waiting = [item for item in self._pending if item.entry.user_id == user_id]
+        if waiting:
+            # In a rest that lasts for hours, what somebody says later is not meant for the bot.
+            settings, now = self._services.settings().chat, self._services.clock.time()
+            return not self._services.rest.resting or now - waiting[-1].arrived <= settings.merge_cap
         return self._turn is not None and self._turn.generation is not None and self._turn.sender == user_id
 
     # --- the task ------------------------------------------------------------------------------------------------
@@ -203,10 +220,31 @@ class ChatSession:
         await self._settle(self._pending[0])
         if not self._pending:
             return None
-        sender = self._pending[0].entry.user_id
-        items = [item for item in self._pending if item.entry.user_id == sender]
-        self._pending = [item for item in self._pending if item.entry.user_id != sender]
-        return Turn(sender, items)
+        if self._services.rest.resting:
+            await self._wait_out_rest()
+            return None
+        first = self._pending[0]
+        items = [item for item in self._pending if belong_together(first, item)]
+        self._pending = [item for item in self._pending if not belong_together(first, item)]
+        return Turn(first.entry.user_id, items)
+
+    async def _wait_out_rest(self) -> None:
+        """Wait for the end of the rest, or for news: another message, or /stop."""
+        self._woken.clear()
+        if any(item.trigger in _ASKED for item in self._pending) and self._services.rest.excuse(self.chat):
+            await self._say_why()
+        await self._woken.wait()
+
+    async def _say_why(self) -> None:
+        """A short line instead of silence; it is no answer, so it is not put on record."""
+        text = say(self._services.settings().bot.language, "rest.busy")
+        try:
+            message_id = await self._outbox.send(self.chat, (Text(text),), self._pending[-1].temporary_group)
+        except ActionError as error:
+            log.warning("A chat could not be told that the bot rests.", cause=str(error))
+            return
+        if message_id is not None:
+            self._said_ids.append(message_id)
 
     async def _settle(self, first: Incoming) -> None:
         """Wait out a burst: quiet for `merge_window` since the last message, `merge_cap` since the first at most."""
@@ -220,11 +258,12 @@ class ChatSession:
     async def _answer(self, turn: Turn) -> None:
         """One turn, from the record to the record."""
         # 1. Nothing is attempted before every message of it is on the disk; what was known already is no news.
-        if not await self._store(turn):
-            return
-        # 2. The model writes; a newer message of the same person puts the turn back in the queue.
         settings = self._services.settings()
-        result = await self._generate(turn, settings)
+        with self._services.rest.writing():
+            if not await self._store(turn):
+                return
+            # 2. The model writes; a newer message of the same person puts the turn back in the queue.
+            result = await self._generate(turn, settings)
         if turn.stopped or result is None:
             await self._conclude(turn, [], "dropped")
             return
@@ -251,6 +290,9 @@ class ChatSession:
                 turn.items = [other for other in turn.items if other is not item]
             else:
                 item.entry = msgspec.structs.replace(item.entry, id=row)
+        early, turn.items = turn.items[:-MOST_ASKED], turn.items[-MOST_ASKED:]
+        if early:
+            await self._services.history.mark([item.entry.id for item in early], "heard")
         return bool(turn.items)
 
     async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult | None:
@@ -263,7 +305,7 @@ class ChatSession:
         turn.generation = self._services.engine.submit(
             GenerationRequest(
                 conversation=conversation,
-                sampling=_sampling(settings.generation),
+                sampling=sampling_of(settings.generation),
                 recall=recall,
                 timeout=settings.generation.timeout,
             )
@@ -369,16 +411,3 @@ class ChatSession:
         self._services.report("report.answer", self.chat, error)
         with contextlib.suppress(BotError):
             await self._conclude(turn, [], "dropped")
-
-
-def _sampling(config: GenerationConfig) -> SamplingParams:
-    return SamplingParams(
-        temperature=config.temperature,
-        top_p=config.top_p,
-        top_k=config.top_k,
-        min_p=config.min_p,
-        repetition_penalty=config.repetition_penalty,
-        presence_penalty=config.presence_penalty,
-        seed=None if config.seed < 0 else config.seed,
-        max_new_tokens=config.max_new_tokens,
-    )

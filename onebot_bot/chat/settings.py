@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
+from onebot_bot.engine.request import SamplingParams
 
 
 class Settings(Struct, frozen=True):
@@ -13,3 +14,17 @@ class Settings(Struct, frozen=True):
     generation: GenerationConfig
     memory: MemoryConfig
     log: LogConfig
+
+
+def sampling_of(config: GenerationConfig) -> SamplingParams:
+    """How tokens are chosen, as the configuration says."""
+    return SamplingParams(
+        temperature=config.temperature,
+        top_p=config.top_p,
+        top_k=config.top_k,
+        min_p=config.min_p,
+        repetition_penalty=config.repetition_penalty,
+        presence_penalty=config.presence_penalty,
+        seed=None if config.seed < 0 else config.seed,
+        max_new_tokens=config.max_new_tokens,
+    )

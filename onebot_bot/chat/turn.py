@@ -20,6 +20,8 @@ class Incoming(Struct):
     temporary_group: int = 0
     interrupts: int = 0
     """How often an answer to it was interrupted by a newer message."""
+    rested: bool = False
+    """Whether it waited for the end of a rest: then it is answered together with all that did."""
 
 
 class Turn(Struct):
@@ -67,3 +69,8 @@ class Turn(Struct):
             self.stop()
         elif self.generation is not None:
             self.generation.interrupt()
+
+
+def belong_together(first: Incoming, item: Incoming) -> bool:
+    """One person's messages do, and in every chat those that waited for the end of a rest."""
+    return item.entry.user_id == first.entry.user_id or (first.rested and item.rested)
