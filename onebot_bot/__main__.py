@@ -1,4 +1,4 @@
-"""The command line: `onebot-bot run`, `console`, `fetch`, `doctor`."""
+"""The command line: `onebot-bot run`, `console`, `import`, `fetch`, `doctor`."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from onebot_bot import __version__
 from onebot_bot.cli.console import add_console_arguments, main_console
 from onebot_bot.cli.doctor import add_doctor_arguments, main_doctor
 from onebot_bot.cli.fetch import add_fetch_arguments, main_fetch
+from onebot_bot.cli.importing import add_import_arguments, main_import
 from onebot_bot.config import load_config
 from onebot_bot.config_file import migrate_config
 from onebot_bot.errors import BotError
@@ -39,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True)
     _add(commands, "run", "start the bot", add_run_arguments, main_run)
     _add(commands, "console", "chat with the running bot, without QQ", add_console_arguments, main_console)
+    _add(commands, "import", "take a chat export into the record", add_import_arguments, main_import)
     _add(commands, "fetch", "download a model", add_fetch_arguments, main_fetch)
     _add(commands, "doctor", "check the installation", add_doctor_arguments, main_doctor)
     return parser
