@@ -172,8 +172,9 @@ async def test_stop_during_a_rest_is_on_record_at_once(world: World) -> None:
         world.say(world.private("never mind"))
         await resting(world, ALICE)
         assert world.sessions[ALICE].stop()
-        await until(lambda: not world.sessions[ALICE]._discarded)
-        assert await states(world, ALICE) == [("never mind", "dropped")]
+        async with asyncio.timeout(5):
+            while await states(world, ALICE) != [("never mind", "dropped")]:
+                await world.settled()
     await world.settled()
     assert world.engine.requests.empty()
 
