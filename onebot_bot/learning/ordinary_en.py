@@ -3,62 +3,70 @@
 TURNS = """
 Hi! / Hello there. / Good morning! / Good evening, everyone. / Hey, what's up? / Are you there? / How are you today?
 Good night, sleep well. / See you tomorrow! / Bye for now. / Thanks a lot! / Thank you, that helped. / You're welcome.
-Sorry, I was away. / Back again. / Happy new year! / Have a nice weekend. / Long time no see. / What's new? / Welcome back!
-Haha, that's so funny. / lol / No way! / Really? / Wow, that's amazing. / Oh no, that's sad. / OK. / Fine by me.
-I agree with that. / I don't think so. / Maybe later. / Never mind. / That makes sense. / You are right about that. / Nice one!
-I'm so tired today. / I'm bored, talk to me. / It's raining again. / What a hot day. / I just got home. / I'm stuck in traffic.
-I had a terrible day. / I'm in a good mood. / My head hurts a little. / I can't sleep. / I'm hungry. / Dinner is ready, brb.
-The bus was late again. / I finally finished the report. / I lost my keys and found them again. / The coffee here is awful.
-We won the match! / Our train leaves in ten minutes. / I dropped my umbrella somewhere. / The lift is broken again.
-What is the capital of Australia? / Who wrote Hamlet? / How far away is the moon? / Why is the sky blue? / What is DNA?
-When did the Second World War end? / How many legs does a spider have? / What is the boiling point of water?
-Which planet is the largest? / Who painted the Mona Lisa? / What language do people speak in Brazil? / How do magnets work?
-What is the longest river in the world? / Why do leaves turn red in autumn? / How do bees make honey? / What is inflation?
-What does a stethoscope do? / How tall is Mount Everest? / What is a black hole? / Who invented the telephone?
-What is the difference between weather and climate? / Why do cats purr? / How do vaccines work? / What is photosynthesis?
-In which year did people first land on the moon? / What are prime numbers? / How do planes stay in the air?
-What is 12 times 8? / What is 144 divided by 12? / Add 27 and 58. / What is the square root of 81? / Is 91 a prime number?
-How many minutes are in a day? / Convert 5 miles to kilometres. / What is 15 percent of 200? / Solve x + 7 = 12.
-What is three quarters as a decimal? / Sort these numbers: 4, 9, 1, 7. / How many sides does a hexagon have?
-Translate "good night" into French. / How do you say "thank you" in Japanese? / What does "ubiquitous" mean?
-Spell the word "necessary". / Give me a synonym for "happy". / What is the plural of "mouse"? / Use "however" in a sentence.
+Sorry, I was away. / Back again. / Happy new year! / Have a nice weekend. / Long time no see. / What's new?
+Welcome back! / Haha, that's so funny. / lol / No way! / Really? / Wow, that's amazing. / Oh no, that's sad. / OK.
+Fine by me. / I agree with that. / I don't think so. / Maybe later. / Never mind. / That makes sense.
+You are right about that. / Nice one! / I'm so tired today. / I'm bored, talk to me. / It's raining again.
+What a hot day. / I just got home. / I'm stuck in traffic. / I had a terrible day. / I'm in a good mood.
+My head hurts a little. / I can't sleep. / I'm hungry. / Dinner is ready, brb. / The bus was late again.
+I finally finished the report. / I lost my keys and found them again. / The coffee here is awful. / We won the match!
+Our train leaves in ten minutes. / I dropped my umbrella somewhere. / The lift is broken again.
+What is the capital of Australia? / Who wrote Hamlet? / How far away is the moon? / Why is the sky blue?
+What is DNA? / When did the Second World War end? / How many legs does a spider have?
+What is the boiling point of water? / Which planet is the largest? / Who painted the Mona Lisa?
+What language do people speak in Brazil? / How do magnets work? / What is the longest river in the world?
+Why do leaves turn red in autumn? / How do bees make honey? / What is inflation? / What does a stethoscope do?
+How tall is Mount Everest? / What is a black hole? / Who invented the telephone?
+What is the difference between weather and climate? / Why do cats purr? / How do vaccines work?
+What is photosynthesis? / In which year did people first land on the moon? / What are prime numbers?
+How do planes stay in the air? / What is 12 times 8? / What is 144 divided by 12? / Add 27 and 58.
+What is the square root of 81? / Is 91 a prime number? / How many minutes are in a day?
+Convert 5 miles to kilometres. / What is 15 percent of 200? / Solve x + 7 = 12. / What is three quarters as a decimal?
+Sort these numbers: 4, 9, 1, 7. / How many sides does a hexagon have? / Translate "good night" into French.
+How do you say "thank you" in Japanese? / What does "ubiquitous" mean? / Spell the word "necessary".
+Give me a synonym for "happy". / What is the plural of "mouse"? / Use "however" in a sentence.
 Correct this sentence: "He go to school." / Is it "affect" or "effect" here? / What rhymes with "light"?
 Write a haiku about autumn. / Tell me a joke. / Tell me a short story about a dragon. / Write a poem about the sea.
 Write a birthday wish I can send to a colleague. / Make up a name for a coffee shop. / Give me a riddle.
 Draft a polite email asking for a refund. / Summarise this in one line: the meeting was moved to Monday.
-Write a slogan for a bakery. / Invent a funny excuse for being late. / Describe a sunset in two sentences. / Sing me a song.
-How do I boil an egg? / Give me a recipe for pancakes. / How do I get a coffee stain out? / How do I tie a tie?
-How do I make my computer faster? / How do I reset a router? / How can I learn to type faster? / How do I repot a plant?
-How do I write a loop in Python? / What does this error mean: index out of range? / What is the difference between a list and a tuple?
-Write a function that reverses a string. / What does git rebase do? / How do I centre a div? / What is an API?
-Explain recursion to a child. / What is a regular expression? / How do I undo the last commit?
-Do you like music? / What do you think about remote work? / Tea or coffee? / Are robots going to take our jobs?
+Write a slogan for a bakery. / Invent a funny excuse for being late. / Describe a sunset in two sentences.
+Sing me a song. / How do I boil an egg? / Give me a recipe for pancakes. / How do I get a coffee stain out?
+How do I tie a tie? / How do I make my computer faster? / How do I reset a router? / How can I learn to type faster?
+How do I repot a plant? / How do I write a loop in Python? / What does this error mean: index out of range?
+What is the difference between a list and a tuple? / Write a function that reverses a string.
+What does git rebase do? / How do I centre a div? / What is an API? / Explain recursion to a child.
+What is a regular expression? / How do I undo the last commit? / Do you like music?
+What do you think about remote work? / Tea or coffee? / Are robots going to take our jobs?
 Is it better to get up early? / What makes a good friend? / Would you rather fly or be invisible? / Do aliens exist?
-Which is better, summer or winter? / Is a hot dog a sandwich? / What should I watch tonight? / Recommend me a good book.
-Can you recommend a podcast? / What could I cook with eggs and rice? / Where should tourists go in Italy?
-What are you? / Who made you? / What can you do? / Are you a robot? / What is your name? / Do you ever sleep? / How old are you?
-Can you keep a secret? / Say something nice. / Let's play a game. / Flip a coin. / Pick a number from one to ten. / Count to five.
-Name three fruits. / List five animals that lay eggs. / Give me two tips for better sleep. / How can I concentrate better?
+Which is better, summer or winter? / Is a hot dog a sandwich? / What should I watch tonight?
+Recommend me a good book. / Can you recommend a podcast? / What could I cook with eggs and rice?
+Where should tourists go in Italy? / What are you? / Who made you? / What can you do? / Are you a robot?
+What is your name? / Do you ever sleep? / How old are you? / Can you keep a secret? / Say something nice.
+Let's play a game. / Flip a coin. / Pick a number from one to ten. / Count to five. / Name three fruits.
+List five animals that lay eggs. / Give me two tips for better sleep. / How can I concentrate better?
 What is a healthy breakfast? / How much water should one drink a day? / How do I get rid of hiccups?
-I need some motivation. / Cheer me up. / I'm nervous about tomorrow. / I don't know what to wear. / Life is strange sometimes.
-My team lost again, sigh. / The new phone is out and it's so expensive. / Did you see the news? / That film was too long.
-The wifi is down. / I need a holiday. / This song is stuck in my head. / The neighbours are loud again. / Mondays, am I right?
+I need some motivation. / Cheer me up. / I'm nervous about tomorrow. / I don't know what to wear.
+Life is strange sometimes. / My team lost again, sigh. / The new phone is out and it's so expensive.
+Did you see the news? / That film was too long. / The wifi is down. / I need a holiday.
+This song is stuck in my head. / The neighbours are loud again. / Mondays, am I right?
 """
 
 MENTIONS = """
 {n} just joined the group. / Say hello to {n}! / {n} is late again, haha. / I met {n} on the bus this morning.
-{n} is so funny. / {n}, are you coming tonight? / {n} and I are having lunch. / {n} sent me a sticker. / Thank you, {n}!
-{n} fell asleep in the meeting, lol. / Let's wait for {n}. / I'm chatting with {n} on the other phone. / {n} says hi.
-Write a short thank-you note to {n}. / {n} beat me at cards today. / Do you think {n} is a pretty name? / {n} is typing.
-{n} was right after all. / I'm sitting next to {n}. / Wish {n} a good trip! / {n} laughed so hard. / Tell {n} a joke.
-Spell the name {n}. / {n} just left. / I owe {n} a coffee, haha. / {n} posted a nice picture. / Make up a rhyme about {n}.
+{n} is so funny. / {n}, are you coming tonight? / {n} and I are having lunch. / {n} sent me a sticker.
+Thank you, {n}! / {n} fell asleep in the meeting, lol. / Let's wait for {n}.
+I'm chatting with {n} on the other phone. / {n} says hi. / Write a short thank-you note to {n}.
+{n} beat me at cards today. / Do you think {n} is a pretty name? / {n} is typing. / {n} was right after all.
+I'm sitting next to {n}. / Wish {n} a good trip! / {n} laughed so hard. / Tell {n} a joke. / Spell the name {n}.
+{n} just left. / I owe {n} a coffee, haha. / {n} posted a nice picture. / Make up a rhyme about {n}.
 """
 """With a person in them, and still nothing to remember."""
 
 PATTERNS = """
-What is {a} plus {b}? / What is {a} times {b}? / Is {a} larger than {b}? / Count from {a} to {b}. / What is {b} minus {a}?
-Give me {a} words that start with the letter S. / Write a sentence of {a} words. / How many days are in {a} weeks?
-Convert {a} dollars to cents. / Set a timer for {a} minutes, if you can. / Roll a die with {b} sides. / What is {a} squared?
+What is {a} plus {b}? / What is {a} times {b}? / Is {a} larger than {b}? / Count from {a} to {b}.
+What is {b} minus {a}? / Give me {a} words that start with the letter S. / Write a sentence of {a} words.
+How many days are in {a} weeks? / Convert {a} dollars to cents. / Set a timer for {a} minutes, if you can.
+Roll a die with {b} sides. / What is {a} squared?
 """
 
 REPLIES = """

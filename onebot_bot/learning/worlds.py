@@ -10,8 +10,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from onebot_bot.learning.worlds_names import Pool, names, number_of
-from onebot_bot.learning.worlds_words import Attribute, Part, attributes, draw_value, fill, ordinary_words
+from onebot_bot.learning.worlds_names import Pool, names, number_of, pool_of
+from onebot_bot.learning.worlds_words import Attribute, Part, Sort, attributes, draw_value, fill, ordinary_words
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language
 
@@ -33,6 +33,7 @@ class Fact(Struct, frozen=True, kw_only=True):
     person: str
     attribute: str
     value: str
+    sort: Sort
     text: str
     """The memory: a statement about the person, by name."""
     said: str
@@ -97,11 +98,22 @@ class World(Struct, frozen=True):
     unanswerables: tuple[Unanswerable, ...]
 
 
+Said = tuple[Literal["user", "assistant"], str]
+
+
 class Context(Struct, frozen=True):
     """A conversation as the model gets it, oldest first; the last turn is a person's, and the one to answer."""
 
     kind: Kind
-    turns: tuple[tuple[Literal["user", "assistant"], str], ...]
+    turns: tuple[Said, ...]
+
+
+class _Manner(Struct, frozen=True):
+    """Which words and whose names surround a question."""
+
+    lang: Language
+    part: Part
+    pool: Pool
 
 
 def make_world(
@@ -112,7 +124,7 @@ def make_world(
     Confusable: about eight people share an attribute, a person has about four, and some names differ by one letter.
     Otherwise every fact is of another person, and attributes take turns.
     """
-    rng = Random(f"{seed} {lang} {pool} {facts} {confusable}")
+    rng = Random(f"{seed} {lang} {pool} {facts} {confusable}")  # noqa: S311 - made-up people need no secrecy
     pairs = _pair_up(rng, facts, lang, pool, confusable=confusable)
     chats = _seat(rng, [person for person, _ in pairs])
     told = tuple(_tell(rng, person, attribute, lang, chats[person]) for person, attribute in pairs)
@@ -122,26 +134,29 @@ def make_world(
     return World(told, updates, groups, tuple(_leave_out(rng, pairs, chats, lang)))
 
 
-def contexts(fact: Fact, rng: Random, part: Part = "train", pool: Pool = "prime") -> tuple[Context, ...]:
+def contexts(fact: Fact, rng: Random, part: Part = "train") -> tuple[Context, ...]:
     """A question of `part` in each of the forms that the bot sees, in the order of `KINDS`."""
-    asker = _stranger(rng, fact, pool)
-    askers: dict[Kind, str] = {"own": fact.person}
-    questions = {kind: fact.asked_by_self(part) if kind == "own" else fact.asked(part) for kind in KINDS}
-    return tuple(
-        _render(rng, kind, rng.choice(questions[kind]), askers.get(kind, asker), fact.lang, part) for kind in KINDS
-    )
+    manner = _Manner(fact.lang, part, pool_of(fact.person))
+    asker = next(name for name in names(rng, 2, fact.lang, manner.pool) if name != fact.person)
+    found = []
+    for kind in KINDS:
+        own = kind == "own"
+        question = rng.choice(fact.asked_by_self(part) if own else fact.asked(part))
+        found.append(_render(rng, kind, fact.person if own else asker, question, manner))
+    return tuple(found)
 
 
-def context(fact: Fact, rng: Random, part: Part = "train", pool: Pool = "prime") -> Context:
+def context(fact: Fact, rng: Random, part: Part = "train") -> Context:
     """One of `contexts`, the bare question as often as all others."""
-    found = contexts(fact, rng, part, pool)
+    found = contexts(fact, rng, part)
     return found[0] if rng.random() < 0.5 else rng.choice(found[1:])
 
 
 def ordinary(rng: Random, n: int, lang: Language, part: Part = "train", pool: Pool = "prime") -> list[Context]:
     """`n` conversations whose last turn calls for no memory, in the same forms as those that do."""
     people = names(rng, max(2, min(n, 40)), lang, pool)
-    return [_ordinary_context(rng, people, lang, part) for _ in range(n)]
+    manner = _Manner(lang, part, pool)
+    return [_ordinary_context(rng, people, manner) for _ in range(n)]
 
 
 def _pair_up(rng: Random, facts: int, lang: Language, pool: Pool, *, confusable: bool) -> list[tuple[str, Attribute]]:
@@ -172,6 +187,7 @@ def _tell(rng: Random, person: str, attribute: Attribute, lang: Language, chat: 
         person=person,
         attribute=attribute.name,
         value=value,
+        sort=attribute.sort,
         text=fill(rng.choice(attribute.statements), person, value),
         said=fill(rng.choice(attribute.said), person, value),
         questions=_fill_all(attribute.questions.train, person),
@@ -232,45 +248,40 @@ def _leave_out(
         )
 
 
-def _stranger(rng: Random, fact: Fact, pool: Pool) -> str:
-    """Somebody else, who asks."""
-    return next(name for name in names(rng, 2, fact.lang, pool) if name != fact.person)
-
-
-def _ordinary_context(rng: Random, people: Sequence[str], lang: Language, part: Part) -> Context:
+def _ordinary_context(rng: Random, people: Sequence[str], manner: _Manner) -> Context:
     speaker, mentioned = rng.sample(people, 2)
-    return _render(rng, rng.choice(KINDS), _ordinary_turn(rng, mentioned, lang, part), speaker, lang, part)
+    kind: Kind = "bare" if rng.random() < 0.5 else rng.choice(KINDS[1:])
+    return _render(rng, kind, speaker, _ordinary_turn(rng, mentioned, manner), manner)
 
 
-def _ordinary_turn(rng: Random, mentioned: str, lang: Language, part: Part) -> str:
-    """Mostly hand-written; one in four mentions a person, one in seven is a pattern with numbers, one in twenty tells."""
-    words, dice = ordinary_words(lang), rng.random()
+def _ordinary_turn(rng: Random, mentioned: str, manner: _Manner) -> str:
+    """Half are hand-written; a quarter mention a person, one in seven has numbers in it, one in twenty tells."""
+    words, dice = ordinary_words(manner.lang), rng.random()
     if dice < 0.05:
-        attribute = rng.choice(attributes(lang))
-        return fill(rng.choice(attribute.said), mentioned, draw_value(rng, attribute, lang))
+        attribute = rng.choice(attributes(manner.lang))
+        form = attribute.said[0 if manner.part == "train" else -1]
+        return fill(form, mentioned, draw_value(rng, attribute, manner.lang))
     if dice < 0.30:
-        return rng.choice(words.mentions.of(part)).format(n=mentioned)
+        return rng.choice(words.mentions.of(manner.part)).format(n=mentioned)
     if dice < 0.45:
-        return rng.choice(words.patterns.of(part)).format(a=rng.randint(2, 19), b=rng.randint(20, 99))
-    return rng.choice(words.turns.of(part))
+        return rng.choice(words.patterns.of(manner.part)).format(a=rng.randint(2, 19), b=rng.randint(20, 99))
+    return rng.choice(words.turns.of(manner.part))
 
 
-def _render(rng: Random, kind: Kind, text: str, speaker: str, lang: Language, part: Part) -> Context:
+def _render(rng: Random, kind: Kind, speaker: str, text: str, manner: _Manner) -> Context:
     """The last turn as `kind` has it; lines of a group bear their speaker, as the chat writes them."""
     in_group = kind in {"group", "group history", "own"}
-    last = _line(speaker, f"@{_CALLED[lang]} {text}" if in_group and rng.random() < 0.4 else text, group=in_group)
-    if kind not in {"history", "group history"}:
-        return Context(kind, (("user", last),))
-    return Context(kind, _merge([*_before(rng, lang, part, group=in_group), ("user", last)]))
+    called = in_group and rng.random() < 0.4
+    last = _line(speaker, f"@{_CALLED[manner.lang]} {text}" if called else text, group=in_group)
+    before = _before(rng, manner, group=in_group) if kind in {"history", "group history"} else ()
+    return Context(kind, _merge([*before, ("user", last)]))
 
 
-def _before(
-    rng: Random, lang: Language, part: Part, *, group: bool
-) -> Iterator[tuple[Literal["user", "assistant"], str]]:
+def _before(rng: Random, manner: _Manner, *, group: bool) -> Iterator[Said]:
     """One to three unrelated turns, some with the bot's answer; in a private chat all are answered."""
-    words = ordinary_words(lang)
-    for name in names(rng, rng.randint(1, 3), lang):
-        yield "user", _line(name, rng.choice(words.turns.of(part)), group=group)
+    words = ordinary_words(manner.lang)
+    for name in names(rng, rng.randint(1, 3), manner.lang, manner.pool):
+        yield "user", _line(name, rng.choice(words.turns.of(manner.part)), group=group)
         if not group or rng.random() < 0.4:
             yield "assistant", rng.choice(words.replies)
 
@@ -280,11 +291,9 @@ def _line(name: str, text: str, *, group: bool) -> str:
     return f"[{name}({number_of(name)})] {text}" if group else text
 
 
-def _merge(
-    turns: Sequence[tuple[Literal["user", "assistant"], str]],
-) -> tuple[tuple[Literal["user", "assistant"], str], ...]:
+def _merge(turns: Sequence[Said]) -> tuple[Said, ...]:
     """Neighbours of one role become one turn, as chat/conversation.py has it."""
-    merged: list[tuple[Literal["user", "assistant"], str]] = []
+    merged: list[Said] = []
     for role, text in turns:
         if merged and merged[-1][0] == role:
             merged[-1] = role, f"{merged[-1][1]}\n{text}"

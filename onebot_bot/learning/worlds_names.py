@@ -9,7 +9,12 @@ from onebot_bot.texts import Language
 Pool = Literal["prime", "bench"]
 """Names to train on before the first day, and names that only a benchmark uses: disjoint by a hash of the name."""
 
-GIVEN = (
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+GIVEN = _words(
     "Ada Adam Aisha Alan Alma Amir Anna Anton Aria Arno Asta Basil Beth Blake Bram Cai Cara Cecil Chloe Clara Cyrus "
     "Dana David Dean Della Devi Diego Dora Edith Edwin Ella Elmer Emil Enzo Erin Ethan Etta Eva Ewan Faye Finn Flora "
     "Frank Freya Gail Gavin Gil Gloria Gus Hana Harry Hazel Heidi Helen Ian Ida Igor Imani Ines Iris Ivan Jack Jada "
@@ -17,8 +22,8 @@ GIVEN = (
     "Mara Marco Marta Mei Mia Milo Mina Moses Nadia Nina Noah Nora Omar Opal Oscar Otto Pablo Paula Petra Pia Quinn "
     "Rafael Rania Rhea Robin Rosa Rufus Sam Sana Sara Sean Seth Sofia Stella Sven Tara Tess Theo Tilda Tom Uma Vera "
     "Viktor Wanda Wei Xander Yara Yuki Zara Zeno Zoe"
-).split()
-SURNAMES = (
+)
+SURNAMES = _words(
     "Abbot Adeyemi Almeida Archer Bakker Banks Becker Berg Bishop Blanc Bloom Bondar Brandt Brooks Byrne Carver Castro "
     "Chang Clarke Cohen Conti Costa Crane Cruz Dahl Dalton Deng Diaz Dorn Drake Duval Eklund Ellis Falk Farrell Ferro "
     "Fisher Fontaine Ford Frost Gallo Garcia Gibson Grant Greco Haas Hale Hansen Hayes Holm Horvat Huang Hughes Ito "
@@ -27,10 +32,10 @@ SURNAMES = (
     "Petrov Pope Price Quist Rahman Ramos Reed Reyes Ricci Rossi Roth Sato Schmidt Shah Shaw Silva Singh Sokolov Stone "
     "Tanaka Tang Taylor Torres Tran Vance Vargas Vogel Wagner Walsh Wang Ward Weber West Wolf Wong Wood Yates Young "
     "Zhang Zhou Ziegler"
-).split()
-ONSETS = "B Br C D Dr El F G Gr H J K Kal L M Mar N Or P R S Sh T Tal Tr V W Y Z Zan".split()
-MIDDLES = "a e i o u ai an ar el en il or".split()
-ENDINGS = "b ba da dan di ko la lin lo ma mei mir n na ni no r ra ren ri ro sa sha so ta ti to va vin x ya za".split()
+)
+ONSETS = _words("B Br C D Dr El F G Gr H J K Kal L M Mar N Or P R S Sh T Tal Tr V W Y Z Zan")
+MIDDLES = _words("a e i o u ai an ar el en il or")
+ENDINGS = _words("b ba da dan di ko la lin lo ma mei mir n na ni no r ra ren ri ro sa sha so ta ti to va vin x ya za")
 
 SURNAMES_ZH = (
     "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖"
@@ -38,14 +43,14 @@ SURNAMES_ZH = (
 )
 GIVEN_ZH = (
     "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超霞平刚桂英华玉兰建国文辉力峰晨雨雪琪梓涵子轩浩然欣怡佳宇思远嘉诚博雅诗婷若曦梦瑶俊熙天宁安心语可馨"
-    "一凡星辰沐阳知夏初晓枫竹青松柏云帆海清泉石岩林森月影桐楠樱桃杏荷莲菊梅香彤丹红紫苏墨书画琴棋乐歌舞笑颜朗晴岚溪渊泽霖澜川"
+    "凡星辰沐阳知夏初晓枫竹青松柏云帆海清泉石岩林森月影桐楠樱桃杏荷莲菊梅香彤丹红紫苏墨书画琴棋乐歌舞笑颜朗晴岚溪渊泽霖澜川"
 )
-NICKNAMES_ZH = "小 阿 老 大".split()
-ENDINGS_ZH = "哥 姐 仔 妹 宝 酱 儿 同学 老师 师傅".split()
+NICKNAMES_ZH = _words("小 阿 老 大")
+ENDINGS_ZH = _words("哥 姐 仔 妹 宝 酱 儿 同学 老师 师傅")
 
 
 def names(rng: Random, n: int, lang: Language, pool: Pool = "prime", near: float = 0.0) -> list[str]:
-    """`n` distinct names of `pool`, none of them a part of another; a share `near` differs little from an earlier one."""
+    """`n` distinct names of `pool`, none a part of another; a share `near` differs little from an earlier one."""
     found: list[str] = []
     taken: set[str] = set()
     parts: set[str] = set()
@@ -103,8 +108,8 @@ def _draw_zh(rng: Random) -> str:
 def _near(rng: Random, name: str, lang: Language) -> str:
     """A name that differs by one character, or in English by the surname or an ending."""
     if lang == "en" and " " in name and rng.random() < 0.5:
-        return f"{name.split()[0]} {rng.choice(SURNAMES)}"
-    place = rng.randrange(len(name) if lang == "zh" else len(name.split()[0]))
+        return f"{name.partition(' ')[0]} {rng.choice(SURNAMES)}"
+    place = rng.randrange(len(name.partition(" ")[0]))
     letters = GIVEN_ZH if lang == "zh" else _alike(name[place])
     return name[:place] + rng.choice(letters) + name[place + 1 :]
 

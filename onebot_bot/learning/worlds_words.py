@@ -13,6 +13,9 @@ from onebot_bot.texts import Language
 Part = Literal["train", "test"]
 """Which ways to say a thing: those that train, or those that nothing was ever trained on."""
 
+Sort = Literal["name", "number", "date", "words"]
+"""What a value is made of: figures are told apart by it, since names and numbers are hardest to read back."""
+
 
 class Forms(Struct, frozen=True):
     """Ways to say one thing, in two sets that share none."""
@@ -33,6 +36,7 @@ class Attribute(Struct, frozen=True, kw_only=True):
     """Never changes; one value at a time; several values at once."""
     values: str
     """Divided by `;`, or how to make one: `date`, `time`, `number LOW HIGH`."""
+    sort: Sort
     phrase: str
     """What is asked for, as in "{n}'s birthday"."""
     statements: tuple[str, ...]
@@ -95,6 +99,7 @@ def _read(lines: list[str], lang: Language) -> Attribute:
         name=name,
         lasts=_LASTS[lasts],
         values=values,
+        sort=_sort(name, values),
         phrase=phrase,
         statements=marked["= "],
         said=marked["i "],
@@ -106,6 +111,14 @@ def _read(lines: list[str], lang: Language) -> Attribute:
 
 _MARKS = ("= ", "i ", "? ", "! ", "m? ", "m! ")
 _LASTS: dict[str, Literal["fixed", "changes", "many"]] = {"fixed": "fixed", "changes": "changes", "many": "many"}
+
+
+def _sort(name: str, values: str) -> Sort:
+    if values.startswith("number"):
+        return "number"
+    if values in {"date", "time"}:
+        return "date"
+    return "name" if name in _NAMES else "words"
 
 
 def _ask(lang: Language, part: Part, phrase: str, *, before: bool = False) -> tuple[str, ...]:
@@ -136,4 +149,18 @@ def _draw_time(rng: Random, lang: Language) -> str:
 
 
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_MONTHS = "January February March April May June July August September October November December".split()
+_MONTHS = (
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+)
+_NAMES = frozenset({"pet_name", "employer", "city", "hometown", "film", "book", "band", "sibling", "partner", "phone"})
