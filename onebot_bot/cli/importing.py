@@ -114,7 +114,7 @@ async def _agreed(language: Language, preview: Preview) -> bool:
         try:
             answer = await PromptSession[str]().prompt_async(question)
         except EOFError:
-            answer = ""
+            answer = "n"
     if answer.strip().lower() in ("y", "yes", "是"):
         return True
     print(tell(language, "no" if answer else "unasked"))

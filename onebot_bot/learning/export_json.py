@@ -73,7 +73,7 @@ class _Text:
                     self._pass()
                     return _BROKEN
                 self.more()
-            except RecursionError:
+            except (RecursionError, ValueError):  # too deep, or a number of thousands of digits
                 self._pass()
                 return _BROKEN
             else:
@@ -245,7 +245,7 @@ def _time(value: Any, zone: tzinfo) -> int | None:
     """Unix seconds of milliseconds, seconds, or a date and time."""
     try:
         seconds = float(value) if isinstance(value, int | float) or str(value).isdigit() else _clock(str(value), zone)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     seconds = seconds / 1000 if seconds > YEARS[1] else seconds
     return int(seconds) if YEARS[0] <= seconds < YEARS[1] else None
@@ -275,7 +275,7 @@ def readable(text: str, quoted: dict[str, Any], language: Language) -> str:
 
 def _content(entry: dict[str, Any]) -> str:
     content = entry["content"]
-    return content if isinstance(content, str) else _str(content, "text")
+    return _str(entry, "content") if isinstance(content, str) else _str(content, "text")
 
 
 def _quoted(entry: dict[str, Any]) -> dict[str, Any]:
@@ -294,9 +294,13 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character, which JSON can spell and no database stores."""
+
+
 def _str(owner: dict[str, Any], key: str) -> str:
     value = owner.get(key)
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    return _HALF.sub("\ufffd", str(value)) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def _number(value: Any) -> int:

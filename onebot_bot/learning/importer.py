@@ -203,10 +203,16 @@ def _check_chat(job: Job, chat: Chat) -> None:
     """Refuse what is plainly the export of another chat: nothing is worse than one chat's words in another."""
     told = f"{chat.kind}/{chat.peer}" if chat.peer else chat.kind
     asked = f"{job.chat.kind}/{job.chat.peer}"
-    if chat.kind and (chat.kind != job.chat.kind or (chat.peer and chat.peer != job.chat.peer)):
+    if chat.kind and (chat.kind != job.chat.kind or not _same_sides(job.chat, chat)):
         raise CommandError(
             f"{job.file} is the export of {told} ({chat.name}), and --chat says {asked}. Correct --chat, or the file."
         )
+
+
+def _same_sides(chat: ChatId, export: Chat) -> bool:
+    """Whether the other side is who `chat` says; a private chat may have been exported from that side."""
+    turned = chat.kind == "private" and (export.peer, export.owner) == (chat.account, chat.peer)
+    return turned or export.peer in (0, chat.peer)
 
 
 def _check_headings(job: Job, preview: Preview) -> None:

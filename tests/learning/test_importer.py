@@ -254,6 +254,40 @@ async def test_broken_entries_are_skipped_and_counted(history: History, tmp_path
     assert {"a.json, entry 4", "a.json, entry 8"} < {left.where for left in preview.examples}
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "5",
+        "null",
+        "nope",
+        '"text"',
+        "[[[",
+        "[" * 200_000,
+        f'{{"n": {"9" * 5000}}}',
+        dumped(message(2, timestamp=10**400, time="")),
+        dumped(message(2, timestamp="NaN", time="0001-01-01 00:00:00")),
+        dumped(message(2, sender=[])),
+        dumped(message(2, content=[])),
+        dumped(message(2, content={"text": {}, "elements": [5, {"type": "reply", "data": 5}]})),
+    ],
+    ids=lambda entry: entry[:20],
+)
+async def test_no_entry_is_fatal(history: History, tmp_path: Path, entry: str) -> None:
+    """Whatever stands in the place of a message costs itself."""
+    file = single(tmp_path / "a.json", [message(1), message(2), message(3)])
+    file.write_text(file.read_text("utf-8").replace(dumped(message(2)), entry), "utf-8")
+    preview = await take(history, job(file))
+    assert [text for _, _, text in await said(history)] == ["第1条", "第3条"]
+    assert preview.left.total() == 1
+
+
+async def test_half_a_character_is_replaced(history: History, tmp_path: Path) -> None:
+    """JSON can spell what cannot be stored: it is shown as damage, and counted as such."""
+    (tmp_path / "a.json").write_text(json.dumps({**header(), "messages": [message(1, "a\ud83db")]}), "utf-8")
+    assert (await take(history, job(tmp_path / "a.json"))).left == {"characters": 1}
+    assert await said(history) == [("user", 30003, "a\ufffdb")]
+
+
 async def test_a_cut_file_gives_what_is_whole(history: History, tmp_path: Path) -> None:
     """An export that ends in the middle of an entry loses that entry."""
     file = single(tmp_path / "a.json", [message(1), message(2), message(3)])
@@ -418,6 +452,18 @@ async def test_an_export_of_another_chat_is_refused(history: History, tmp_path: 
     """What the file says of its chat has to fit --chat."""
     with pytest.raises(CommandError, match=told):
         await look_through(job(single(tmp_path / "a.json", [message(1)]), chat), history)
+
+
+async def test_a_private_chat_may_be_exported_from_its_other_side(history: History, tmp_path: Path) -> None:
+    """The person's own export of the chat with the bot is of the same chat; its ids are the person's."""
+    head = header(PRIVATE, owner=30003)
+    head["chatInfo"]["peerUin"] = "10001"
+    await take(history, job(single(tmp_path / "a.json", [message(1), message(2, uin="10001")], head), PRIVATE))
+    entries = await history.recent(PRIVATE, 5)
+    assert [(entry.role, entry.user_id, entry.message_id) for entry in entries] == [
+        ("user", 30003, None),
+        ("assistant", 10001, None),
+    ]
 
 
 @pytest.mark.parametrize(
