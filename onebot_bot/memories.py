@@ -2,17 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import structlog
 
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
-from onebot_bot.errors import BotError, CommandError, ModelError
+from onebot_bot.errors import BotError, CommandError, ModelError, StoreError
 from onebot_bot.memory.bank import Hit
-from onebot_bot.memory.rows import Memory, NewMemory
+from onebot_bot.memory.rows import Extracted, Memory, NewMemory, Rekeyed, Stats
+from onebot_bot.memory.similar import relation
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.memory.vectors import unit
+from onebot_bot.memory.vectors import View, sound_view
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,14 @@ log = structlog.get_logger(__name__)
 SEARCHED = 5
 LONGEST = 400
 """Characters of a memory: one atomic fact, not an essay."""
+BATCH = 8
+"""Texts that are given new keys at once: an answer being written waits for no more than these."""
+PROJECTED = 256
+"""Keys that are projected at once: a small matrix product."""
+NEAREST = 5
+"""Memories that a new one may be the same as."""
+LEAST_ALIKE = 0.8
+"""Their cosine: texts that share their words are nearer than this under every model tried."""
 
 # Pooled states of a causal model are almost parallel: what they share is taken off as the mean over these. Everyday
 # facts in both languages, so that what is left is what tells facts apart.
@@ -51,62 +60,131 @@ CALIBRATION = (
 )
 
 
+class _Made(NamedTuple):
+    """Vectors of some texts, and what made them."""
+
+    keys: Vector
+    values: Vector
+    fingerprint: str
+    maker: str
+
+
 class Memories:
-    """The memories of all chats, as sessions and commands use them."""
+    """The memories of all chats, as sessions, commands and the learning use them."""
 
     def __init__(self, engine: Engine, store: MemoryStore) -> None:
         self._engine = engine
         self._store = store
-        self._fingerprint: str | None = None
-        self._ready = asyncio.Event()
+        self._view: View | None = None  # what new keys are made for; set with the next
+        self._maker = ""  # the adapter that serves
+        self._known = asyncio.Event()  # the view is known, or never will be
+        self._whole = asyncio.Event()  # every memory can be searched, or none ever will
+        self._turn = asyncio.Lock()  # held while a model takes over
+        self._width = 0  # of what the model can be handed
         self._failure: BotError | None = None
-        """Why `prepare` failed; then there are no memories until the next start."""
+        """Why the model could not take over; then there are no memories until one can."""
 
-    async def prepare(self, fingerprint: str) -> None:
-        """Make the store serve the model that was just loaded; memories another model made get new keys.
+    # --- which model serves --------------------------------------------------------------------------------------
+
+    async def prepare(
+        self, fingerprint: str, adapter_id: str = "", centre: Vector | None = None, head: Vector | None = None
+    ) -> None:
+        """Make the store serve the model that was just loaded; memories another one made get new vectors.
+
+        Until every memory has its new key none comes to mind: old keys fit no query, and half of them would let a
+        worse memory pass for the best. What is done is kept: a bot killed meanwhile goes on where it was.
+
+        Args:
+            fingerprint: What makes the keys.
+            adapter_id: What the model was trained with, which values are made for; empty: nothing.
+            centre: What keys [D] are compared relative to; None: the mean of `CALIBRATION`.
+            head: [d, D]; keys are compared as it sees them; None: as they are.
 
         Raises:
-            ModelError: the model cannot run. StoreError: the database cannot be used.
+            ModelError: the model cannot run. StoreError: the database cannot be used, or a view does not fit.
         """
+        async with self._turn:
+            await self._take_over(fingerprint, adapter_id, centre, head)
+            await self._project_anew()
+
+    async def switch(self, adapter_id: str, centre: Vector | None = None, head: Vector | None = None) -> None:
+        """Follow the model to another adapter, after a promotion or a rollback; arguments as for `prepare`.
+
+        Nothing comes to mind from the call on until the keys are seen as the new adapter asks for them. Then values
+        that an earlier projector made are made anew; refined ones stay, for `unrefined` to list.
+
+        Raises:
+            ModelError, StoreError: as `prepare`; nothing comes to mind then until a switch succeeds.
+        """
+        await self._known.wait()
+        self._store.suspend()
+        async with self._turn:
+            view = self._view or self._sure(None)  # after a failed switch, the one it failed with
+            await self._take_over(view.fingerprint, adapter_id, centre, head)
+            await self._project_anew()
+
+    async def _take_over(self, fingerprint: str, adapter_id: str, centre: Vector | None, head: Vector | None) -> None:
+        self._whole.clear()
+        self._failure = None
         try:
-            await self._serve(fingerprint)
+            await self._serve(fingerprint, adapter_id, centre, head)
         except Exception as error:
             self._failure = error if isinstance(error, BotError) else ModelError(f"memories cannot be used: {error}")
             raise
         finally:
-            self._ready.set()
-        while stale := await self._store.stale(fingerprint):
-            log.info("Memories made by another model get new keys.", count=len(stale))
-            keys, values = await self._vectors([memory.text for memory in stale])
-            for memory, key, value in zip(stale, keys, values, strict=True):
-                await self._store.rekey(memory.id, key, value[np.newaxis], fingerprint)
+            self._known.set()
+            self._whole.set()
 
-    async def _serve(self, fingerprint: str) -> None:
-        """Compare with this model's keys from now on; the centre first, so that dying in between loses nothing."""
-        if self._store.serving != fingerprint:
-            keys = await self._engine.embed(list(CALIBRATION))
-            await self._store.set_centre(keys.mean(axis=0), fingerprint)
-            await self._store.set_fingerprint(fingerprint, keys.shape[1])
-        self._fingerprint = fingerprint
+    async def _serve(self, fingerprint: str, adapter_id: str, centre: Vector | None, head: Vector | None) -> None:
+        view = await self._view_for(fingerprint, centre, head)
+        self._width = (await self._engine.project(np.zeros((1, view.width), np.float32))).shape[1]
+        self._view, self._maker = view, adapter_id
+        self._known.set()
+        await self._rekey(view)
+        await self._store.set_view(view.fingerprint, view.centre, view.head)
 
-    async def _keys(self, texts: list[str]) -> Vector:
-        """Raw keys `[n, d]` of texts; waits for a model that is still loading."""
-        keys = await self._engine.embed(texts)
-        await self._ready.wait()
+    async def _view_for(self, fingerprint: str, centre: Vector | None, head: Vector | None) -> View:
+        stored = self._store.view
+        if centre is None and head is None and stored is not None and stored.fingerprint == fingerprint:
+            centre = stored.centre if stored.head is None else None  # spares every start the calibration
+        if centre is None:
+            centre = (await self._engine.embed(list(CALIBRATION))).mean(axis=0)
+        return sound_view(fingerprint, centre, head)
+
+    async def _rekey(self, view: View) -> None:
+        """Give what another model made new keys, a few at a time."""
+        if waiting := await self._store.count_stale(view.fingerprint):
+            self._store.suspend()
+            log.info("memories made by another model get new keys", count=waiting)
+        while stale := await self._store.stale(view.fingerprint, BATCH):
+            made = await self._make([memory.text for memory in stale])
+            new = [
+                Rekeyed(id=memory.id, text=memory.text, key=key, value=value[np.newaxis])
+                for memory, key, value in zip(stale, made.keys, made.values, strict=True)
+            ]
+            await self._store.rekey(new, made.fingerprint, made.maker)
+
+    async def _project_anew(self) -> None:
+        """Make the values of an earlier projector anew."""
+        view, maker = self._sure(self._view), self._maker
+        while listed := await self._store.unprojected(view.fingerprint, maker, self._width, PROJECTED):
+            keys = np.stack([memory.key for memory in listed if memory.key is not None])
+            values = await self._engine.project(view.compared(keys))
+            made = [(memory, value[np.newaxis]) for memory, value in zip(listed, values, strict=True)]
+            await self._store.project(made, maker)
+
+    def _sure(self, view: View | None) -> View:
         if self._failure is not None:
             raise self._failure
-        return keys
+        assert view is not None  # noqa: S101 - `prepare` has set it, or failed
+        return view
 
-    async def _vectors(self, texts: list[str]) -> tuple[Vector, Vector]:
-        """Raw keys and values `[n, d]` of texts."""
-        keys = await self._keys(texts)
-        return keys, await self._engine.project(unit(keys, self._centre))
-
-    @property
-    def _centre(self) -> Vector:
-        centre = self._store.centre
-        assert centre is not None  # noqa: S101 - `prepare` has set it
-        return centre
+    async def _make(self, texts: list[str]) -> _Made:
+        """Raw keys and values of texts; waits for a model that is still loading."""
+        keys = await self._engine.embed(texts)
+        await self._known.wait()
+        view, maker = self._sure(self._view), self._maker
+        return _Made(keys, await self._engine.project(view.compared(keys)), view.fingerprint, maker)
 
     # --- for sessions --------------------------------------------------------------------------------------------
 
@@ -114,12 +192,18 @@ class Memories:
         """The search a recall in this chat may do, for the model's thread: its own memories and shared ones only."""
 
         def search(query: Vector) -> RecallHit | None:
-            if self._fingerprint is None:
+            if not self._whole.is_set() or self._failure is not None:
                 return None  # the index still holds the keys of the model before
-            hits = [hit for hit in self._store.search(query, chat, 1) if hit.value is not None]
-            return _recallable(hits[0]) if hits else None
+            hits = self._store.search(query, chat, 1)
+            return self._recallable(hits[0]) if hits else None
 
         return search
+
+    def _recallable(self, hit: Hit) -> RecallHit | None:
+        """None while its value is of a model of another width."""
+        if hit.value is None or hit.value.shape[1] != self._width:
+            return None
+        return RecallHit(hit.memory_id, hit.score, hit.text, hit.value)
 
     def note(self, recalls: Collection[Recalled]) -> None:
         """Count what was recalled."""
@@ -127,50 +211,167 @@ class Memories:
         if ids:
             self._store.note_recalled(ids)
 
+    # --- for the learning ----------------------------------------------------------------------------------------
+
+    async def learn(self, new: Extracted) -> Memory:
+        """Remember what was found in a chat: as a new memory, or as what a memory of the same chat already says.
+
+        What it supersedes, and what it says again with a little more, keeps its row and comes up no longer. Waits
+        until every memory can be compared.
+
+        Returns:
+            The memory that stands for it.
+
+        Raises:
+            ModelError: there is no model. StoreError: a source is barred, or a superseded memory is none of the chat.
+        """
+        made = await self._make([new.text])
+        await self._whole.wait()
+        self._sure(self._view)
+        covered, extended = await self._alike(new, made.keys[0])
+        if covered is not None:
+            return await self._store.merge(covered, new)
+        fields = NewMemory(
+            text=new.text,
+            chat=new.chat,
+            key=made.keys[0],
+            fingerprint=made.fingerprint,
+            value=made.values,
+            maker=made.maker,
+            speaker=new.speaker,
+            subjects=new.subjects,
+            source_ids=new.source_ids,
+            event_time=new.event_time,
+            importance=new.importance,
+        )
+        return await self._store.add(fields, supersedes={*new.supersedes, *extended})
+
+    async def _alike(self, new: Extracted, key: Vector) -> tuple[int | None, list[int]]:
+        """The memory that says all that `new` does, if there is one, and those that say a little less."""
+        extended = []
+        for hit in self._store.near(new.chat, key, NEAREST):
+            memory = await self._store.get(hit.memory_id) if hit.score >= LEAST_ALIKE else None
+            if memory is None or set(memory.subjects) != set(new.subjects) or hit.memory_id in new.supersedes:
+                continue
+            match relation(memory.text, new.text):
+                case "covered":
+                    return memory.id, []
+                case "extended":
+                    extended.append(memory.id)
+        return None, extended
+
     # --- for commands --------------------------------------------------------------------------------------------
 
-    async def add(self, chat: ChatId, text: str, subjects: tuple[int, ...] = ()) -> Memory:
-        """Remember a fact in this chat; it can be recalled when this returns.
+    async def add(  # noqa: PLR0913 - what is known of a fact, all but the text optional
+        self,
+        chat: ChatId,
+        text: str,
+        subjects: tuple[int, ...] = (),
+        *,
+        speaker: int | None = None,
+        source_ids: tuple[int, ...] = (),
+        event_time: int | None = None,
+        importance: float = 0.5,
+    ) -> Memory:
+        """Remember a fact in this chat; it can be recalled when this returns, unless a model is taking over.
 
         Raises:
             CommandError: the text is too long. ModelError: there is no model to make its key.
         """
-        if len(text) > LONGEST:
-            raise CommandError(f"/memory add: {len(text)} > {LONGEST}")
-        keys, values = await self._vectors([text])
+        _require_short(text)
+        made = await self._make([text])
         new = NewMemory(
             text=text,
             chat=chat,
-            key=keys[0],
-            value=values,
-            fingerprint=self._fingerprint or "",
+            key=made.keys[0],
+            fingerprint=made.fingerprint,
+            value=made.values,
+            maker=made.maker,
+            speaker=speaker,
             subjects=subjects,
-            pinned=False,
+            source_ids=source_ids,
+            event_time=event_time,
+            importance=importance,
         )
         return await self._store.add(new)
 
-    async def page(self, chat: ChatId, number: int, size: int) -> tuple[list[Memory], int]:
-        """Page `number` (from 1) of this chat's memories, newest first, and how many memories there are."""
-        page = await self._store.page(chat, limit=size, offset=(number - 1) * size)
-        return page, await self._store.count(chat)
+    async def page(self, chat: ChatId, number: int, size: int, subject: int | None = None) -> tuple[list[Memory], int]:
+        """Page `number` (from 1) of this chat's memories, newest first, and how many memories there are.
 
-    async def search(self, chat: ChatId, text: str) -> list[Hit]:
-        """The memories of this chat nearest to a text, by their keys."""
-        keys = await self._keys([text])
-        return self._store.search(unit(keys, self._centre)[0], chat, SEARCHED)
+        With `subject`: only those about this QQ number, or said by it.
+        """
+        page = await self._store.page(chat, subject=subject, limit=size, offset=(number - 1) * size)
+        return page, await self._store.count(chat, subject)
+
+    async def search(self, chat: ChatId, text: str, subject: int | None = None) -> list[Hit]:
+        """The memories of this chat nearest to a text, by their keys; `subject` as for `page`.
+
+        Raises:
+            StoreError: a model is taking over. ModelError: there is none.
+        """
+        await self._known.wait()
+        view = self._sure(self._view)
+        if not self._whole.is_set():
+            left = await self._store.count_stale(view.fingerprint)
+            raise StoreError(f"The memories are being prepared for another model, {left} to go; ask again later.")
+        query = view.compared(await self._engine.embed([text]))[0]
+        if subject is None:
+            return self._store.search(query, chat, SEARCHED)
+        return await self._store.search_about(query, chat, subject, SEARCHED)
+
+    async def show(self, chat: ChatId, memory_id: int) -> Memory | None:
+        """One memory that this chat may recall, or that was superseded here; None when there is none."""
+        memory = await self._own(chat, memory_id)
+        if memory is not None:
+            return memory
+        shared = await self._store.get(memory_id)
+        return shared if shared is not None and shared.shared and shared.status == "active" else None
+
+    async def edit(self, chat: ChatId, memory_id: int, text: str) -> Memory | None:
+        """Let one of this chat's memories say something else; None when it has no such.
+
+        Raises:
+            CommandError: the text is too long. ModelError: there is no model to make its key.
+        """
+        _require_short(text)
+        memory = await self._own(chat, memory_id)
+        if memory is None or memory.status != "active":
+            return None
+        made = await self._make([text])
+        return await self._store.edit(memory_id, text, made.keys[0], made.values, made.fingerprint, made.maker)
+
+    async def pin(self, chat: ChatId, memory_id: int, pinned: bool) -> bool:  # noqa: FBT001 - the verb says which
+        """Pin one of this chat's memories, or no longer; False when it has no such."""
+        memory = await self._own(chat, memory_id)
+        if memory is None or memory.status != "active":
+            return False
+        await self._store.pin(memory_id, pinned=pinned)
+        return True
 
     async def forget(self, chat: ChatId, memory_id: int) -> bool:
-        """Erase one of this chat's memories; False when it has no such."""
-        memory = await self._store.get(memory_id)
-        if memory is None or memory.chat != chat or memory.status == "forgotten":
+        """Erase one of this chat's memories, and what it took the place of; False when it has no such."""
+        if await self._own(chat, memory_id) is None:
             return False
         return await self._store.forget(memory_id)
+
+    async def stats(self, chat: ChatId | None) -> Stats:
+        """How many of the memories this chat may recall (None: all there are) are in which state."""
+        return await self._store.stats(chat)
+
+    async def export(self, chat: ChatId) -> list[Memory]:
+        """All that this chat itself remembers, oldest first, superseded ones among it."""
+        return await self._store.export(chat)
 
     async def count(self) -> int:
         """Memories in all."""
         return await self._store.count(None)
 
+    async def _own(self, chat: ChatId, memory_id: int) -> Memory | None:
+        """One of this chat's memories that is not forgotten."""
+        memory = await self._store.get(memory_id)
+        return None if memory is None or memory.chat != chat or memory.status == "forgotten" else memory
 
-def _recallable(hit: Hit) -> RecallHit:
-    value: Any = hit.value
-    return RecallHit(hit.memory_id, hit.score, hit.text, value)
+
+def _require_short(text: str) -> None:
+    if len(text) > LONGEST:
+        raise CommandError(f"/memory: {len(text)} > {LONGEST}")

@@ -1,20 +1,26 @@
 """Where the model and the store meet: readiness, failure, and never the vectors of another model."""
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from fakes import ScriptedEngine
 
 from onebot_bot.engine.request import Vector
-from onebot_bot.errors import ModelError
-from onebot_bot.memories import Memories
+from onebot_bot.errors import CommandError, ModelError, StoreError
+from onebot_bot.memories import BATCH, CALIBRATION, Memories
 from onebot_bot.memory.database import Database
+from onebot_bot.memory.rows import Extracted
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
 
 CHAT = ChatId(10000, "private", 1)
+OTHER = ChatId(10000, "group", 1)
 
 
 class BrokenEngine(ScriptedEngine):
@@ -23,6 +29,33 @@ class BrokenEngine(ScriptedEngine):
     async def embed(self, texts: list[str]) -> Vector:
         """Fail as the worker does."""
         raise ModelError("CUDA out of memory")
+
+
+class CountingEngine(ScriptedEngine):
+    """Remembers which texts it embedded; `scale` tells its projector from another's."""
+
+    def __init__(self, scale: float = 1.0, width: int = 8) -> None:
+        super().__init__()
+        self.embedded: list[str] = []
+        self.scale = scale
+        self.width = width
+
+    async def embed(self, texts: list[str]) -> Vector:
+        """Note them; the first words weigh most, so that texts with a common beginning are near each other."""
+        self.embedded.extend(texts)
+        return np.stack([_vector(text) for text in texts])
+
+    async def project(self, keys: Vector) -> Vector:
+        """As many columns as its width, each the scale."""
+        return np.full((len(keys), self.width), self.scale, np.float32)
+
+
+def _vector(text: str) -> Vector:
+    """Letters counted in a circle: much alike for texts that are."""
+    counts = np.zeros(8, np.float32)
+    for letter in text.casefold():
+        counts[ord(letter) % 8] += letter.isalnum()
+    return counts
 
 
 @pytest.fixture
@@ -42,23 +75,13 @@ async def test_a_failed_calibration_fails_commands_instead_of_hanging_them(store
 
 
 async def test_keys_are_centred_from_the_first_start_on(store: MemoryStore) -> None:
-    """The centre is stored before the model is said to serve: dying in between calibrates again."""
-    order: list[str] = []
-    centre, fingerprint = store.set_centre, store.set_fingerprint
-
-    async def note_centre(vector: Vector, name: str) -> None:
-        order.append("centre")
-        await centre(vector, name)
-
-    async def note_fingerprint(name: str, dimension: int) -> None:
-        order.append("fingerprint")
-        await fingerprint(name, dimension)
-
-    store.set_centre, store.set_fingerprint = note_centre, note_fingerprint  # type: ignore[method-assign,assignment]  # spies
+    """Their mean is taken off before anything is compared; the next start needs no calibration."""
     await Memories(ScriptedEngine(), store).prepare("a")
-    assert order == ["centre", "fingerprint"]
-    assert store.centre is not None
-    assert np.linalg.norm(store.centre) > 0
+    assert store.view is not None
+    assert np.linalg.norm(store.view.centre) > 0
+    engine = CountingEngine()
+    await Memories(engine, store).prepare("a")
+    assert engine.embedded == []
 
 
 async def test_another_models_memories_are_not_searched_before_they_have_new_keys(store: MemoryStore) -> None:
@@ -73,3 +96,303 @@ async def test_another_models_memories_are_not_searched_before_they_have_new_key
     assert [hit.text for hit in hits] == ["my cat is called Fog"]
     query = np.ones(8, np.float32) / np.sqrt(np.float32(8))
     assert new.search_in(CHAT)(query) is not None
+
+
+# --- taking over -----------------------------------------------------------------------------------------------
+
+
+class HeldEngine(CountingEngine):
+    """Says what it was asked, and embeds nothing but the calibration until it is open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.asked = asyncio.Semaphore(0)
+
+    async def embed(self, texts: list[str]) -> Vector:
+        """Say that it was asked, wait, then go on."""
+        self.asked.release()
+        if texts != list(CALIBRATION):
+            await self.open.wait()
+        return await super().embed(texts)
+
+
+async def test_nothing_is_recalled_before_all_keys_are_made(store: MemoryStore) -> None:
+    """And a search says how many are missing; what is added meanwhile is found with the rest."""
+    old = Memories(CountingEngine(), store)
+    await old.prepare("a")
+    for n in range(3):
+        await old.add(CHAT, f"fact {n}")
+    engine = HeldEngine()
+    new = Memories(engine, store)
+    taking = asyncio.create_task(new.prepare("b"))
+    await engine.asked.acquire()  # the calibration
+    await engine.asked.acquire()  # the memories
+    with pytest.raises(StoreError, match="3 to go"):
+        await new.search(CHAT, "fact 1")
+    assert new.search_in(CHAT)(np.ones(8, np.float32)) is None
+    adding = asyncio.create_task(new.add(CHAT, "meanwhile"))
+    await engine.asked.acquire()
+    engine.open.set()
+    await asyncio.gather(taking, adding)
+
+    assert sorted(hit.text for hit in await new.search(CHAT, "fact 1")) == ["fact 0", "fact 1", "fact 2", "meanwhile"]
+
+
+async def test_a_memory_that_goes_or_changes_meanwhile_is_not_brought_back(store: MemoryStore) -> None:
+    """Keys made for what was forgotten or edited in between are thrown away."""
+    old = Memories(CountingEngine(), store)
+    await old.prepare("a")
+    gone, changed = await old.add(CHAT, "fact 1"), await old.add(CHAT, "fact 2")
+    engine = HeldEngine()
+    new = Memories(engine, store)
+    taking = asyncio.create_task(new.prepare("b"))
+    await engine.asked.acquire()
+    await engine.asked.acquire()
+    await new.forget(CHAT, gone.id)
+    editing = asyncio.create_task(new.edit(CHAT, changed.id, "fact 3"))
+    await engine.asked.acquire()
+    engine.open.set()
+    await asyncio.gather(taking, editing)
+
+    assert [hit.text for hit in await new.search(CHAT, "fact 3")] == ["fact 3"]
+
+
+HALFWAY = """
+import asyncio, sys
+from pathlib import Path
+import numpy as np
+from fakes import ScriptedEngine
+from onebot_bot.memories import BATCH, CALIBRATION, Memories
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.store import MemoryStore
+
+class Stops(ScriptedEngine):
+    calls = 0
+    async def embed(self, texts):
+        self.calls += 1
+        if self.calls == 3:
+            print("halfway", flush=True)
+            await asyncio.Event().wait()
+        return np.full((len(texts), 5), len(texts[0]), np.float32) + np.eye(5, dtype=np.float32)[len(texts) % 5]
+
+async def main():
+    path = Path(sys.argv[1])
+    async with Database(path) as database, MemoryStore(database, path.with_suffix(".faiss")) as store:
+        await Memories(Stops(), store).prepare("b")
+
+asyncio.run(main())
+"""
+
+
+async def killed_halfway(path: Path) -> None:
+    """Run a bot that takes over the memories and is killed after the first batch."""
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[1]}"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", HALFWAY, str(path), stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        while await process.stdout.readline() not in (b"halfway\n", b""):
+            pass
+        process.kill()
+        await process.wait()
+
+
+class OtherEngine(CountingEngine):
+    """Another model: its keys are five wide."""
+
+    async def embed(self, texts: list[str]) -> Vector:
+        """Five of the numbers."""
+        return (await super().embed(texts))[:, :5]
+
+
+async def test_a_killed_takeover_goes_on_where_it_was(tmp_path: Path) -> None:
+    """What has its new key is not embedded again; until the end nothing is compared, and then everything."""
+    path = tmp_path / "m.sqlite3"
+    async with Database(path) as database, MemoryStore(database, tmp_path / "m.faiss") as store:
+        old = Memories(CountingEngine(), store)
+        await old.prepare("a")
+        for n in range(2 * BATCH + 3):
+            await old.add(CHAT, f"fact {n}")
+    await killed_halfway(path)
+    async with Database(path) as database, MemoryStore(database, tmp_path / "m.faiss") as store:
+        assert store.view is not None
+        assert store.view.fingerprint == "a"
+        assert await store.count_stale("b") == BATCH + 3
+        engine = OtherEngine()
+        memories = Memories(engine, store)
+        await memories.prepare("b")
+
+        assert engine.embedded[: len(CALIBRATION)] == list(CALIBRATION)
+        assert sorted(engine.embedded[len(CALIBRATION) :]) == sorted(f"fact {n}" for n in range(BATCH + 3))
+        assert len(store.search(np.ones(5, np.float32), CHAT, 99)) == 2 * BATCH + 3
+
+
+# --- adapters ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_switch_changes_head_and_values(store: MemoryStore) -> None:
+    """Keys are seen through the new head; projected values are made anew, refined ones stay."""
+    engine = CountingEngine()
+    memories = Memories(engine, store)
+    await memories.prepare("a", "night-1")
+    plain, refined = await memories.add(CHAT, "fact one"), await memories.add(CHAT, "fact two")
+    await store.refine(refined.id, np.full((2, 8), 7, np.float32), exact=True, maker="night-1")
+    engine.embedded.clear()
+    engine.scale = 2
+    head = np.eye(8, dtype=np.float32)[:3]
+    await memories.switch("night-2", np.zeros(8, np.float32), head)
+
+    assert engine.embedded == []
+    values = [(await store.get(number) or plain).value for number in (plain.id, refined.id)]
+    assert [float(value[0, 0]) for value in values if value is not None] == [2, 7]
+    assert {memory.maker for memory in await store.export(CHAT)} == {"night-1", "night-2"}
+    hit = memories.search_in(CHAT)(_vector("fact one")[:3] / np.linalg.norm(_vector("fact one")[:3]))
+    assert hit is not None
+    assert hit.score == pytest.approx(1)
+    assert [m.id for m in await store.unrefined("night-2", 9)] == [refined.id, plain.id]
+
+
+async def test_a_switch_that_fails_recalls_nothing_until_one_succeeds(store: MemoryStore) -> None:
+    """A head that does not fit is refused; going back to the adapter before is all it takes."""
+    memories = Memories(CountingEngine(), store)
+    await memories.prepare("a", "night-1")
+    await memories.add(CHAT, "fact one")
+    with pytest.raises(StoreError, match="does not fit"):
+        await memories.switch("night-2", None, np.zeros((3, 9), np.float32))
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is None
+    await memories.switch("night-1")
+
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is not None
+    assert (await memories.add(CHAT, "fact two")).maker == "night-1"
+
+
+async def test_a_value_of_another_width_is_never_injected(store: MemoryStore) -> None:
+    """Another chat model beside the same embedding: the keys stay, every value is made anew."""
+    narrow = Memories(CountingEngine(), store)
+    await narrow.prepare("a")
+    memory = await narrow.add(CHAT, "fact one")
+    await store.refine(memory.id, np.ones((1, 8), np.float32), exact=True, maker="")
+    wide = CountingEngine(width=12)
+    memories = Memories(wide, store)
+    await memories.prepare("a")
+
+    assert wide.embedded == []
+    hit = memories.search_in(CHAT)(np.ones(8, np.float32))
+    assert hit is not None
+    assert hit.vectors.shape == (1, 12)
+
+
+# --- learning ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def memories(store: MemoryStore) -> Memories:
+    """Memories whose model is ready."""
+    ready = Memories(CountingEngine(), store)
+    await ready.prepare("a", "night-1")
+    return ready
+
+
+def heard(text: str, source: int, **fields: Any) -> Extracted:
+    """A fact found in CHAT."""
+    return Extracted(**{"text": text, "chat": CHAT, "speaker": 5, "subjects": (5,), "source_ids": (source,), **fields})
+
+
+async def test_what_is_heard_is_learned_whole(memories: Memories) -> None:
+    """Every field arrives; the value is the projector's, unchecked."""
+    memory = await memories.learn(heard("Ann has a grey cat", 1, event_time=9, importance=0.8))
+
+    assert (memory.text, memory.chat, memory.speaker, memory.subjects) == ("Ann has a grey cat", CHAT, 5, (5,))
+    assert (memory.source_ids, memory.event_time, memory.importance) == ((1,), 9, 0.8)
+    assert (memory.maker, memory.exact) == ("night-1", None)
+
+
+async def test_the_same_again_is_one_memory(memories: Memories) -> None:
+    """Whatever its punctuation; with both sources, and the higher importance."""
+    first = await memories.learn(heard("Ann has a grey cat.", 1))
+    again = await memories.learn(heard("ann has a grey cat", 2, importance=0.9))
+
+    assert (again.id, again.source_ids, again.importance) == (first.id, (1, 2), 0.9)
+    assert await memories.count() == 1
+
+
+async def test_a_fuller_statement_takes_the_place(memories: Memories) -> None:
+    """The shorter one stays on record behind it."""
+    short = await memories.learn(heard("Ann has a grey cat", 1))
+    full = await memories.learn(heard("Ann has a big grey cat", 2))
+    shown = await memories.show(CHAT, short.id)
+
+    assert shown is not None
+    assert (shown.status, shown.superseded_by) == ("superseded", full.id)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        heard("Ann has a grey dog", 2),
+        heard("Ann has a grey cat", 2, subjects=(6,)),
+        heard("Ann has a grey cat", 2, chat=OTHER),
+        heard("Ann has no grey cat", 2),
+    ],
+)
+async def test_what_only_looks_alike_is_kept_apart(memories: Memories, other: Extracted) -> None:
+    """Another word, another person, another chat, or its opposite."""
+    await memories.learn(heard("Ann has a grey cat", 1))
+    await memories.learn(other)
+
+    assert (await memories.stats(None)).active == 2
+
+
+async def test_a_newer_statement_supersedes(memories: Memories) -> None:
+    """What it names comes up no longer, also when what it says is known already."""
+    old = await memories.learn(heard("Ann lives in Oslo", 1))
+    new = await memories.learn(heard("Ann lives in Rome", 2, supersedes=(old.id,)))
+    back = await memories.learn(heard("Ann lives in Oslo", 3, supersedes=(new.id,)))
+
+    chain = [(m.id, m.status, m.superseded_by) for m in await memories.export(CHAT)]
+    expected = [(old.id, "superseded", new.id), (new.id, "superseded", back.id), (back.id, "active", None)]
+    assert expected == chain
+
+
+async def test_what_was_forgotten_is_not_learned_again(memories: Memories) -> None:
+    """From the same message; another may tell it anew."""
+    memory = await memories.learn(heard("Ann has a grey cat", 1))
+    assert await memories.forget(CHAT, memory.id)
+    with pytest.raises(StoreError, match="barred"):
+        await memories.learn(heard("Ann has a grey cat", 1))
+    await memories.learn(heard("Ann has a grey cat", 2))
+
+
+# --- for commands -----------------------------------------------------------------------------------------------
+
+
+async def test_commands_reach_only_their_own_chat(memories: Memories) -> None:
+    """Another chat's memory is not edited, pinned, forgotten or shown; a shared one may be seen."""
+    memory = await memories.add(OTHER, "fact one", speaker=6)
+
+    assert await memories.edit(CHAT, memory.id, "x") is None
+    assert not await memories.pin(CHAT, memory.id, True)  # noqa: FBT003 - as commands call it
+    assert not await memories.forget(CHAT, memory.id)
+    assert await memories.show(CHAT, memory.id) is None
+    await memories._store.share(memory.id, shared=True)
+    assert await memories.show(CHAT, memory.id) is not None
+    assert await memories.page(CHAT, 1, 10, 6) != ([], 0)
+    assert await memories.page(CHAT, 1, 10, 7) == ([], 0)
+    assert [hit.text for hit in await memories.search(CHAT, "fact", 6)] == ["fact one"]
+    assert await memories.search(CHAT, "fact", 7) == []
+
+
+async def test_a_memory_is_edited_and_pinned(memories: Memories) -> None:
+    """Its own chat may."""
+    memory = await memories.add(CHAT, "fact one")
+    edited = await memories.edit(CHAT, memory.id, "fact two")
+    assert edited is not None
+    assert (edited.id, edited.text) == (memory.id, "fact two")
+    assert await memories.pin(CHAT, memory.id, True)  # noqa: FBT003 - as commands call it
+    assert (await memories.stats(CHAT)).pinned == 1
+    with pytest.raises(CommandError, match="401 > 400"):
+        await memories.edit(CHAT, memory.id, "x" * 401)
+    with pytest.raises(CommandError, match="401 > 400"):
+        await memories.add(CHAT, "x" * 401)

@@ -52,6 +52,7 @@ _MEMORIES: Step = (
         key BLOB, value BLOB
     )""",
     "CREATE INDEX memories_scope ON memories (account, kind, peer, status, id)",
+    "CREATE INDEX memories_before ON memories (superseded_by) WHERE superseded_by IS NOT NULL",
     "CREATE INDEX memories_made_by ON memories (status, fingerprint)",
     "CREATE TABLE barred_sources (source_id INTEGER PRIMARY KEY)",
     """CREATE TABLE centres (

@@ -8,27 +8,18 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
-import numpy as np
 import structlog
 
 from onebot_bot.errors import StoreError
-from onebot_bot.memory import rows
+from onebot_bot.memory import rows, views
 from onebot_bot.memory.bank import Bank, Hit, Recallable
 from onebot_bot.memory.database import Database, in_chat, listed
-from onebot_bot.memory.rows import Memory, NewMemory, Status
-from onebot_bot.memory.vectors import (
-    Floats,
-    Ids,
-    Stamp,
-    VectorIndex,
-    checked,
-    discard_snapshot,
-    load_index,
-    unit,
-    write_snapshot,
-)
+from onebot_bot.memory.listing import MAY_RECALL, listed_by
+from onebot_bot.memory.loading import Loaded, load_bank, save_bank
+from onebot_bot.memory.rows import Extracted, Memory, NewMemory, Rekeyed, Stats, Status
+from onebot_bot.memory.vectors import Floats, Ids, View, checked, discard_snapshot, sound_view
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
@@ -37,9 +28,6 @@ T = TypeVar("T")
 
 SNAPSHOT_EVERY = 1000
 """Changes after which the index is written to disk; until then a killed bot rebuilds it at its next start."""
-
-MAY_RECALL = "(shared OR (account = ? AND kind = ? AND peer = ?))"
-"""SQL that holds for the memories of a chat and the shared ones."""
 
 
 class MemoryStore:
@@ -59,7 +47,7 @@ class MemoryStore:
         self._index_path = index_path
         self._clock = clock
         self._snapshot_every = snapshot_every
-        self._bank: Bank | None = None  # None until a model's fingerprint is known
+        self._bank: Bank | None = None  # None until a view is set
         self._revision = 0  # changes the bank has followed
         self._unsaved = 0  # changes since the index was last written
         self._on_disk = False  # whether the file holds what the bank holds
@@ -94,6 +82,21 @@ class MemoryStore:
         bank = self._bank
         return [] if bank is None else bank.search(query, scope, k)
 
+    async def search_about(self, query: Floats, scope: ChatId, subject: int, k: int) -> list[Hit]:
+        """As `search`, but only what was said about this QQ number, or by it."""
+        conditions, values = listed_by(scope, "active", "", subject, None)
+        sql = f"SELECT id FROM memories WHERE {conditions}"  # noqa: S608 - constants
+        ids = await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+        return [] if self._bank is None else self._bank.search(query, scope, k, among=[row[0] for row in ids])
+
+    def near(self, chat: ChatId, key: Floats, k: int) -> list[Hit]:
+        """The at most `k` memories of exactly `chat` nearest to a raw key [D] of the serving model, best first.
+
+        Raises:
+            StoreError: NaN.
+        """
+        return [] if self._bank is None else self._bank.near(key, chat, k)
+
     def note_recalled(self, ids: Collection[int]) -> None:
         """Count that these came to mind just now; returns at once, from any thread."""
         sql = """UPDATE memories SET recalled_at = ?, recall_count = recall_count + 1
@@ -102,14 +105,9 @@ class MemoryStore:
         self._database.post(lambda connection: connection.execute(sql, values))
 
     @property
-    def serving(self) -> str | None:
-        """The model whose keys are searched; None until `set_fingerprint`."""
-        return None if self._bank is None else self._bank.fingerprint
-
-    @property
-    def centre(self) -> Floats | None:
-        """What keys [d] are compared relative to; None until a model's fingerprint is set."""
-        return None if self._bank is None else self._bank.centre
+    def view(self) -> View | None:
+        """Whose keys are searched, and how they are compared; None until `set_view`."""
+        return None if self._bank is None else self._bank.view
 
     # --- reading ---
 
@@ -135,41 +133,52 @@ class MemoryStore:
             chat: Whose; its own and the shared ones.
             status: Which of them.
             words: Only those whose text contains this.
-            subject: Only those about this QQ number.
+            subject: Only those about this QQ number, or said by it.
             before: Only ids below this one: the last of the page before.
             limit: Most of them; -1: all.
             offset: How many of the newest to leave out.
         """
-        where: list[str] = ["status = ?"]
-        values: list[Any] = [status]
-        for condition, given in (
-            (MAY_RECALL, in_chat(chat) if chat else None),
-            ("instr(text, ?)", (words,) if words else None),
-            ("? IN (SELECT value FROM json_each(subjects))", None if subject is None else (subject,)),
-            ("id < ?", None if before is None else (before,)),
-        ):
-            if given is not None:
-                where.append(condition)
-                values.extend(given)
-        conditions = " AND ".join(where)
+        conditions, values = listed_by(chat, status, words, subject, before)
         ids = f"SELECT id FROM memories WHERE {conditions} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608 - constants
         # SQLite counts in 64 bits, Python without end.
         return await self._select(f"id IN ({ids})", (*values, limit, min(offset, sys.maxsize)))
 
-    async def count(self, chat: ChatId | None) -> int:
-        """How many active memories `chat` may recall (None: how many there are in all chats)."""
-        where, values = (MAY_RECALL, in_chat(chat)) if chat else ("true", ())
-        sql = f"SELECT count(*) FROM memories WHERE status = 'active' AND {where}"  # noqa: S608 - constants only
+    async def count(self, chat: ChatId | None, subject: int | None = None) -> int:
+        """How many active memories `chat` may recall (None: of all chats); `subject` as in `page`."""
+        where, values = listed_by(chat, "active", "", subject, None)
+        sql = f"SELECT count(*) FROM memories WHERE {where}"  # noqa: S608 - constants only
         found: int = await self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
         return found
 
-    async def stale(self, fingerprint: str, limit: int = 256) -> list[Memory]:
+    async def export(self, chat: ChatId) -> list[Memory]:
+        """Everything that was told in `chat` and is not forgotten, oldest first."""
+        where = "account = ? AND kind = ? AND peer = ? AND status != 'forgotten'"
+        return await self._select(where, in_chat(chat), order="id")
+
+    async def count_stale(self, fingerprint: str) -> int:
+        """How many active memories have a key that another model made."""
+        sql = "SELECT count(*) FROM memories WHERE status = 'active' AND fingerprint != ?"
+        values = (fingerprint,)
+        return int(await self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0]))
+
+    async def stale(self, fingerprint: str, limit: int) -> list[Memory]:
         """Active memories whose key another model made: `rekey` them, and ask again until there are none."""
         return await self._select("status = 'active' AND fingerprint != ?", (fingerprint,), limit)
 
+    async def unrefined(self, maker: str, limit: int) -> list[Memory]:
+        """Active memories of which nobody knows whether `maker` reads them exactly: what matters most comes first."""
+        where = "status = 'active' AND (maker != ? OR exact IS NULL)"
+        return await self._select(where, (maker,), limit, order="pinned DESC, importance DESC, id DESC")
+
+    async def unprojected(self, fingerprint: str, maker: str, width: int, limit: int) -> list[Memory]:
+        """Active memories whose value another projector made, or which is not `width` wide; refined ones stay."""
+        where = """status = 'active' AND fingerprint = ? AND ((maker != ? AND exact IS NOT 1) OR value IS NULL
+            OR length(value) != value_rows * ? * 4)"""  # 4 bytes a number
+        return await self._select(where, (fingerprint, maker, width), limit)
+
     async def keys(self, fingerprint: str) -> tuple[Ids, Floats]:
         """Ids [n] and raw keys [n, d] of the active memories which that model made."""
-        return await self._database.read(lambda connection: rows.keys(connection, fingerprint))
+        return await self._database.read(lambda connection: views.keys(connection, fingerprint))
 
     async def barred(self, source_ids: Collection[int]) -> set[int]:
         """Those rows of the history that nothing may be learned from again."""
@@ -180,30 +189,119 @@ class MemoryStore:
         sql = "SELECT status, count(*) FROM memories GROUP BY status"
         return dict(await self._database.read(lambda connection: connection.execute(sql).fetchall()))
 
+    async def stats(self, chat: ChatId | None) -> Stats:
+        """Counts of what `chat` may recall (None: of all chats)."""
+        where, values = (MAY_RECALL, in_chat(chat)) if chat else ("true", ())
+        return await self._database.read(lambda connection: rows.stats(connection, where, values))
+
     # --- changing ---
 
-    async def add(self, new: NewMemory) -> Memory:
-        """Store a memory; it can be recalled when this returns.
+    async def add(self, new: NewMemory, supersedes: Collection[int] = ()) -> Memory:
+        """Store a memory, in the place of others if given; it can be recalled when this returns.
 
         Raises:
-            StoreError: a vector holds NaN or has another dimension than the model's other keys; or a source is
-                barred, because something learned from it was forgotten on demand.
+            StoreError: a vector holds NaN or has another dimension than the model's other keys; a source is barred,
+                because something learned from it was forgotten on demand; or one of `supersedes` is no active memory
+                of the chat. Nothing is stored then.
         """
         new = rows.sound(new)
         created = int(self._clock())
-        memory = await self._change(lambda connection: rows.insert(connection, new, created), self._put)
+
+        def follow(memory: Memory) -> None:
+            self._put(memory)
+            for old in supersedes:
+                self._drop(old)
+
+        memory = await self._change(lambda connection: rows.insert(connection, new, created, supersedes), follow)
         if self._unsaved >= self._snapshot_every:
             await self.save()
         return memory
 
-    async def rekey(self, memory_id: int, key: Floats, value: Floats | None, fingerprint: str) -> Memory:
-        """Give an active memory the vectors that another model, or a refinement, made.
+    async def merge(self, memory_id: int, new: Extracted) -> Memory:
+        """Let an active memory that says the same stand for `new` too, and take the place of what that supersedes.
 
         Raises:
             StoreError: as `add`; or there is no such active memory.
         """
-        key, value = rows.sound_key(key), rows.sound_value(value)
-        return await self._change(lambda c: rows.rekey(c, memory_id, key, value, fingerprint), self._put)
+
+        def follow(_: Memory) -> None:
+            for old in set(new.supersedes) - {memory_id}:
+                self._drop(old)
+
+        return await self._change(lambda connection: rows.merge(connection, memory_id, new), follow)
+
+    async def rekey(self, made: Sequence[Rekeyed], fingerprint: str, maker: str) -> int:
+        """Give memories the vectors that another model made; those that changed meanwhile are left; how many it took.
+
+        Raises:
+            StoreError: a vector holds NaN or has another dimension than that model's other keys.
+        """
+        made = [rows.sound_vectors(new) for new in made]
+
+        def follow(memories: list[Memory]) -> None:
+            for memory in memories:
+                self._put(memory)
+
+        memories = await self._change(lambda c: rows.rekey(c, made, fingerprint, maker), follow)
+        return len(memories)
+
+    async def refine(
+        self, memory_id: int, value: Floats, *, exact: bool | None, maker: str, text: str | None = None
+    ) -> bool:
+        """Give an active memory a better value; False when there is none, or it no longer says `text`.
+
+        Args:
+            memory_id: Which.
+            value: What is injected from now on, [n, width of the chat model].
+            exact: Whether greedy decoding returns the text exactly; None: not checked.
+            maker: The adapter under which that was found.
+            text: What the value was made for; None: whatever it says.
+
+        Raises:
+            StoreError: the value holds NaN.
+        """
+        value = checked(value, rank=2, what="a memory's value")
+
+        def write(connection: sqlite3.Connection) -> list[Memory]:
+            return rows.refine(connection, memory_id, value, exact=exact, maker=maker, text=text)
+
+        refined = await self._change(write, self._update)
+        return bool(refined)
+
+    async def project(self, made: Sequence[tuple[Memory, Floats]], maker: str) -> int:
+        """Give memories, as they were read, other values [n, d]; those that changed meanwhile stay; how many it took.
+
+        Raises:
+            StoreError: a value holds NaN.
+        """
+        made = [(memory, checked(value, rank=2, what="a memory's value")) for memory, value in made]
+
+        def write(connection: sqlite3.Connection) -> list[Memory]:
+            return rows.project(connection, made, maker)
+
+        memories = await self._change(write, self._update)
+        return len(memories)
+
+    async def edit(  # noqa: PLR0913, PLR0917 - a memory's text and all that is made of it
+        self, memory_id: int, text: str, key: Floats, value: Floats | None, fingerprint: str, maker: str
+    ) -> Memory:
+        """Let an active memory say something else; what it said is gone from the disk.
+
+        Raises:
+            StoreError: as `rekey`; or there is no such active memory.
+        """
+        new = rows.sound_vectors(Rekeyed(id=memory_id, text=text, key=key, value=value))
+        memory = await self._change(lambda c: rows.edit(c, new, fingerprint, maker), self._put)
+        await self._scrub()
+        return memory
+
+    async def pin(self, memory_id: int, *, pinned: bool) -> Memory:
+        """Mark a memory as one that matters, or no longer.
+
+        Raises:
+            StoreError: there is no such active memory.
+        """
+        return await self._database.write(lambda connection: rows.pin(connection, memory_id, pinned=pinned))
 
     async def share(self, memory_id: int, *, shared: bool) -> Memory:
         """Let every chat recall it, or again only its own.
@@ -211,53 +309,47 @@ class MemoryStore:
         Raises:
             StoreError: there is no such active memory.
         """
-        return await self._change(lambda c: rows.share(c, memory_id, shared=shared), self._put)
+        return (await self._change(lambda c: [rows.share(c, memory_id, shared=shared)], self._update))[0]
 
     async def supersede(self, old: int, new: int) -> None:
         """Let memory `new` take the place of `old`, which stays on record but no longer comes up.
 
         Raises:
-            StoreError: one of the two is no active memory.
+            StoreError: one of the two is no active memory, or they are of two chats.
         """
         await self._change(lambda connection: rows.supersede(connection, old, new), lambda _: self._drop(old))
 
     async def forget(self, memory_id: int) -> bool:
         """Erase what a memory says, from database, index and disk, and bar its sources; False when there is none.
 
-        The row stays, empty, so that its id is known to be forgotten.
+        What it took the place of goes with it. The rows stay, empty, so that their ids are known to be forgotten.
         """
-        forgotten = await self._change(
-            lambda connection: rows.forget(connection, memory_id), lambda _: self._drop(memory_id)
-        )
-        await self._database.scrub()
-        async with self._file:
-            # The snapshot still holds the vector; closing writes one without it.
-            await asyncio.to_thread(discard_snapshot, self._index_path)
-            self._on_disk = False
-        return forgotten
 
-    async def set_fingerprint(self, fingerprint: str, dimension: int) -> None:
-        """Say which model makes the queries, and how wide they are: only its keys are compared with them.
+        def follow(forgotten: list[int]) -> None:
+            for number in forgotten:
+                self._drop(number)
+
+        forgotten = await self._change(lambda connection: rows.forget(connection, memory_id), follow)
+        await self._scrub()
+        return bool(forgotten)
+
+    async def set_view(self, fingerprint: str, centre: Floats, head: Floats | None = None) -> None:
+        """Search that model's keys from now on, relative to `centre` [D] and through `head` [d, D].
+
+        The bank is made anew beside the old one, which serves until then, and takes its place whole.
 
         Raises:
-            StoreError: that model's keys have another dimension.
+            StoreError: NaN, or other widths than its keys have.
         """
-        if self._bank is None or self._bank.fingerprint != fingerprint:
-            await self._change(lambda c: rows.serve(c, fingerprint, dimension), _nothing)
-            await self._reload()
-        elif self._bank.dimension != dimension:
-            raise rows.misfit(fingerprint, self._bank.dimension, dimension)
+        view = sound_view(fingerprint, centre, head)
+        if self._bank is not None and self._bank.view.same(view):
+            return
+        await self._change(lambda connection: views.set_view(connection, view), _nothing)
+        await self._reload()
 
-    async def set_centre(self, centre: Floats, fingerprint: str) -> None:
-        """Compare that model's keys from now on relative to `centre` [d].
-
-        Raises:
-            StoreError: NaN, or another dimension than its keys.
-        """
-        centre = checked(centre, rank=1, what="a centre")
-        await self._change(lambda connection: rows.set_centre(connection, fingerprint, centre), _nothing)
-        if self._bank is not None and self._bank.fingerprint == fingerprint:
-            await self._reload()
+    def suspend(self) -> None:
+        """Find nothing until a view is set: the queries to come are not for the keys that are here."""
+        self._bank = None
 
     async def save(self) -> None:
         """Write the index to disk, to spare the next start a rebuild; a failure is logged."""
@@ -267,7 +359,7 @@ class MemoryStore:
                 return
             self._unsaved = 0
             try:
-                await asyncio.to_thread(_save, bank, revision, self._index_path)
+                await asyncio.to_thread(save_bank, bank, revision, self._index_path)
             except StoreError as error:
                 log.warning("memory index not saved", reason=str(error))
             else:
@@ -288,12 +380,24 @@ class MemoryStore:
             self._on_disk = False
             follow(future.result())
 
+    async def _scrub(self) -> None:
+        """Leave no trace on the disk of what was overwritten."""
+        await self._database.scrub()
+        async with self._file:
+            # The snapshot still holds the vector; closing writes one without it.
+            await asyncio.to_thread(discard_snapshot, self._index_path)
+            self._on_disk = False
+
+    def _update(self, memories: Sequence[Memory]) -> None:
+        for memory in memories:
+            if self._bank is not None:
+                self._bank.update(memory.id, _recallable(memory))
+
     def _put(self, memory: Memory) -> None:
         if self._bank is None or memory.key is None:
             return
-        if memory.fingerprint == self._bank.fingerprint:
-            known = Recallable(memory.text, memory.chat, memory.shared, memory.value)
-            self._bank.put(memory.id, known, memory.key)
+        if memory.fingerprint == self._bank.view.fingerprint:
+            self._bank.put(memory.id, _recallable(memory), memory.key)
         else:
             self._bank.drop(memory.id)
 
@@ -307,16 +411,16 @@ class MemoryStore:
             loaded = await self._load()
         self._take(loaded)
 
-    async def _load(self) -> "_Loaded":
-        return await self._database.read(lambda connection: _load(connection, self._index_path))
+    async def _load(self) -> Loaded:
+        return await self._database.read(lambda connection: load_bank(connection, self._index_path))
 
-    def _take(self, loaded: "_Loaded") -> None:
+    def _take(self, loaded: Loaded) -> None:
         self._bank, self._revision = loaded.bank, loaded.revision
         self._unsaved = 0
         self._on_disk = loaded.from_file
 
-    async def _select(self, where: str, values: Sequence[Any], limit: int = -1) -> list[Memory]:
-        return await self._database.read(lambda connection: rows.select(connection, where, values, limit))
+    async def _select(self, where: str, values: Sequence[Any], limit: int = -1, order: str = "id DESC") -> list[Memory]:
+        return await self._database.read(lambda connection: rows.select(connection, where, values, limit, order))
 
 
 def _nothing(_: object) -> None:
@@ -329,51 +433,5 @@ def _revise(connection: sqlite3.Connection, fn: Callable[[sqlite3.Connection], T
     return result
 
 
-# --- loading and saving, in other threads ---
-
-
-class _Loaded(NamedTuple):
-    bank: Bank | None
-    revision: int
-    from_file: bool
-
-
-def _load(connection: sqlite3.Connection, path: Path) -> _Loaded:
-    revision = connection.execute("SELECT revision FROM bank").fetchone()[0]
-    serving = connection.execute("SELECT fingerprint, centre FROM centres WHERE serving").fetchone()
-    if serving is None:
-        return _Loaded(None, revision, from_file=False)
-    fingerprint, centre = serving[0], np.frombuffer(serving[1], np.float32)
-    count = "SELECT count(*) FROM memories WHERE status = 'active' AND fingerprint = ?"
-    stamp = Stamp(connection.execute(count, (fingerprint,)).fetchone()[0], fingerprint, revision)
-    try:
-        index, from_file = load_index(path, stamp, centre.size), True
-    except StoreError as error:
-        index, from_file = _rebuilt(connection, path, centre, stamp, str(error)), False
-    bank = Bank(index, centre, fingerprint)
-    _introduce(connection, bank)
-    return _Loaded(bank, revision, from_file)
-
-
-def _rebuilt(connection: sqlite3.Connection, path: Path, centre: Floats, stamp: Stamp, reason: str) -> VectorIndex:
-    # The old file goes at once: it may hold what has been forgotten since.
-    discard_snapshot(path)
-    index = VectorIndex(centre.size)
-    if stamp.count:
-        ids, keys = rows.keys(connection, stamp.fingerprint)
-        index.add(ids, unit(keys, centre))
-        log.info("memory index rebuilt", memories=stamp.count, file=str(path), reason=reason)
-    return index
-
-
-def _introduce(connection: sqlite3.Connection, bank: Bank) -> None:
-    sql = """SELECT id, account, kind, peer, shared, text, value_rows, value FROM memories
-        WHERE status = 'active' AND fingerprint = ?"""
-    for number, account, kind, peer, shared, text, height, value in connection.execute(sql, (bank.fingerprint,)):
-        known = Recallable(text, ChatId(account, kind, peer), bool(shared), rows.matrix(value, height))
-        bank.know(number, known)
-
-
-def _save(bank: Bank, revision: int, path: Path) -> None:
-    payload, count = bank.serialized()
-    write_snapshot(path, payload, Stamp(count, bank.fingerprint, revision))
+def _recallable(memory: Memory) -> Recallable:
+    return Recallable(memory.text, memory.chat, memory.shared, memory.value)

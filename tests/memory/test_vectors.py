@@ -15,6 +15,7 @@ from onebot_bot.memory.vectors import (
     Selection,
     Stamp,
     VectorIndex,
+    View,
     load_index,
     unit,
     write_snapshot,
@@ -32,7 +33,7 @@ def ids_of(*numbers: int) -> Ids:
 def random_units(count: int, seed: int = 0) -> Floats:
     """`count` random unit vectors [count, D]."""
     raw = np.random.default_rng(seed).normal(size=(count, D)).astype(np.float32)
-    return unit(raw, np.zeros(D, np.float32))
+    return unit(raw)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_unit_vectors_are_centred_and_of_length_one() -> None:
     keys = np.ones((2, D), np.float32) * 100
     keys[0, 0] += 1
     keys[1, 1] += 1
-    rows = unit(keys, keys.mean(axis=0))
+    rows = View("model", keys.mean(axis=0)).compared(keys)
 
     np.testing.assert_allclose(np.ones(2), np.linalg.norm(rows, axis=1), rtol=1e-5)
     np.testing.assert_allclose(-1.0, rows[0] @ rows[1], rtol=1e-5)
@@ -58,7 +59,7 @@ def test_a_key_that_is_the_centre_has_no_direction() -> None:
     """The only key of a bank is its own centre: it becomes zero, not NaN."""
     key = random_units(1)
 
-    assert np.array_equal(np.zeros((1, D), np.float32), unit(key, key[0]))
+    assert np.array_equal(np.zeros((1, D), np.float32), View("model", key[0]).compared(key))
 
 
 @settings(max_examples=50, deadline=None)
