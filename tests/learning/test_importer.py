@@ -506,11 +506,13 @@ async def test_a_stopped_import_goes_on(history: History, tmp_path: Path, monkey
 
 
 async def test_imported_messages_stand_where_they_were_said(history: History, tmp_path: Path) -> None:
-    """Order is by time, while their rows are the newest: the extraction, which goes by row, still has them to read."""
+    """Order is by time, while their rows are the newest: a chat read for memories up to now has them still to read."""
     newest = await history.append(GROUP, Entry(role="user", text="today", time=NOON + 90_000, user_id=5, message_id=1))
     assert newest is not None
+    await history.mark_extracted(GROUP, newest)
     await take(history, job(single(tmp_path / "a.json", [message(2), message(1)])))
     entries = await history.recent(GROUP, 10)
     assert [entry.text for entry in entries] == ["第1条", "第2条", "today"]
-    assert all(entry.id > newest for entry in entries[:2])
+    assert await history.chats_with_news() == [GROUP]
+    assert sorted(entries[:2], key=lambda entry: entry.id) == await history.since(GROUP, newest, 10)
     assert all(earlier.time < later.time for earlier, later in pairwise(entries))
