@@ -89,7 +89,7 @@ class Journal:
         if step is None:
             self.record.steps.append(StepRecord(name, now))
         else:
-            step.started, step.attempts = now, step.attempts + 1
+            step.started, step.finished, step.attempts = now, None, step.attempts + 1
         self.save()
 
     def finish(self, name: str, now: float, gave: dict[str, Any]) -> None:
@@ -114,7 +114,12 @@ class Journal:
 
     def save(self) -> None:
         """Put the record on the disk."""
-        write_whole(self.folder / FILE, msgspec.json.format(msgspec.json.encode(self.record)).decode())
+        write_whole(self.folder / FILE, msgspec.json.format(msgspec.json.encode(self.record, enc_hook=_plain)).decode())
+
+
+def _plain(value: Any) -> Any:
+    """A figure of numpy as a number; what else is unknown as its text: a journal is not to fail on it."""
+    return value.item() if hasattr(value, "item") else str(value)
 
 
 def open_run(runs: Path, now: float, inputs: dict[str, str]) -> Journal:

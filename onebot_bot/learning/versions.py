@@ -184,7 +184,10 @@ class Versions:
         if not _NAME.fullmatch(name) or not (self._adapters / name).is_dir():
             return
         # Before the pointer, so that a kill between the two has withdrawn it already.
-        write_whole(self._adapters / name / WITHDRAWN, stamp(datetime.now(UTC)))
+        try:
+            write_whole(self._adapters / name / WITHDRAWN, stamp(datetime.now(UTC)))
+        except OSError:  # a full disk has room to delete
+            self._remove(self._adapters / name)
         if name == self.serving_name():
             earlier = self.current()
             self._point(earlier.name if earlier else NONE)
