@@ -144,7 +144,7 @@ def test_world_uses_only_its_pool(lang: Language) -> None:
 
 @both
 def test_there_are_enough_ways_to_say_it(lang: Language) -> None:
-    """At least 24 attributes, each with three statements, seven questions to train, three to test, and twelve values."""
+    """At least 24 attributes, each with three statements, seven questions to train, three to test, twelve values."""
     known = attributes(lang)
     assert len(known) >= 24
     assert [each.name for each in known if len(each.statements) < 3 or len(each.said) < 2] == []
