@@ -60,9 +60,19 @@ The bot's owners are the QQ numbers in `bot.owners`; they may use everything.
 
 {usages}
 
-Verbs have Chinese names too: `添加`, `列表`, `搜索`, `忘记` for `/memory`, `查看`, `设置`, `列表` for `/config`.
+Verbs have Chinese names too: `列表`, `搜索`, `查看`, `添加`, `修改`, `忘记`, `置顶`, `取消置顶`, `统计`, `导出`
+for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`.
 A value for `/config set` is written as in TOML: `0.5`, `true`, `[1, 2]`, and text with or without quotes.
-`/memory` works on the memories of the chat it is typed in; see [memory.md](memory.md).
+
+`/memory` works on the memories of the chat it is typed in, and never shows another chat's, unless it is shared;
+see [memory.md](memory.md).
+In private it is all yours. In a group its admins may do everything with the memory of the group;
+everybody else may `list`, `search`, `show` and `forget` what is about them or was said by them.
+`export` sends a JSON Lines file to the asker in private, who has to be a friend of the bot's account for that.
+
+`/memory` 只管它所在的会话，绝不显示别的会话的记忆，除非那条是共享的。私聊里全归你；群里群管理员管全部，
+其他人可以对关于自己的、自己说的用 `list`、`search`、`show`、`forget`。
+`export` 把记忆存成 JSON Lines 文件私聊发给你，所以要先加机器人为好友。
 """
 
 

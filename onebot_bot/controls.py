@@ -10,13 +10,14 @@ import structlog
 
 from onebot_bot import __version__
 from onebot_bot.chat.session import ChatSession
-from onebot_bot.commands.context import Overview
+from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
 from onebot_bot.memories import Memories
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
@@ -82,6 +83,37 @@ class Chats:
 
 
 @dataclass(frozen=True)
+class NoLearning:
+    """What /learn has to do with when there is no model that could learn."""
+
+    language: Language
+
+    def status(self) -> LearningStatus:
+        """Nothing goes on."""
+        return LearningStatus(enabled=True)
+
+    async def start(self) -> str | None:
+        """It cannot; the reason."""
+        return say(self.language, "learn.no_model")
+
+    def cancel(self) -> bool:
+        """There is nothing to end."""
+        return False
+
+    async def rollback(self) -> str | None:
+        """There is no version."""
+        return None
+
+    def report(self) -> tuple[str, bytes | None]:
+        """There is none."""
+        return "", None
+
+    def trained_on(self, memory_id: int) -> list[str]:  # noqa: ARG002 - no version, whatever the memory
+        """There is no version."""
+        return []
+
+
+@dataclass(frozen=True)
 class CommandServices:
     """Everything command handlers may use."""
 
@@ -91,7 +123,14 @@ class CommandServices:
     engine: Engine
     history: History
     accounts: Mapping[int, Account]
+    learner: LearningControl | None = None
+    """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)
+
+    @property
+    def learning(self) -> LearningControl:
+        """The nightly learning."""
+        return self.learner or NoLearning(self.configuration.config.bot.language)
 
     async def overview(self) -> Overview:
         """A snapshot for /status."""

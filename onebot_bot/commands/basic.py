@@ -1,7 +1,9 @@
 """The commands about the chat itself: help, status, sid, stop, reset, undo, why."""
 
 from onebot_bot.commands.context import Context, Overview
+from onebot_bot.commands.memory import told
 from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
+from onebot_bot.engine.request import Recalled
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
 
@@ -97,16 +99,29 @@ async def undo(context: Context, rest: str) -> str:
 
 
 async def why(context: Context, _rest: str) -> str:
-    """What the last answer recalled, with score."""
-    language, recalls = context.language, context.services.chats.recalls(context.chat)
+    """What the last answer recalled, with score, and who said it when."""
+    recalls = context.services.chats.recalls(context.chat)
     if not recalls:
-        return say(language, "why.none")
-    return "\n".join(
-        say(language, "why.nothing")
-        if recall.memory_id is None
-        else say(language, "why.hit", id=recall.memory_id, score=recall.score, text=recall.text)
-        for recall in recalls
-    )
+        return say(context.language, "why.none")
+    return "\n".join([await _recall_line(context, recall) for recall in recalls])
+
+
+async def _recall_line(context: Context, recall: Recalled) -> str:
+    if recall.memory_id is None:
+        return _nothing(context, recall.score)
+    found = await context.services.memories.show(context.chat, recall.memory_id)
+    # What was forgotten is not told again, though this chat still knows what it once recalled.
+    if found is None or found.status == "forgotten":
+        return say(context.language, "why.gone", id=recall.memory_id, score=recall.score)
+    origin = told(context, found)
+    return say(context.language, "why.hit", id=recall.memory_id, score=recall.score, text=recall.text, told=origin)
+
+
+def _nothing(context: Context, nearest: float | None) -> str:
+    if nearest is None:
+        return say(context.language, "why.nothing")
+    floor = context.services.configuration.config.memory.floor
+    return say(context.language, "why.below", score=nearest, floor=floor)
 
 
 COMMANDS = (

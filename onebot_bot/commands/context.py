@@ -1,7 +1,8 @@
 """What a command's handler is given: who asks, where, and the services it may use."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -9,10 +10,13 @@ from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.history import Counts
-from onebot_bot.memory.rows import Memory
+from onebot_bot.memory.rows import Memory, Stats
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.texts import Language
+
+Step = Literal["plan", "extract", "stage1", "stage2", "refine", "gate", "promote"]
+"""What the learning does, one after the other; the catalogue names each."""
 
 
 class ChatControl(Protocol):
@@ -46,22 +50,84 @@ class ConfigControl(Protocol):
 
 
 class MemoryControl(Protocol):
-    """What commands may do to the memories."""
+    """What commands may do to the memories of one chat, which see no other chat's but the shared ones."""
 
-    async def add(self, chat: ChatId, text: str, subjects: tuple[int, ...] = ()) -> Memory:
-        """Remember a fact in this chat."""
+    async def add(
+        self, chat: ChatId, text: str, subjects: tuple[int, ...] = (), *, speaker: int | None = None
+    ) -> Memory:
+        """Remember a fact in this chat; raises CommandError when it is too long."""
 
-    async def page(self, chat: ChatId, number: int, size: int) -> tuple[list[Memory], int]:
-        """Page `number` (from 1) of this chat's memories, newest first, and how many memories there are."""
+    async def page(self, chat: ChatId, number: int, size: int, subject: int | None = None) -> tuple[list[Memory], int]:
+        """Page `number` (from 1) of this chat's memories, newest first, and how many there are.
 
-    async def search(self, chat: ChatId, text: str) -> list[Hit]:
-        """The memories of this chat nearest to a text."""
+        With `subject`: only those about this person, or said by them.
+        """
+
+    async def search(self, chat: ChatId, text: str, subject: int | None = None) -> list[Hit]:
+        """The memories of this chat nearest to a text; `subject` as for `page`."""
+
+    async def show(self, chat: ChatId, memory_id: int) -> Memory | None:
+        """One memory that this chat may recall, or that was superseded here; None when there is none."""
+
+    async def edit(self, chat: ChatId, memory_id: int, text: str) -> Memory | None:
+        """Let one of this chat's memories say something else; None when it has no such."""
+
+    async def pin(self, chat: ChatId, memory_id: int, pinned: bool) -> bool:  # noqa: FBT001 - the verb says which
+        """Pin one of this chat's memories, or no longer; False when it has no such."""
 
     async def forget(self, chat: ChatId, memory_id: int) -> bool:
         """Erase one of this chat's memories; False when it has no such."""
 
+    async def stats(self, chat: ChatId) -> Stats:
+        """How many of this chat's memories are in which state."""
+
+    async def export(self, chat: ChatId) -> list[Memory]:
+        """All that this chat itself remembers, oldest first, superseded ones among it."""
+
     async def count(self) -> int:
         """Memories in all."""
+
+
+class LearningStatus(Struct, frozen=True, kw_only=True):
+    """How the nightly learning stands."""
+
+    enabled: bool
+    """Whether `learning.enabled` lets it run by itself."""
+    step: Step | None = None
+    """What it is doing; None: nothing."""
+    share: float = 0.0
+    """Of that step, done: from 0 to 1."""
+    eta: float | None = None
+    """Seconds until the whole run ends; None while nobody can say."""
+    started: datetime | None = None
+    """In the configured time zone, as all times here."""
+    next_run: datetime | None = None
+    last_outcome: str = ""
+    """How the last run ended, in the bot's language; empty when there was none."""
+    adapter: str = ""
+    """The version that serves; empty: none, the model is as it came."""
+
+
+class LearningControl(Protocol):
+    """What the owner may do to the nightly learning."""
+
+    def status(self) -> LearningStatus:
+        """How it stands; never waits."""
+
+    async def start(self) -> str | None:
+        """Start a run now; None, or why it cannot, in the bot's language."""
+
+    def cancel(self) -> bool:
+        """End the run, the serving model staying as it is; whether there was one."""
+
+    async def rollback(self) -> str | None:
+        """Let the version before serve; its name, or None when there is none."""
+
+    def report(self) -> tuple[str, bytes | None]:
+        """The last morning report, empty when there was none, and its plot as a PNG."""
+
+    def trained_on(self, memory_id: int) -> list[str]:
+        """The versions that were trained on a memory."""
 
 
 class Overview(Struct, frozen=True):
@@ -92,6 +158,10 @@ class Services(Protocol):
     @property
     def memories(self) -> MemoryControl:
         """Memories."""
+
+    @property
+    def learning(self) -> LearningControl:
+        """The nightly learning."""
 
     async def overview(self) -> Overview:
         """A snapshot for /status."""

@@ -1,20 +1,21 @@
 """From a message that starts like a command to its answer in the chat."""
 
 import asyncio
+import base64
 from collections.abc import Callable, Sequence
 from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic
+from onebot_bot.commands import admin, basic, learning, memory
 from onebot_bot.commands.context import Context, Services
-from onebot_bot.commands.registry import Command, Registry, Tier
+from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.config import BotConfig
 from onebot_bot.errors import ActionError, BotError, CommandError
-from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg
+from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
-from onebot_bot.protocol.segments import At, Segment, Text
+from onebot_bot.protocol.segments import At, Image, Segment, Text
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 
@@ -33,7 +34,7 @@ def build_registry() -> Registry:
         return await basic.show_help(context, rest, registry)
 
     commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True))
-    registry = Registry([*commands, *basic.COMMANDS, *admin.COMMANDS])
+    registry = Registry([*commands, *basic.COMMANDS, *memory.COMMANDS, *admin.COMMANDS, *learning.COMMANDS])
     return registry
 
 
@@ -81,12 +82,19 @@ class Dispatcher:
 
     async def _respond(self, account: Account, message: Message, parsed: tuple[str, str, str]) -> None:
         answer = await self._answer(message, *parsed)
+        if isinstance(answer, str):
+            answer = Answer(answer)
+        try:
+            for file in answer.files:
+                await account.call(_upload(message.user_id, file))
+        except ActionError as error:
+            answer = Answer(say(self._bot().language, "command.no_file", error=error))
         try:
             await account.call(_reply(message, answer))
         except ActionError as error:
             self._report("report.send", message.chat_id, error)
 
-    async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str:
+    async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str | Answer:
         bot = self._bot()
         try:
             command = self._find(name, prefix)
@@ -135,8 +143,17 @@ def _mentioned(message: Message) -> bool:
     return any(isinstance(part, At) and part.qq == str(message.self_id) for part in message.message)
 
 
-def _reply(message: Message, answer: str) -> SendGroupMsg | SendPrivateMsg:
-    segments: tuple[Segment, ...] = (Text(answer),)
+def _reply(message: Message, answer: Answer) -> SendGroupMsg | SendPrivateMsg:
+    picture = (Image(file=_inline(answer.picture)),) if answer.picture else ()
+    segments: tuple[Segment, ...] = (Text(answer.text), *picture)
     if isinstance(message, GroupMessage):
         return SendGroupMsg(group_id=message.group_id, message=segments)
     return SendPrivateMsg(user_id=message.user_id, message=segments, group_id=message.group_id or None)
+
+
+def _upload(user_id: int, file: Attachment) -> UploadPrivateFile:
+    return UploadPrivateFile(user_id=user_id, file=_inline(file.data), file_name=file.name)
+
+
+def _inline(data: bytes) -> str:
+    return f"base64://{base64.b64encode(data).decode()}"

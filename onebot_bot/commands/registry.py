@@ -21,7 +21,24 @@ class Tier(enum.IntEnum):
     OWNER = 3
 
 
-Handler = Callable[[Context, str], Awaitable[str]]
+class Attachment(Struct, frozen=True):
+    """A file that goes with an answer."""
+
+    name: str
+    data: bytes
+
+
+class Answer(Struct, frozen=True):
+    """An answer that is more than words."""
+
+    text: str
+    picture: bytes | None = None
+    """Shown below the text, PNG."""
+    files: tuple[Attachment, ...] = ()
+    """Sent to the asker in private, before the text, which says that they were."""
+
+
+Handler = Callable[[Context, str], Awaitable[str | Answer]]
 """Takes the context and what followed the command's name; returns the answer, or raises CommandError."""
 
 
