@@ -25,8 +25,14 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # Where each library may be imported. torch stays out of everything that the fast tests import.
 HOMES = {
-    "torch": ("engine/generate", "engine/model", "engine/recall", "engine/sampling", "engine/trial", "learning/"),
-    "transformers": ("engine/generate", "engine/model", "engine/sampling", "engine/trial", "learning/"),
+    "torch": (
+        *("engine/embedder", "engine/generate", "engine/model", "engine/recall", "engine/sampling", "engine/trial"),
+        "learning/",
+    ),
+    "transformers": (
+        *("engine/embedder", "engine/generate", "engine/model", "engine/sampling", "engine/trial"),
+        "learning/",
+    ),
     "peft": ("engine/model", "learning/"),
     "accelerate": ("learning/",),
     "faiss": ("memory/vectors",),
