@@ -64,7 +64,7 @@ _ZH_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七
 _ZH_NUMBER = re.compile(r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[零〇一二两三四五六七八九]+")
 _SPELT = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty"""
-_EN_NUMBERS = {word: value for value, word in enumerate(_SPELT.split())}
+NUMBER_WORDS = {word: value for value, word in enumerate(_SPELT.split())}
 _EN_WORDS = re.compile(r"[a-z]+", re.IGNORECASE)
 
 PartialDate = tuple[int | None, int, int]
@@ -151,7 +151,7 @@ def _zh_number(signs: str) -> int:
 def _en_numbers(text: str) -> Iterator[int]:
     for match in _EN_WORDS.finditer(text):
         word = match.group().lower()
-        if word in _EN_NUMBERS:
-            yield _EN_NUMBERS[word]
+        if word in NUMBER_WORDS:
+            yield NUMBER_WORDS[word]
         elif word in _MONTHS and word != "may":
             yield _MONTHS[word]

@@ -249,8 +249,8 @@ CUT = re.compile(
 )
 REMEMBER = re.compile(
     r"(?:(?P<asked>please|pls|plz|can you|could you|will you|would you|kindly)\s+|(?:hey|ok|okay|and|also),?\s+)*"
-    r"(?:remember|note|keep in mind|don['’]?t forget|make a note)(?:\s+this)?(?:\s*[:,]\s*|\s+that\s+(?!(?:time|day|night|"
-    r"one|guy|girl|song|movie|film|when|thing|was|is)\b))(?P<value>.{3,160})",
+    r"(?:remember|note|keep in mind|don['’]?t forget|make a note)(?:\s+this)?"
+    r"(?:\s*[:,]\s*|\s+that\s+(?!(?:time|day|night|one|guy|girl|song|movie|film|when|thing|was|is)\b))(?P<value>.{3,160})",
     re.IGNORECASE | re.DOTALL,
 )
 REMEMBERED = 'What {who} asked to remember: "{value}".'
