@@ -172,7 +172,11 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "learn.cancelled": ("好，不学了，模型还是原来那个。", "Cancelled; the model stays as it was."),
     "learn.idle": ("现在没有在学习。", "Nothing is being learned."),
     "learn.rolled_back": ("已经换回 {version}。", "{version} serves again."),
-    "learn.no_earlier": ("没有更早的版本可以换回。", "There is no earlier version."),
+    "learn.rolled_back_bare": ("已经换回原来的模型。", "The model as it came serves again."),
+    "learn.no_earlier": (
+        "现在用的就是原来的模型，没有可以换回的。",
+        "The model serves as it came; there is nothing to undo.",
+    ),
     "learn.no_report": ("还没有学习过，没有报告。", "Nothing was learned yet, so there is no report."),
     "learn.doing": (
         "正在学习：{step} {share:.0%}，{started} 开始，大约还要 {left}",
@@ -196,7 +200,9 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "learn.step.stage2": ("练习阅读（第二阶段）", "practising to read (stage 2)"),
     "learn.step.refine": ("打磨记忆", "refining the memories"),
     "learn.step.gate": ("考试", "the exam"),
-    "learn.step.promote": ("换上新版本", "putting the new version in place"),
+    "learn.step.promote": ("存好新版本", "keeping the new version"),
+    "learn.step.swap": ("换上新版本", "putting the new version in place"),
+    "learn.step.canary": ("试用新版本", "trying the new version"),
     "why.none": ("上一条回复没有去想任何记忆。", "The last answer asked for no memory."),
     "why.nothing": ("想了一下，没有想起什么。", "Asked, but nothing came to mind."),
     "why.below": (

@@ -15,7 +15,7 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.texts import Language
 
-Step = Literal["plan", "extract", "stage1", "stage2", "refine", "gate", "promote"]
+Step = Literal["plan", "extract", "stage1", "stage2", "refine", "gate", "promote", "swap", "canary"]
 """What the learning does, one after the other; the catalogue names each."""
 
 
@@ -121,7 +121,11 @@ class LearningControl(Protocol):
         """End the run, the serving model staying as it is; whether there was one."""
 
     async def rollback(self) -> str | None:
-        """Let the version before serve; its name, or None when there is none."""
+        """Withdraw the version that serves, in favour of the one before.
+
+        Returns:
+            The name of what serves now, empty for the model as it came; None: no version served.
+        """
 
     def report(self) -> tuple[str, bytes | None]:
         """The last morning report, empty when there was none, and its plot as a PNG."""

@@ -34,6 +34,8 @@ async def _rollback(context: Context) -> str:
     version = await context.services.learning.rollback()
     if version is None:
         return say(context.language, "learn.no_earlier")
+    if not version:
+        return say(context.language, "learn.rolled_back_bare")
     return say(context.language, "learn.rolled_back", version=version)
 
 

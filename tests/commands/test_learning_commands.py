@@ -47,9 +47,10 @@ async def test_cancel_says_whether_there_was_anything(room: Room) -> None:
 
 
 async def test_rollback_names_the_version_that_serves(room: Room) -> None:
-    """Until there is no earlier one."""
-    room.desk.learning.earlier = ["20261120T020000Z"]
+    """Then the model as it came; then there is nothing to undo."""
+    room.desk.learning.earlier = ["", "20261120T020000Z"]
     assert "20261120T020000Z" in await room.type("/learn rollback")
+    assert await room.type("/learn rollback") == say("zh", "learn.rolled_back_bare")
     assert await room.type("/learn rollback") == say("zh", "learn.no_earlier")
 
 
@@ -82,7 +83,7 @@ async def test_every_step_has_a_name_in_both_languages(room: Room) -> None:
     """Whatever the night is doing can be told."""
     field = next(field for field in msgspec.structs.fields(LearningStatus) if field.name == "step")
     steps = [step for literal in field.type.__args__ for step in getattr(literal, "__args__", ())]
-    assert len(steps) == 7
+    assert len(steps) == 9
     for step in steps:
         room.desk.learning.now = LearningStatus(enabled=True, step=step)
         for language in ("zh", "en"):
