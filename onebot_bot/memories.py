@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import structlog
 
@@ -80,6 +81,7 @@ class Memories:
         self._known = asyncio.Event()  # the view is known, or never will be
         self._whole = asyncio.Event()  # every memory can be searched, or none ever will
         self._turn = asyncio.Lock()  # held while a model takes over
+        self._learning = asyncio.Lock()  # held from the comparison with what is known until it is known
         self._width = 0  # of what the model can be handed
         self._failure: BotError | None = None
         """Why the model could not take over; then there are no memories until one can."""
@@ -107,6 +109,11 @@ class Memories:
             await self._take_over(fingerprint, adapter_id, centre, head)
             await self._project_anew()
 
+    def suspend(self) -> None:
+        """Recall nothing until the next `switch`: called before the model changes its adapter, and so its queries."""
+        self._whole.clear()
+        self._store.suspend()
+
     async def switch(self, adapter_id: str, centre: Vector | None = None, head: Vector | None = None) -> None:
         """Follow the model to another adapter, after a promotion or a rollback; arguments as for `prepare`.
 
@@ -117,7 +124,7 @@ class Memories:
             ModelError, StoreError: as `prepare`; nothing comes to mind then until a switch succeeds.
         """
         await self._known.wait()
-        self._store.suspend()
+        self.suspend()
         async with self._turn:
             view = self._view or self._sure(None)  # after a failed switch, the one it failed with
             await self._take_over(view.fingerprint, adapter_id, centre, head)
@@ -216,18 +223,25 @@ class Memories:
     async def learn(self, new: Extracted) -> Memory:
         """Remember what was found in a chat: as a new memory, or as what a memory of the same chat already says.
 
-        What it supersedes, and what it says again with a little more, keeps its row and comes up no longer. Waits
-        until every memory can be compared.
+        What it supersedes, and what it says again with a little more, keeps its row and comes up no longer; of what
+        it names only active memories of its chat count. Waits until every memory can be compared.
 
         Returns:
             The memory that stands for it.
 
         Raises:
-            ModelError: there is no model. StoreError: a source is barred, or a superseded memory is none of the chat.
+            ModelError: there is no model. StoreError: a source is barred.
         """
         made = await self._make([new.text])
         await self._whole.wait()
         self._sure(self._view)
+        async with self._learning:
+            return await self._learn(new, made)
+
+    async def _learn(self, new: Extracted, made: _Made) -> Memory:
+        named = [await self._own(new.chat, number) for number in new.supersedes]
+        active = tuple(memory.id for memory in named if memory is not None and memory.status == "active")
+        new = msgspec.structs.replace(new, supersedes=active)
         covered, extended = await self._alike(new, made.keys[0])
         if covered is not None:
             return await self._store.merge(covered, new)

@@ -268,6 +268,21 @@ async def test_a_switch_that_fails_recalls_nothing_until_one_succeeds(store: Mem
     assert (await memories.add(CHAT, "fact two")).maker == "night-1"
 
 
+async def test_nothing_is_recalled_between_two_adapters(store: MemoryStore) -> None:
+    """From before the model changes its queries until the keys fit them; what is heard meanwhile waits."""
+    memories = Memories(CountingEngine(), store)
+    await memories.prepare("a", "night-1")
+    await memories.add(CHAT, "fact one")
+    memories.suspend()
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is None
+    learning = asyncio.create_task(memories.learn(heard("Ann has a grey cat", 1)))
+    await memories.switch("night-2", np.zeros(8, np.float32))
+    await learning
+
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is not None
+    assert len(await memories.search(CHAT, "fact")) == 2
+
+
 async def test_a_value_of_another_width_is_never_injected(store: MemoryStore) -> None:
     """Another chat model beside the same embedding: the keys stay, every value is made anew."""
     narrow = Memories(CountingEngine(), store)
@@ -354,6 +369,25 @@ async def test_a_newer_statement_supersedes(memories: Memories) -> None:
     chain = [(m.id, m.status, m.superseded_by) for m in await memories.export(CHAT)]
     expected = [(old.id, "superseded", new.id), (new.id, "superseded", back.id), (back.id, "active", None)]
     assert expected == chain
+
+
+async def test_only_what_is_there_is_superseded(memories: Memories) -> None:
+    """A number that was superseded meanwhile, is another chat's or nobody's does not keep a fact from being learned."""
+    old, elsewhere = await memories.learn(heard("Ann lives in Oslo", 1)), await memories.add(OTHER, "fact one")
+    for city in ("Rome", "Bonn"):
+        await memories.learn(heard(f"Ann lives in {city}", 2, supersedes=(old.id, elsewhere.id, 99)))
+
+    assert sorted(m.text for m in await memories.export(CHAT) if m.status == "active") == [
+        "Ann lives in Bonn",
+        "Ann lives in Rome",
+    ]
+    assert (await memories.stats(OTHER)).active == 1
+
+
+async def test_one_fact_heard_twice_at_once_is_one_memory(memories: Memories) -> None:
+    """The second waits until the first can be compared."""
+    await asyncio.gather(*(memories.learn(heard("Ann has a grey cat", n)) for n in range(3)))
+    assert await memories.count() == 1
 
 
 async def test_what_was_forgotten_is_not_learned_again(memories: Memories) -> None:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from facts import opened
 
 from onebot_bot.memory.database import Database
+from onebot_bot.memory.store import MemoryStore
 
 
 @pytest.fixture
@@ -19,3 +21,10 @@ async def database(path: Path) -> AsyncIterator[Database]:
     """An open database."""
     async with Database(path) as opened:
         yield opened
+
+
+@pytest.fixture
+async def store(path: Path) -> AsyncIterator[MemoryStore]:
+    """An empty store that searches for the keys of MODEL."""
+    async with opened(path) as empty:
+        yield empty

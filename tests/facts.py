@@ -1,0 +1,57 @@
+"""Memories whose keys are axes, and a store over a real database to keep them in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.rows import Memory, NewMemory, Rekeyed
+from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.vectors import Floats
+from onebot_bot.protocol.chat_id import ChatId
+
+D = 8
+MODEL = "embedder-1"
+GROUP = ChatId(10000, "group", 20000)
+PRIVATE = ChatId(10000, "private", 20000)
+
+
+def axis(n: int) -> Floats:
+    """The n-th unit vector [D]."""
+    vector = np.zeros(D, dtype=np.float32)
+    vector[n] = 1
+    return vector
+
+
+def fact(n: int, chat: ChatId = GROUP, **fields: Any) -> NewMemory:
+    """A memory whose key is the n-th axis."""
+    given: dict[str, Any] = {"text": f"fact {n}", "chat": chat, "key": axis(n), "fingerprint": MODEL, **fields}
+    return NewMemory(**given)
+
+
+@asynccontextmanager
+async def opened(path: Path, **settings: int) -> AsyncIterator[MemoryStore]:
+    """A store over the file at `path`, with a view unless it has one."""
+    index = path.with_suffix(".faiss")
+    async with Database(path) as database, MemoryStore(database, index, lambda: 1000.0, **settings) as store:
+        if store.view is None:
+            await store.set_view(MODEL, np.zeros(D, np.float32))
+        yield store
+
+
+def made(memory: Memory, key: Floats, value: Floats | None = None) -> Rekeyed:
+    """New vectors for what a memory says."""
+    return Rekeyed(id=memory.id, text=memory.text, key=key, value=value)
+
+
+def found(store: MemoryStore, n: int, chat: ChatId = GROUP, k: int = 10) -> list[str]:
+    """Texts that come to mind for the n-th axis and are near it."""
+    return [hit.text for hit in store.search(axis(n), chat, k) if hit.score > 0.5]
+
+
+def holding(folder: Path, needle: bytes) -> list[str]:
+    """The files below `folder` that contain `needle`."""
+    return [file.name for file in folder.rglob("*") if file.is_file() and needle in file.read_bytes()]
