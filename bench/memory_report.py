@@ -69,6 +69,9 @@ def _draw_retrieval(axes: Axes, rows: Sequence[Retrieved]) -> None:
         _draw_line(axes, points, MARKS[at % len(MARKS)], f"{name}, {asked}")
     axes.set(title="Finding the right memory", xlabel="memories in the bank", ylabel="hit@1", xscale="log")
     axes.set_ylim(0, 1.02)
+    banks = sorted({row.bank for row in rows})
+    axes.set_xticks(banks, [f"{bank:,}" for bank in banks])
+    axes.minorticks_off()
     if lines:
         axes.legend(fontsize=7, frameon=False)
 

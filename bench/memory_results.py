@@ -175,7 +175,7 @@ def _use_figures(results: Results) -> Iterator[tuple[str, float]]:
     for row in results.called:
         if row.row == OURS:
             yield "false_recalls_percent", 100 * fmean(row.false)
-    if results.leaks is not None and results.scoped_queries >= 10_000:
+    if results.leaks is not None and (results.leaks or results.scoped_queries >= 10_000):
         yield "leaks_in_10000_queries", float(results.leaks)
 
 

@@ -134,6 +134,16 @@ def make_world(
     return World(told, updates, groups, tuple(_leave_out(rng, pairs, chats, lang)))
 
 
+def told(fact: Fact) -> str:
+    """The line in which the person told it, as the chat writes it."""
+    return _line(fact.person, fact.said, group=fact.chat.kind == "group")
+
+
+def join(facts: Sequence[Fact]) -> str:
+    """One longer memory made of several, to see how reading back depends on length."""
+    return ("" if facts[0].lang == "zh" else " ").join(fact.text for fact in facts)
+
+
 def contexts(fact: Fact, rng: Random, part: Part = "train") -> tuple[Context, ...]:
     """A question of `part` in each of the forms that the bot sees, in the order of `KINDS`."""
     manner = _Manner(fact.lang, part, pool_of(fact.person))

@@ -8,13 +8,17 @@ its article.
 No form may name a value of its attribute.
 """
 
-ATTRIBUTES = """
+from onebot_bot.learning import worlds_en_things
+
+_TASTES = """
 birthday | fixed | date | {n}'s birthday
 = {n}'s birthday is {v}. / {n} was born on {v}. / {n} celebrates a birthday on {v}.
 i My birthday is {v}. / I was born on {v}.
 ? When is {n}'s birthday? / What date was {n} born on? / On which day do we sing happy birthday to {n}?
 ? I'm ordering a cake for {n}, when should it be ready? / Which day does {n} turn a year older?
-? We want to throw {n} a surprise party, on what date? / How long until {n} has a birthday?
+? We want to throw {n} a surprise party, on what date? / How long until {n} has a birthday? / When was {n} born?
+? Give me {n}'s date of birth. / {n}'s candles, when do we light them? / I don't want to miss {n}'s big day, when is it?
+? What does {n}'s passport say as date of birth? / Is {n}'s birthday coming up, and when exactly?
 ! Which day should we celebrate {n}? / I still need a birthday present for {n}, by when?
 ! When did {n} come into the world?
 m? When is my birthday? / Which day do I turn a year older?
@@ -27,6 +31,9 @@ i I have {av}. / I keep {av} at home.
 ? What pet does {n} have? / Which animal lives with {n}? / Does {n} keep any animals?
 ? I'm looking after {n}'s flat, what do I have to feed there? / What kind of creature does {n} own?
 ? Is {n} an animal person, and what lives there? / {n} is off to the vet again, with what animal?
+? What animal is {n}'s pet? / {n} and animals, what do you know? / I hear noises from {n}'s flat, which animal is it?
+? Which pet should I ask {n} about? / {n} needs a pet sitter, for what kind of pet?
+? Who or what greets {n} at the door on four legs, or two, or none?
 ! Tell me about the animal at {n}'s home. / What sort of pet is waiting when {n} gets home?
 ! Which animal did {n} take in?
 m? What pet do I have? / Which animal lives with me?
@@ -38,7 +45,10 @@ Clover; Rusty; Noodle; Bandit; Maple | the name of {n}'s pet
 i My pet is called {v}. / I named my pet {v}.
 ? What is {n}'s pet called? / What's the name of {n}'s pet? / How does {n} call the pet?
 ? What do I shout when {n}'s pet runs away? / Which name is on the collar of {n}'s pet?
-? I want to greet {n}'s pet by name. / {n} named the pet, but how?
+? I want to greet {n}'s pet by name. / {n} named the pet, but how? / Tell me the name that {n} gave the pet.
+? {n} is calling the pet, what do we hear? / What was the name of {n}'s animal again?
+? Who is {n}'s furry friend, by name? / The vet's list shows {n}'s pet under which name?
+? By what name does {n} call the little companion?
 ! What did {n} name the pet? / Which name does {n}'s pet listen to?
 ! I'm engraving a tag for {n}'s pet, what goes on it?
 m? What is my pet called? / What name did I give my pet?
@@ -50,7 +60,10 @@ roast duck; falafel; paella; pho; goulash; cheese fondue | {n}'s favourite food
 i I love to eat {v}. / My favourite food is {v}.
 ? What does {n} love to eat? / What is {n}'s favourite food? / Which dish makes {n} happy?
 ? {n} is coming to dinner, what would be a treat? / What would {n} order every single time?
-? What meal can {n} never get enough of? / I want to cook something {n} adores.
+? What meal can {n} never get enough of? / I want to cook something {n} adores. / {n} and food: what's the number one?
+? What does {n} like most on the plate? / Dinner with {n}, what would be perfect?
+? Which food would {n} pick above all others? / {n} deserves a treat, what shall we order?
+? Which meal should I make for {n}'s special day?
 ! What should I cook to please {n}? / Which food does {n} like best? / Which dish would cheer {n} up?
 m? What is my favourite food? / Which dish do I love most?
 m! What do I like to eat best? / Guess what I would love for dinner.
@@ -63,6 +76,9 @@ i I cannot stand {v}. / I hate eating {v}.
 ? What food does {n} hate? / What can {n} not stand on a plate? / Which food does {n} refuse?
 ? What should I leave out because {n} finds it disgusting? / What does {n} always push to the edge of the plate?
 ? Which taste makes {n} pull a face? / What must not be served to {n}, as a matter of taste?
+? {n} and food: what is a no-go? / What would ruin dinner for {n}? / Which ingredient does {n} loathe?
+? What does {n} find disgusting to eat? / {n} is a picky eater, what is the problem?
+? Which thing on the menu would {n} never touch?
 ! Which food does {n} dislike most? / What would {n} never willingly eat?
 ! What should I not cook if {n} is to enjoy it?
 m? What food do I hate? / What do I always leave on the plate?
@@ -75,7 +91,10 @@ soy; walnuts; nickel; mould | what {n} is allergic to
 i I am allergic to {v}. / I have an allergy to {v}.
 ? What is {n} allergic to? / Which allergy does {n} have? / What gives {n} a rash?
 ? Is there anything {n} must avoid for health reasons? / What would send {n} to the hospital with swelling?
-? The nurse asks about {n}'s allergies. / What makes {n} sneeze and itch?
+? The nurse asks about {n}'s allergies. / What makes {n} sneeze and itch? / {n} and allergies, what was it?
+? Does {n} react badly to something? / For {n}'s safety, what must we keep away?
+? What is {n}'s body unable to tolerate? / I'm filling in a medical form for {n}, which allergy do I note?
+? What does {n} need antihistamines for?
 ! Does {n} suffer from an allergy, and to what? / What triggers {n}'s allergy?
 ! What could cause {n} an allergic reaction?
 m? What am I allergic to? / Which allergy do I have?
@@ -87,7 +106,9 @@ plumber; journalist; gardener; translator; electrician; librarian; tailor | {n}'
 i I work as {av}. / I am {av} by profession.
 ? What is {n}'s job? / How does {n} make a living? / What is the profession of {n}?
 ? What is printed under {n}'s name on the business card? / What did {n} train to become?
-? What kind of work fills {n}'s days? / In what line of work is {n}?
+? What kind of work fills {n}'s days? / In what line of work is {n}? / What work does {n} do?
+? {n}'s career, what is it? / As what is {n} working? / If I ask {n} about work, what will I hear about?
+? What is {n}'s trade? / When {n} clocks in, what role is it?
 ! What does {n} do for work? / Which occupation does {n} have? / How does {n} earn money?
 m? What is my job? / What do I do for a living?
 m! Which occupation do I have? / How do I earn my money?
@@ -100,7 +121,9 @@ Atlas Rail | {n}'s workplace
 i I work at {v}. / My employer is {v}.
 ? Where does {n} work? / Which company is {n} with? / Who is {n}'s employer? / Whose logo is on {n}'s work badge?
 ? Where do I send {n}'s office mail, which firm? / Who pays {n}'s salary?
-? What is the name of the place where {n} is employed?
+? What is the name of the place where {n} is employed? / For whom does {n} work? / What company is on {n}'s payslip?
+? {n}'s boss runs which place? / I'm meeting {n} at the office, of which company? / Which business employs {n}?
+? Where has {n} got a desk, at which firm?
 ! Which organisation does {n} work for? / At which firm can I find {n} on a weekday?
 ! Who did {n} sign a work contract with?
 m? Where do I work? / Who is my employer?
@@ -113,7 +136,9 @@ Sydney; Nairobi; Boston; Prague; Lima | the city that {n} lives in
 i I live in {v}. / My home is in {v}.
 ? Where does {n} live? / In which city is {n}'s home? / Which city is {n} based in now?
 ? I want to send {n} a postcard, to which city? / Which town should I travel to for a visit to {n}?
-? What is {n}'s current place of residence? / Where is {n}'s flat?
+? What is {n}'s current place of residence? / Where is {n}'s flat? / Where is {n} living now? / What's {n}'s city?
+? {n} and I could meet for coffee, in which city? / Where does {n} go home to at night, what town?
+? What city stands in {n}'s address? / If I flew to see {n}, where would I land?
 ! Where can I visit {n} at home? / In what city does {n} reside? / Which city does {n} call home these days?
 m? Where do I live? / In which city is my home?
 m! In what city do I reside? / Which city do I call home these days?
@@ -125,7 +150,9 @@ Tartu; Pisa; Dalian; Avignon; Zadar | the place where {n} grew up
 i I grew up in {v}. / I come from {v}.
 ? Where did {n} grow up? / What is {n}'s hometown? / Where is {n} originally from?
 ? In which town did {n} spend childhood? / Where did {n} go to primary school, in which town? / Where are {n}'s roots?
-? Which place do {n}'s childhood stories take place in?
+? Which place do {n}'s childhood stories take place in? / What place is {n} from? / Where was {n} as a child?
+? {n} talks of the old days, in which town? / Where did {n}'s family live back then?
+? What is the birthplace of {n}'s accent? / Where did {n} live before growing up?
 ! Which town does {n} come from? / Where was {n} raised? / To which town does {n} go back for old times' sake?
 m? Where did I grow up? / What is my hometown?
 m! Which town do I come from? / Where was I raised?
@@ -137,7 +164,9 @@ photography; calligraphy; fishing; model trains; gardening; sewing; beekeeping |
 i My hobby is {v}. / In my free time I enjoy {v}.
 ? What is {n}'s hobby? / How does {n} spend free time? / What does {n} do for fun at weekends?
 ? What pastime keeps {n} busy? / {n} has a free Sunday, doing what? / What could {n} talk about for hours as a pastime?
-? What does {n} do to unwind?
+? What does {n} do to unwind? / {n} and free time: what's the passion? / What is {n} into as a hobby?
+? After a long week, what does {n} turn to? / What do I give {n} for a gift that fits the hobby?
+? What does {n} love doing on days off? / How does {n} pass the time at home?
 ! Which hobby does {n} have? / What does {n} enjoy doing after work? / What leisure activity is {n} fond of?
 m? What is my hobby? / How do I spend my free time?
 m! Which pastime do I enjoy? / What leisure activity am I fond of?
@@ -148,7 +177,9 @@ handball; rugby; squash; boxing; cycling; figure skating | the sport that {n} do
 i I train in {v}. / My sport is {v}.
 ? What sport does {n} do? / Which sport is {n} training in? / How does {n} keep fit?
 ? What does {n} need the sports bag for? / {n} has a match tomorrow, in what?
-? In which sports club would {n} be a member? / What athletic thing is {n} into?
+? In which sports club would {n} be a member? / What athletic thing is {n} into? / {n} and sports, what was it?
+? What does {n} play or train? / Which sport is {n}'s? / What sport could I watch {n} in?
+? What kind of exercise does {n} do? / I'm buying sports gear for {n}, for what sport?
 ! Which sport does {n} practise? / At what sport could I challenge {n}? / What kind of training does {n} go to?
 m? What sport do I do? / How do I keep fit?
 m! Which sport do I practise? / What kind of training do I go to?
@@ -161,6 +192,9 @@ i I play the {v}. / My instrument is the {v}.
 ? Which instrument does {n} play? / What does {n} play in the orchestra? / On what does {n} make music?
 ? {n} is practising music next door, what do I hear? / What would {n} bring to a jam session?
 ? What does {n} take music lessons in? / If we start a band, what would {n} play?
+? {n} and music, what does that sound like? / What is in {n}'s music case? / Which instrument should I ask {n} to bring?
+? {n} gives a concert, on what? / What does {n} tune before playing?
+? Which sheet music would suit {n}, for what instrument?
 ! What musical instrument is {n}'s? / What can {n} play for us on stage? / Which instrument did {n} learn?
 m? Which instrument do I play? / What would I bring to a jam session?
 m! What musical instrument is mine? / Which instrument did I learn?
@@ -172,6 +206,9 @@ i I am learning {v}. / I take lessons in {v}.
 ? Which language is {n} learning? / What language does {n} study? / Which foreign tongue is {n} working on?
 ? Which dictionary would {n} like as a gift? / {n} goes to evening class for what language?
 ? In which language does {n} practise greetings? / What vocabulary cards does {n} carry, in what language?
+? What is {n} studying, which language? / {n} and languages, what is new? / Which tongue is {n} trying to master?
+? What language is {n}'s textbook for? / In what language does {n} try to order coffee now?
+? {n}'s teacher speaks which foreign language?
 ! What new language is {n} picking up? / Which language course did {n} sign up for?
 ! Soon {n} will speak which language?
 m? Which language am I learning? / What language do I study?
@@ -183,7 +220,9 @@ emerald; peach; burgundy; sky blue; copper; mint | {n}'s favourite colour
 i My favourite colour is {v}. / I like the colour {v} best.
 ? What is {n}'s favourite colour? / Which colour does {n} like best? / In which colour should I wrap {n}'s present?
 ? {n} wants new curtains, in what shade? / What colour of scarf would suit {n}'s taste?
-? Which shade does {n} pick every time? / What colour would {n} paint the room?
+? Which shade does {n} pick every time? / What colour would {n} paint the room? / {n} and colours, which one wins?
+? What's the colour that {n} loves? / Which paint should I buy for {n}? / In what colour should I get {n}'s new mug?
+? Which colour is most {n}? / What hue does {n} prefer?
 ! Which colour is {n} fondest of? / I'm knitting a hat for {n}, wool of which colour? / What shade does {n} love?
 m? What is my favourite colour? / Which colour do I like best?
 m! Which colour am I fondest of? / What shade do I love?
@@ -196,6 +235,8 @@ i My favourite film is {v}. / I have watched the film {v} many times.
 ? What is {n}'s favourite film? / Which movie does {n} love most? / Which film can {n} quote by heart?
 ? It's movie night with {n}, what should we put on? / Which poster from the cinema hangs over {n}'s desk?
 ? Which movie would {n} see again and again? / What should I stream to make {n} happy?
+? {n} and the cinema: what's number one? / What's the film {n} loves? / Which movie does {n} recommend to everyone?
+? What DVD should I give {n}? / Name the film that {n} adores. / What is the best movie ever, in {n}'s eyes?
 ! Which film does {n} like best? / What movie has {n} rewatched the most? / Which DVD would {n} save from a fire?
 m? What is my favourite film? / Which movie have I seen again and again?
 m! Which film do I like best? / What movie have I rewatched the most?
@@ -207,6 +248,9 @@ i I am reading the book {v}. / I am in the middle of the book {v}.
 ? Which book is {n} reading? / What lies on {n}'s bedside table to read? / What novel is {n} in the middle of?
 ? {n} lost a book on the train, which one? / What is {n} reading at the moment?
 ? Which title did {n} borrow from the library? / What story keeps {n} up with a lamp on?
+? {n} and books: what's the current one? / What's {n} got a bookmark in? / Which novel does {n} carry around?
+? What is the title of what {n} is reading? / Name the book that {n} is busy with.
+? I want to talk with {n} about reading, which book?
 ! What book has {n} got open these days? / Which author's work is {n} reading, what title? / What is {n}'s current read?
 m? Which book am I reading? / What novel am I in the middle of?
 m! What is my current read? / What book have I got open these days?
@@ -217,147 +261,26 @@ Blondie; Eurythmics; Portishead; The Doors | the band that {n} likes most
 i My favourite band is {v}. / I am a big fan of the band {v}.
 ? What is {n}'s favourite band? / Which group does {n} listen to all day? / Whose concert would {n} never miss?
 ? Concert tickets for {n}: which band? / Whose songs does {n} hum in the kitchen? / Which band's shirt does {n} wear?
-? What music group is {n} a fan of?
+? What music group is {n} a fan of? / {n} and music: which group? / What band does {n} adore?
+? Which band is on {n}'s playlist? / Whose poster hangs in {n}'s room, of the bands?
+? What group would {n} travel to see live? / Name the band that {n} loves.
 ! Which band does {n} like best? / Whose records does {n} collect? / Whose music should I play when {n} visits?
 m? What is my favourite band? / Whose concert would I never miss?
 m! Which band do I like best? / Whose records do I collect?
-
-sibling | fixed | Agnes; Boris; Carla; Dylan; Elsie; Felix; Greta; Hugo; Irma; Jasper; Klara; Lewis; Myra; Nils; \
-Odette; Percy; Rosalind; Silas | the name of {n}'s sibling
-= {n} has a sibling called {v}. / {n}'s sibling is {v}. / {n} grew up with a sibling, {v}.
-i I have a sibling called {v}. / My sibling is {v}.
-? What is {n}'s sibling called? / Does {n} have a brother or sister, and who? / Who shared a childhood room with {n}?
-? {n}'s brother or sister is at the door, what's the name? / Who is {n}'s sibling? / With whom does {n} share parents?
-? Which name does {n}'s sibling have?
-! What's the name of {n}'s brother or sister? / Who else is a child of {n}'s parents? / How is {n}'s sibling named?
-m? What is my sibling called? / Who shares my parents?
-m! What's the name of my brother or sister? / How is my sibling named?
-
-partner | changes | Alba; Bruno; Cosima; Dario; Esme; Florian; Gemma; Hector; Ilona; Joaquin; Kasper; Leonie; Matteo; \
-Nadja; Orlando; Priya; Ruben; Selma | the name of {n}'s partner
-= {n}'s partner is called {v}. / {n} is together with {v}. / {n} is in a relationship with {v}.
-i My partner is called {v}. / I am together with {v}.
-? What is {n}'s partner called? / Who is {n} together with? / Who is {n} dating?
-? I'm writing a wedding card to {n} and who else? / Whose hand does {n} hold?
-? Who should I invite along with {n} as a couple? / With whom is {n} in love?
-! What's the name of {n}'s partner? / Who is {n} in a relationship with? / Who is {n}'s significant other?
-m? What is my partner called? / Who am I together with?
-m! What's the name of my partner? / Who am I in a relationship with?
-
-vehicle | changes | red scooter; blue van; folding bike; old Volvo; yellow Mini; mountain bike; silver Toyota; \
-motorbike; \
-cargo bike; green jeep; electric Fiat; white pickup; racing bike; black Honda | the vehicle that {n} gets around with
-= {n} gets around with {av}. / {n} owns {av} for the road. / {n}'s vehicle is {av}.
-i I get around with {av}. / My vehicle is {av}.
-? What vehicle does {n} have? / How does {n} get around town? / What does {n} park in front of the house?
-? {n} is picking me up, what vehicle do I look for? / What does {n} drive or ride?
-? On or in what does {n} come to work? / What did {n} leave at the repair garage?
-! Which vehicle does {n} own? / What stands in {n}'s garage? / With what does {n} travel on the road?
-m? What vehicle do I have? / How do I get around town?
-m! Which vehicle do I own? / What stands in my garage?
-
-phone | changes | Pixel 9; Galaxy S24; iPhone 15; Nokia 3310; Xperia 5; Redmi Note 13; Moto G84; Fairphone 5; Mate 60; \
-OnePlus 12; Zenfone 10; iPhone SE; Nothing Phone 2; Honor 90 | the phone model that {n} has
-= {n} has the phone model {v}. / {n}'s phone is the {v}. / {n} uses the {v} for calls.
-i I have the phone model {v}. / My phone is the {v}.
-? Which phone does {n} have? / What phone model does {n} use? / I'm buying {n} a phone case, for which model?
-? What kind of mobile does {n} carry? / {n}'s screen is broken, on which phone? / Which model is {n} calling from?
-? For which handset does {n} need a charger?
-! What model is {n}'s mobile phone? / Which smartphone does {n} own? / What device does {n} make calls with?
-m? Which phone do I have? / What phone model do I use?
-m! What model is my mobile? / Which smartphone do I own?
-
-shoe_size | fixed | number 35 47 | {n}'s shoe size
-= {n}'s shoe size is {v}. / {n} wears shoes in size {v}. / {n} takes a size {v} in shoes.
-i My shoe size is {v}. / I wear shoes in size {v}.
-? What is {n}'s shoe size? / Which size of shoes does {n} wear? / How big are {n}'s feet, in shoe sizes?
-? I'm buying boots for {n}, which size? / {n} needs slippers, what size?
-? What size do I ask for when I pick up {n}'s sneakers? / In which size does {n} need ski boots?
-! What size are {n}'s shoes? / Which size should I order if sandals are for {n}?
-! What number is on the sole of {n}'s shoes?
-m? What is my shoe size? / Which size of boots do I need?
-m! What size are my shoes? / I'm ordering sandals, what's my size?
-
-lucky_number | fixed | number 2 99 | {n}'s lucky number
-= {n}'s lucky number is {v}. / {n} believes that {v} brings luck. / {n} always bets on the number {v}.
-i My lucky number is {v}. / I always bet on the number {v}.
-? What is {n}'s lucky number? / Which number brings {n} luck? / What number does {n} always bet on?
-? Which number should be on {n}'s jersey for luck? / {n} fills in a lottery ticket, which number for sure?
-? Which raffle ticket should I pick for {n}? / Which number does {n} swear by?
-! What number does {n} think is lucky? / At roulette, what would {n} play? / Which number is special to {n}?
-m? What is my lucky number? / Which number brings me luck?
-m! What number do I think is lucky? / Which number is special to me?
-
-fear | many | spiders; heights; thunder; lifts; snakes; the dark; deep water; clowns; flying; needles; moths; crowds; \
-public speaking; ghosts; horses; tunnels | what {n} is afraid of
-= {n} is afraid of {v}. / {n}'s biggest fear is {v}. / {n} is terrified of {v}.
-i I am afraid of {v}. / My biggest fear is {v}.
-? What is {n} afraid of? / What is {n}'s biggest fear? / What makes {n} scream?
-? What should we spare {n} because it is frightening? / What phobia does {n} have? / What gives {n} the creeps?
-? What would {n} run away from?
-! What scares {n} the most? / What is {n} terrified of? / What does {n} have nightmares about?
-m? What am I afraid of? / What is my biggest fear?
-m! What scares me the most? / What am I terrified of?
-
-plan | changes | move house; run a marathon; visit Iceland; repaint the kitchen; start a podcast; adopt a puppy; \
-open a cafe; hike the Alps; quit smoking; learn to dive; sell the car; plant an orchard; write a novel; \
-see the pyramids \
-| {n}'s plan for next month
-= Next month {n} plans to {v}. / {n} wants to {v} next month. / {n}'s plan for next month is to {v}.
-i Next month I plan to {v}. / I want to {v} next month.
-? What does {n} plan for next month? / What is {n} going to do next month? / What is {n} up to next month?
-? Is {n} busy next month, and with what? / What is {n} preparing for these weeks? / What big thing is ahead for {n}?
-? What has {n} put in the calendar for next month?
-! Which plan does {n} have for next month? / What does {n} intend to do soon? / What project awaits {n} next month?
-m? What do I plan for next month? / What am I going to do next month?
-m! Which plan do I have for next month? / What did I say I intend to do soon?
-
-exam | changes | date | the date of {n}'s exam
-= {n} has an exam on {v}. / {n}'s exam takes place on {v}. / The date of {n}'s exam is {v}.
-i I have an exam on {v}. / My exam takes place on {v}.
-? When is {n}'s exam? / On what date does {n} sit the exam? / What is the date of {n}'s test?
-? Until when does {n} have to study? / On which day should I wish {n} luck in the exam room?
-? From which day is {n} done with the exam? / When does {n} have to show what was learned?
-! Which day does {n} take the exam? / When will {n} be tested? / For what date is {n} cramming?
-m? When is my exam? / On what date do I sit the exam?
-m! Which day do I take the exam? / When will I be tested?
-
-medicine | changes | ibuprofen; insulin; aspirin; iron pills; cough syrup; eye drops; vitamin D; antibiotics; \
-cortisone; \
-zinc tablets; nasal spray; magnesium; melatonin; fish oil | the medicine that {n} takes
-= {n} takes {v} every day. / {n}'s medicine is {v}. / The doctor told {n} to take {v}.
-i I take {v} every day. / My medicine is {v}.
-? Which medicine does {n} take? / What did the doctor prescribe for {n}? / What does {n} fetch from the pharmacy?
-? {n} is travelling, which medication must be packed? / What medication is {n} on?
-? What does {n} take every morning for health? / What drug should I remind {n} to take?
-! What is {n}'s daily medicine? / What remedy was {n} told to use? / What is on {n}'s prescription?
-m? Which medicine do I take? / What did the doctor prescribe for me?
-m! What is my daily medicine? / What is on my prescription?
-
-bedtime | changes | time | the time when {n} goes to bed
-= {n} goes to bed at {v}. / {n}'s bedtime is {v}. / {n} is asleep from {v} on.
-i I go to bed at {v}. / My bedtime is {v}.
-? When does {n} go to bed? / What is {n}'s bedtime? / At what time does {n} fall asleep?
-? Until when can I call {n} in the evening? / How late does {n} stay up? / From what time on is {n} asleep?
-? When does {n} switch the light off at night?
-! At what hour does {n} turn in? / When is it too late to text {n}? / What time does {n} usually go to sleep?
-m? When do I go to bed? / What is my bedtime?
-m! At what hour do I turn in? / What time do I usually go to sleep?
-
-promise | many | return the ladder; bake bread; fix the bike; water the plants; lend the tent; babysit on Friday; \
-bring the speakers; pay for lunch; teach us chess; repair the fence; print the photos; book the tickets; call grandma; \
-clean the garage | what {n} promised
-= {n} promised to {v}. / {n} gave a promise to {v}. / {n} gave us their word to {v}.
-i I promise to {v}. / I give you my word to {v}.
-? What did {n} promise? / What did {n} promise to do? / Which promise should {n} keep?
-? What does {n} still owe us, by their own word? / What should I remind {n} of, that was promised?
-? {n} gave us a promise, what was it? / What can we hold {n} to?
-! What did {n} give their word on? / Which promise did {n} make? / What has {n} pledged to do?
-m? What did I promise? / Which promise should I keep?
-m! What did I give my word on? / What did I pledge to do?
 """
 
-ASKED_TRAIN = ("Do you remember {x}?", "Remind me of {x}, please.", "Somebody asked me about {x}.")
+ATTRIBUTES = _TASTES + worlds_en_things.ATTRIBUTES
+
+ASKED_TRAIN = (
+    "Do you remember {x}?",
+    "Remind me of {x}, please.",
+    "Somebody asked me about {x}.",
+    "What was {x} again?",
+    "Do you happen to know {x}?",
+    "I need to know {x}.",
+    "Any idea about {x}?",
+    "Let's talk about {x}.",
+)
 ASKED_TEST = ("Could you tell me {x}?", "I forgot {x}, can you help?")
 BEFORE_TRAIN = ("Before it changed, what was {x}?", "What used to be {x}?")
 BEFORE_TEST = ("As of day {d}, what was {x}?", "What was {x} earlier, before the news?")

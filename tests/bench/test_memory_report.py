@@ -79,6 +79,13 @@ def test_worse_of_trained_and_refined_counts() -> None:
     assert collect_figures(results)["exact_trained_or_refined"] == 0.5
 
 
+def test_leaks_count_after_enough_queries() -> None:
+    """No leak in few queries shows nothing; a leak shows in any number."""
+    few = msgspec.structs.replace(RESULTS, scoped_queries=100)
+    assert "leaks_in_10000_queries" not in collect_figures(few)
+    assert find_short(collect_figures(msgspec.structs.replace(few, leaks=1)), GOALS)[-1:] == ["leaks_in_10000_queries"]
+
+
 def test_results_come_from_plain_values() -> None:
     """What JSON holds is read back as it was; a wrong key is refused by name of the type."""
     assert read_results(msgspec.to_builtins(RESULTS)) == RESULTS

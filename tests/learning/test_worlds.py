@@ -13,7 +13,7 @@ from random import Random
 import pytest
 from tokenizers import Tokenizer
 
-from onebot_bot.learning.worlds import KINDS, Fact, World, context, contexts, make_world, ordinary
+from onebot_bot.learning.worlds import KINDS, Fact, World, context, contexts, join, make_world, ordinary, told
 from onebot_bot.learning.worlds_names import names, pool_of
 from onebot_bot.learning.worlds_words import attributes, fill, ordinary_words
 from onebot_bot.texts import Language
@@ -161,6 +161,31 @@ def test_forms_that_test_never_train(lang: Language) -> None:
 
 
 @both
+def test_no_form_asks_for_two_things(lang: Language) -> None:
+    """Every question belongs to one attribute, also when the person asks about themselves."""
+    forms = [bare(form) for each in attributes(lang) for form in {*each.questions.train, *each.questions.test}]
+    own = [form for each in attributes(lang) for form in (*each.own.train, *each.own.test)]
+    assert [form for form, times in Counter(own).items() if times > 1] == []
+    assert [form for form, times in Counter(forms).items() if times > 1] == []
+
+
+@both
+def test_facts_are_told_as_the_chat_writes_them(lang: Language) -> None:
+    """In a group the line names the person; alone with the bot it is only what was said."""
+    for fact in make_world(13, 40, lang).facts:
+        name = f"[{fact.person}({fact.user_id})] " if fact.chat.kind == "group" else ""
+        assert f"{name}{fact.said}" == told(fact)
+
+
+@both
+def test_longer_memories_hold_all_their_facts(lang: Language) -> None:
+    """Several facts make one text in which each stands whole."""
+    facts = make_world(14, 8, lang).facts[:3]
+    assert [fact.text for fact in facts if fact.text not in join(facts)] == []
+    assert len(join(facts)) <= sum(len(fact.text) for fact in facts) + 2
+
+
+@both
 def test_languages_know_the_same_attributes(lang: Language) -> None:
     """Both languages tell of the same things, of the same kind."""
     english = [(each.name, each.lasts, each.sort) for each in attributes("en")]
@@ -212,10 +237,10 @@ def test_groups_hear_different_things(lang: Language) -> None:
     """The same person told two chats two values."""
     world = make_world(9, 256, lang)
     assert world.groups
-    for told in world.groups:
-        assert (told.here.person, told.here.attribute) == (told.there.person, told.there.attribute)
-        assert told.here.value != told.there.value
-        assert told.here.chat != told.there.chat
+    for conflict in world.groups:
+        assert (conflict.here.person, conflict.here.attribute) == (conflict.there.person, conflict.there.attribute)
+        assert conflict.here.value != conflict.there.value
+        assert conflict.here.chat != conflict.there.chat
 
 
 @both
