@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -31,6 +32,11 @@ class Recalled(Struct, frozen=True):
     """Who speaks and what, oldest first; the bot is `Assistant`."""
     right: tuple[int, ...]
     """Places in `Madial.memories` of what fits."""
+
+    @property
+    def roles(self) -> tuple[tuple[Literal["user", "assistant"], str], ...]:
+        """The turns as a model takes them."""
+        return tuple(("assistant" if who == "Assistant" else "user", text) for who, text in self.turns)
 
     @property
     def text(self) -> str:

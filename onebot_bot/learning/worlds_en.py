@@ -49,7 +49,7 @@ i My pet is called {v}. / I named my pet {v}.
 ? {n} is calling the pet, what do we hear? / What was the name of {n}'s animal again?
 ? Who is {n}'s furry friend, by name? / The vet's list shows {n}'s pet under which name?
 ? By what name does {n} call the little companion?
-! What did {n} name the pet? / Which name does {n}'s pet listen to?
+! What did {n} decide to call the animal at home? / Which name does {n}'s pet listen to?
 ! I'm engraving a tag for {n}'s pet, what goes on it?
 m? What is my pet called? / What name did I give my pet?
 m! What did I name the pet? / Which name does my pet listen to?
@@ -106,7 +106,7 @@ plumber; journalist; gardener; translator; electrician; librarian; tailor | {n}'
 i I work as {av}. / I am {av} by profession.
 ? What is {n}'s job? / How does {n} make a living? / What is the profession of {n}?
 ? What is printed under {n}'s name on the business card? / What did {n} train to become?
-? What kind of work fills {n}'s days? / In what line of work is {n}? / What work does {n} do?
+? What kind of work fills {n}'s days? / In what line of work is {n}? / What did {n} choose as a career?
 ? {n}'s career, what is it? / As what is {n} working? / If I ask {n} about work, what will I hear about?
 ? What is {n}'s trade? / When {n} clocks in, what role is it?
 ! What does {n} do for work? / Which occupation does {n} have? / How does {n} earn money?

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.madial import VARIABLE, find_data, load_madial, main, measure_bm25
+from bench.madial import VARIABLE, Recalled, find_data, load_madial, main, measure_bm25
 
 MEMORIES = [
     {"time": "2023-01-01", "scene": "s", "emotion": "e", "event": "小明在海边放风筝。", "user-id": 1, "id": "7"},
@@ -43,6 +43,12 @@ def test_dialogue_ends_before_the_turn_that_recalls(data: Path) -> None:
     assert found.memories == ("小明在海边放风筝。", "小明学会了骑自行车。")
     assert [each.turns for each in found.dialogues] == [(("小明", "我想再去骑自行车"),)]
     assert [each.right for each in found.dialogues] == [(1,)]
+
+
+def test_turns_have_roles() -> None:
+    """A model takes the child's turns as the user's and the bot's as its own."""
+    turns = (("小明", "我想再去骑自行车"), ("Assistant", "好呀"))
+    assert (("user", turns[0][1]), ("assistant", turns[1][1])) == Recalled(turns, (0,)).roles
 
 
 def test_bm25_finds_what_shares_its_bigrams(data: Path) -> None:
