@@ -14,7 +14,7 @@ from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.rows import Extracted, Memory, NewMemory, Rekeyed, Stats
 from onebot_bot.memory.similar import relation
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.memory.vectors import View, sound_view
+from onebot_bot.memory.vectors import Floats, View, alike, sound_view
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
@@ -65,7 +65,7 @@ class _Made(NamedTuple):
     """Vectors of some texts, and what made them."""
 
     keys: Vector
-    values: Vector
+    values: list[Floats]
     fingerprint: str
     maker: str
 
@@ -144,7 +144,7 @@ class Memories:
 
     async def _serve(self, fingerprint: str, adapter_id: str, centre: Vector | None, head: Vector | None) -> None:
         view = await self._view_for(fingerprint, centre, head)
-        self._width = (await self._engine.project(np.zeros((1, view.width), np.float32))).shape[1]
+        self._width = (await self._engine.project(view.centre[np.newaxis])).shape[-1]
         self._view, self._maker = view, adapter_id
         self._known.set()
         await self._rekey(view)
@@ -152,8 +152,8 @@ class Memories:
 
     async def _view_for(self, fingerprint: str, centre: Vector | None, head: Vector | None) -> View:
         stored = self._store.view
-        if centre is None and head is None and stored is not None and stored.fingerprint == fingerprint:
-            centre = stored.centre if stored.head is None else None  # spares every start the calibration
+        if centre is None and stored is not None and stored.fingerprint == fingerprint and alike(stored.head, head):
+            centre = stored.centre  # spares every start the calibration
         if centre is None:
             centre = (await self._engine.embed(list(CALIBRATION))).mean(axis=0)
         return sound_view(fingerprint, centre, head)
@@ -166,7 +166,7 @@ class Memories:
         while stale := await self._store.stale(view.fingerprint, BATCH):
             made = await self._make([memory.text for memory in stale])
             new = [
-                Rekeyed(id=memory.id, text=memory.text, key=key, value=value[np.newaxis])
+                Rekeyed(id=memory.id, text=memory.text, key=key, value=value)
                 for memory, key, value in zip(stale, made.keys, made.values, strict=True)
             ]
             await self._store.rekey(new, made.fingerprint, made.maker)
@@ -176,9 +176,7 @@ class Memories:
         view, maker = self._sure(self._view), self._maker
         while listed := await self._store.unprojected(view.fingerprint, maker, self._width, PROJECTED):
             keys = np.stack([memory.key for memory in listed if memory.key is not None])
-            values = await self._engine.project(view.compared(keys))
-            made = [(memory, value[np.newaxis]) for memory, value in zip(listed, values, strict=True)]
-            await self._store.project(made, maker)
+            await self._store.project(list(zip(listed, await self._values(keys), strict=True)), maker)
 
     def _sure(self, view: View | None) -> View:
         if self._failure is not None:
@@ -191,7 +189,11 @@ class Memories:
         keys = await self._engine.embed(texts)
         await self._known.wait()
         view, maker = self._sure(self._view), self._maker
-        return _Made(keys, await self._engine.project(view.compared(keys)), view.fingerprint, maker)
+        return _Made(keys, await self._values(keys), view.fingerprint, maker)
+
+    async def _values(self, keys: Vector) -> list[Floats]:
+        """What is injected, `[vectors, width]` for each raw key."""
+        return [value.reshape(-1, value.shape[-1]) for value in await self._engine.project(keys)]
 
     # --- for sessions --------------------------------------------------------------------------------------------
 
@@ -230,8 +232,9 @@ class Memories:
             The memory that stands for it.
 
         Raises:
-            ModelError: there is no model. StoreError: a source is barred.
+            CommandError: the text is too long. ModelError: there is no model. StoreError: a source is barred.
         """
+        _require_short(new.text)
         made = await self._make([new.text])
         await self._whole.wait()
         self._sure(self._view)
@@ -250,7 +253,7 @@ class Memories:
             chat=new.chat,
             key=made.keys[0],
             fingerprint=made.fingerprint,
-            value=made.values,
+            value=made.values[0],
             maker=made.maker,
             speaker=new.speaker,
             subjects=new.subjects,
@@ -299,7 +302,7 @@ class Memories:
             chat=chat,
             key=made.keys[0],
             fingerprint=made.fingerprint,
-            value=made.values,
+            value=made.values[0],
             maker=made.maker,
             speaker=speaker,
             subjects=subjects,
@@ -352,7 +355,7 @@ class Memories:
         if memory is None or memory.status != "active":
             return None
         made = await self._make([text])
-        return await self._store.edit(memory_id, text, made.keys[0], made.values, made.fingerprint, made.maker)
+        return await self._store.edit(memory_id, text, made.keys[0], made.values[0], made.fingerprint, made.maker)
 
     async def pin(self, chat: ChatId, memory_id: int, pinned: bool) -> bool:  # noqa: FBT001 - the verb says which
         """Pin one of this chat's memories, or no longer; False when it has no such."""

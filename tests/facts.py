@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fakes import ScriptedEngine
 
+from onebot_bot.engine.request import Vector
 from onebot_bot.memory.database import Database
-from onebot_bot.memory.rows import Memory, NewMemory, Rekeyed
+from onebot_bot.memory.rows import Extracted, Memory, NewMemory, Rekeyed
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.vectors import Floats
 from onebot_bot.protocol.chat_id import ChatId
@@ -55,3 +57,40 @@ def found(store: MemoryStore, n: int, chat: ChatId = GROUP, k: int = 10) -> list
 def holding(folder: Path, needle: bytes) -> list[str]:
     """The files below `folder` that contain `needle`."""
     return [file.name for file in folder.rglob("*") if file.is_file() and needle in file.read_bytes()]
+
+
+CHAT = ChatId(10000, "private", 1)
+OTHER = ChatId(10000, "group", 1)
+
+
+def heard(text: str, source: int, **fields: Any) -> Extracted:
+    """A fact found in CHAT."""
+    return Extracted(**{"text": text, "chat": CHAT, "speaker": 5, "subjects": (5,), "source_ids": (source,), **fields})
+
+
+class CountingEngine(ScriptedEngine):
+    """Remembers which texts it embedded; `scale` tells its projector from another's. A value is two vectors."""
+
+    def __init__(self, scale: float = 1.0, width: int = 8) -> None:
+        super().__init__()
+        self.embedded: list[str] = []
+        self.scale = scale
+        self.width = width
+
+    async def embed(self, texts: list[str]) -> Vector:
+        """Note them; the first words weigh most, so that texts with a common beginning are near each other."""
+        self.embedded.extend(texts)
+        return np.stack([letters(text) for text in texts])
+
+    async def project(self, keys: Vector) -> Vector:
+        """As many columns as its width, each the scale."""
+        assert keys.shape[1] == 8  # raw, whatever the head
+        return np.full((len(keys), 2, self.width), self.scale, np.float32)
+
+
+def letters(text: str) -> Vector:
+    """Letters counted in a circle: much alike for texts that are."""
+    counts = np.zeros(8, np.float32)
+    for letter in text.casefold():
+        counts[ord(letter) % 8] += letter.isalnum()
+    return counts

@@ -5,22 +5,17 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from facts import CHAT, CountingEngine, heard, letters
 from fakes import ScriptedEngine
 
 from onebot_bot.engine.request import Vector
-from onebot_bot.errors import CommandError, ModelError, StoreError
+from onebot_bot.errors import ModelError, StoreError
 from onebot_bot.memories import BATCH, CALIBRATION, Memories
 from onebot_bot.memory.database import Database
-from onebot_bot.memory.rows import Extracted
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.protocol.chat_id import ChatId
-
-CHAT = ChatId(10000, "private", 1)
-OTHER = ChatId(10000, "group", 1)
 
 
 class BrokenEngine(ScriptedEngine):
@@ -29,33 +24,6 @@ class BrokenEngine(ScriptedEngine):
     async def embed(self, texts: list[str]) -> Vector:
         """Fail as the worker does."""
         raise ModelError("CUDA out of memory")
-
-
-class CountingEngine(ScriptedEngine):
-    """Remembers which texts it embedded; `scale` tells its projector from another's."""
-
-    def __init__(self, scale: float = 1.0, width: int = 8) -> None:
-        super().__init__()
-        self.embedded: list[str] = []
-        self.scale = scale
-        self.width = width
-
-    async def embed(self, texts: list[str]) -> Vector:
-        """Note them; the first words weigh most, so that texts with a common beginning are near each other."""
-        self.embedded.extend(texts)
-        return np.stack([_vector(text) for text in texts])
-
-    async def project(self, keys: Vector) -> Vector:
-        """As many columns as its width, each the scale."""
-        return np.full((len(keys), self.width), self.scale, np.float32)
-
-
-def _vector(text: str) -> Vector:
-    """Letters counted in a circle: much alike for texts that are."""
-    counts = np.zeros(8, np.float32)
-    for letter in text.casefold():
-        counts[ord(letter) % 8] += letter.isalnum()
-    return counts
 
 
 @pytest.fixture
@@ -79,8 +47,10 @@ async def test_keys_are_centred_from_the_first_start_on(store: MemoryStore) -> N
     await Memories(ScriptedEngine(), store).prepare("a")
     assert store.view is not None
     assert np.linalg.norm(store.view.centre) > 0
+    head = np.eye(8, dtype=np.float32)[2:]
+    await Memories(CountingEngine(), store).prepare("a", "", None, head)
     engine = CountingEngine()
-    await Memories(engine, store).prepare("a")
+    await Memories(engine, store).prepare("a", "", None, head)
     assert engine.embedded == []
 
 
@@ -206,6 +176,11 @@ class OtherEngine(CountingEngine):
         """Five of the numbers."""
         return (await super().embed(texts))[:, :5]
 
+    async def project(self, keys: Vector) -> Vector:
+        """One vector each, as an untrained projector of old."""
+        assert keys.shape[1] == 5
+        return keys
+
 
 async def test_a_killed_takeover_goes_on_where_it_was(tmp_path: Path) -> None:
     """What has its new key is not embedded again; until the end nothing is compared, and then everything."""
@@ -248,7 +223,7 @@ async def test_a_switch_changes_head_and_values(store: MemoryStore) -> None:
     values = [(await store.get(number) or plain).value for number in (plain.id, refined.id)]
     assert [float(value[0, 0]) for value in values if value is not None] == [2, 7]
     assert {memory.maker for memory in await store.export(CHAT)} == {"night-1", "night-2"}
-    hit = memories.search_in(CHAT)(_vector("fact one")[:3] / np.linalg.norm(_vector("fact one")[:3]))
+    hit = memories.search_in(CHAT)(letters("fact one")[:3] / np.linalg.norm(letters("fact one")[:3]))
     assert hit is not None
     assert hit.score == pytest.approx(1)
     assert [m.id for m in await store.unrefined("night-2", 9)] == [refined.id, plain.id]
@@ -296,137 +271,4 @@ async def test_a_value_of_another_width_is_never_injected(store: MemoryStore) ->
     assert wide.embedded == []
     hit = memories.search_in(CHAT)(np.ones(8, np.float32))
     assert hit is not None
-    assert hit.vectors.shape == (1, 12)
-
-
-# --- learning ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def memories(store: MemoryStore) -> Memories:
-    """Memories whose model is ready."""
-    ready = Memories(CountingEngine(), store)
-    await ready.prepare("a", "night-1")
-    return ready
-
-
-def heard(text: str, source: int, **fields: Any) -> Extracted:
-    """A fact found in CHAT."""
-    return Extracted(**{"text": text, "chat": CHAT, "speaker": 5, "subjects": (5,), "source_ids": (source,), **fields})
-
-
-async def test_what_is_heard_is_learned_whole(memories: Memories) -> None:
-    """Every field arrives; the value is the projector's, unchecked."""
-    memory = await memories.learn(heard("Ann has a grey cat", 1, event_time=9, importance=0.8))
-
-    assert (memory.text, memory.chat, memory.speaker, memory.subjects) == ("Ann has a grey cat", CHAT, 5, (5,))
-    assert (memory.source_ids, memory.event_time, memory.importance) == ((1,), 9, 0.8)
-    assert (memory.maker, memory.exact) == ("night-1", None)
-
-
-async def test_the_same_again_is_one_memory(memories: Memories) -> None:
-    """Whatever its punctuation; with both sources, and the higher importance."""
-    first = await memories.learn(heard("Ann has a grey cat.", 1))
-    again = await memories.learn(heard("ann has a grey cat", 2, importance=0.9))
-
-    assert (again.id, again.source_ids, again.importance) == (first.id, (1, 2), 0.9)
-    assert await memories.count() == 1
-
-
-async def test_a_fuller_statement_takes_the_place(memories: Memories) -> None:
-    """The shorter one stays on record behind it."""
-    short = await memories.learn(heard("Ann has a grey cat", 1))
-    full = await memories.learn(heard("Ann has a big grey cat", 2))
-    shown = await memories.show(CHAT, short.id)
-
-    assert shown is not None
-    assert (shown.status, shown.superseded_by) == ("superseded", full.id)
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        heard("Ann has a grey dog", 2),
-        heard("Ann has a grey cat", 2, subjects=(6,)),
-        heard("Ann has a grey cat", 2, chat=OTHER),
-        heard("Ann has no grey cat", 2),
-    ],
-)
-async def test_what_only_looks_alike_is_kept_apart(memories: Memories, other: Extracted) -> None:
-    """Another word, another person, another chat, or its opposite."""
-    await memories.learn(heard("Ann has a grey cat", 1))
-    await memories.learn(other)
-
-    assert (await memories.stats(None)).active == 2
-
-
-async def test_a_newer_statement_supersedes(memories: Memories) -> None:
-    """What it names comes up no longer, also when what it says is known already."""
-    old = await memories.learn(heard("Ann lives in Oslo", 1))
-    new = await memories.learn(heard("Ann lives in Rome", 2, supersedes=(old.id,)))
-    back = await memories.learn(heard("Ann lives in Oslo", 3, supersedes=(new.id,)))
-
-    chain = [(m.id, m.status, m.superseded_by) for m in await memories.export(CHAT)]
-    expected = [(old.id, "superseded", new.id), (new.id, "superseded", back.id), (back.id, "active", None)]
-    assert expected == chain
-
-
-async def test_only_what_is_there_is_superseded(memories: Memories) -> None:
-    """A number that was superseded meanwhile, is another chat's or nobody's does not keep a fact from being learned."""
-    old, elsewhere = await memories.learn(heard("Ann lives in Oslo", 1)), await memories.add(OTHER, "fact one")
-    for city in ("Rome", "Bonn"):
-        await memories.learn(heard(f"Ann lives in {city}", 2, supersedes=(old.id, elsewhere.id, 99)))
-
-    assert sorted(m.text for m in await memories.export(CHAT) if m.status == "active") == [
-        "Ann lives in Bonn",
-        "Ann lives in Rome",
-    ]
-    assert (await memories.stats(OTHER)).active == 1
-
-
-async def test_one_fact_heard_twice_at_once_is_one_memory(memories: Memories) -> None:
-    """The second waits until the first can be compared."""
-    await asyncio.gather(*(memories.learn(heard("Ann has a grey cat", n)) for n in range(3)))
-    assert await memories.count() == 1
-
-
-async def test_what_was_forgotten_is_not_learned_again(memories: Memories) -> None:
-    """From the same message; another may tell it anew."""
-    memory = await memories.learn(heard("Ann has a grey cat", 1))
-    assert await memories.forget(CHAT, memory.id)
-    with pytest.raises(StoreError, match="barred"):
-        await memories.learn(heard("Ann has a grey cat", 1))
-    await memories.learn(heard("Ann has a grey cat", 2))
-
-
-# --- for commands -----------------------------------------------------------------------------------------------
-
-
-async def test_commands_reach_only_their_own_chat(memories: Memories) -> None:
-    """Another chat's memory is not edited, pinned, forgotten or shown; a shared one may be seen."""
-    memory = await memories.add(OTHER, "fact one", speaker=6)
-
-    assert await memories.edit(CHAT, memory.id, "x") is None
-    assert not await memories.pin(CHAT, memory.id, True)  # noqa: FBT003 - as commands call it
-    assert not await memories.forget(CHAT, memory.id)
-    assert await memories.show(CHAT, memory.id) is None
-    await memories._store.share(memory.id, shared=True)
-    assert await memories.show(CHAT, memory.id) is not None
-    assert await memories.page(CHAT, 1, 10, 6) != ([], 0)
-    assert await memories.page(CHAT, 1, 10, 7) == ([], 0)
-    assert [hit.text for hit in await memories.search(CHAT, "fact", 6)] == ["fact one"]
-    assert await memories.search(CHAT, "fact", 7) == []
-
-
-async def test_a_memory_is_edited_and_pinned(memories: Memories) -> None:
-    """Its own chat may."""
-    memory = await memories.add(CHAT, "fact one")
-    edited = await memories.edit(CHAT, memory.id, "fact two")
-    assert edited is not None
-    assert (edited.id, edited.text) == (memory.id, "fact two")
-    assert await memories.pin(CHAT, memory.id, True)  # noqa: FBT003 - as commands call it
-    assert (await memories.stats(CHAT)).pinned == 1
-    with pytest.raises(CommandError, match="401 > 400"):
-        await memories.edit(CHAT, memory.id, "x" * 401)
-    with pytest.raises(CommandError, match="401 > 400"):
-        await memories.add(CHAT, "x" * 401)
+    assert hit.vectors.shape == (2, 12)

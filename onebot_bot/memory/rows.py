@@ -53,7 +53,7 @@ class Extracted(msgspec.Struct, frozen=True, kw_only=True):
 
     text: str
     chat: ChatId
-    speaker: int | None = None
+    speaker: int
     subjects: tuple[int, ...] = ()
     source_ids: tuple[int, ...] = ()
     event_time: int | None = None

@@ -73,11 +73,12 @@ class View(msgspec.Struct, frozen=True, eq=False):
         return (
             self.fingerprint == other.fingerprint
             and np.array_equal(self.centre, other.centre)
-            and _alike(self.head, other.head)
+            and alike(self.head, other.head)
         )
 
 
-def _alike(one: Floats | None, other: Floats | None) -> bool:
+def alike(one: Floats | None, other: Floats | None) -> bool:
+    """Whether two heads are the same, None among them."""
     return one is other if one is None or other is None else np.array_equal(one, other)
 
 
