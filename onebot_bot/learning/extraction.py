@@ -151,17 +151,21 @@ def read_answer(answer: str, chunk: Chunk, known: Sequence[Memory], limits: Limi
 
 
 def merged(entries: Iterable[Extracted]) -> list[Extracted]:
-    """`entries` with those that say the same of the same person made one, which has all their sources."""
+    """`entries` with those that say the same of the same person made one, which has all their sources.
+
+    It stands where the last of them stood: who moved away and back lives where he lived at first.
+    """
     found: dict[object, Extracted] = {}
     for entry in entries:
         key = (entry.chat, entry.speaker, gist(entry.text))
-        found[key] = _joined(found[key], entry) if key in found else entry
+        found[key] = _joined(found.pop(key), entry) if key in found else entry
     return list(found.values())
 
 
 def _joined(one: Extracted, other: Extracted) -> Extracted:
     return msgspec.structs.replace(
         one,
+        event_time=other.event_time or one.event_time,
         subjects=tuple(dict.fromkeys((*one.subjects, *other.subjects))),
         source_ids=tuple(dict.fromkeys((*one.source_ids, *other.source_ids))),
         importance=max(one.importance, other.importance),

@@ -7,6 +7,8 @@ What is doubtful is left out: a memory missed costs less than a wrong one.
 import re
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import replace
+
 from onebot_bot.learning import rules_en, rules_zh
 from onebot_bot.learning.days import resolve_days
 from onebot_bot.learning.rules import Rule, Statement
@@ -63,18 +65,7 @@ def _entry(chunk: Chunk, source: Source, statement: Statement) -> Extracted:
 
 def _resolved(entries: Sequence[Extracted], chunk: Chunk) -> list[Extracted]:
     days = {source.id: source.day for source in chunk.sources}
-    return [
-        Extracted(
-            text=resolve_days(entry.text, days[entry.source_ids[0]]),
-            chat=entry.chat,
-            speaker=entry.speaker,
-            subjects=entry.subjects,
-            source_ids=entry.source_ids,
-            event_time=entry.event_time,
-            importance=entry.importance,
-        )
-        for entry in entries
-    ]
+    return [replace(entry, text=resolve_days(entry.text, days[entry.source_ids[0]])) for entry in entries]
 
 
 def _taken_back(source: Source, later: Sequence[Source]) -> bool:

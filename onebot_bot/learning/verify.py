@@ -15,6 +15,8 @@ LEAST_WORDS = 0.7
 """Share of an entry's English content words that its sources must hold."""
 LEAST_SIGNS = 0.6
 """The same of its Chinese characters."""
+SAME_FACT = 0.6
+"""Share of the content words of two entries from one message that both have, when they are one fact."""
 LONGEST_NEW_RUN = 1
 """Chinese characters in a row that no source holds: two are a word."""
 
@@ -84,6 +86,17 @@ def gist(text: str) -> tuple[object, ...]:
     """What two texts have in common when they say the same in slightly other words."""
     signs = "".join(_FREE_ZH.sub("", run) for run in _HAN_RUN.findall(text))
     return signs, tuple(_content_words(text)), frozenset(numbers(text) - {1}), bool(_NEGATED.search(text))
+
+
+def says_again(one: str, other: str) -> bool:
+    """Whether two texts taken from one message are one fact in two wordings."""
+    mine, theirs = _meaning(one), _meaning(other)
+    alike = len(mine & theirs) >= SAME_FACT * len(mine | theirs)
+    return alike and numbers(one) == numbers(other) and _is_negated(one) == _is_negated(other)
+
+
+def _meaning(text: str) -> set[str]:
+    return {*_content_words(text), *"".join(_FREE_ZH.sub("", run) for run in _HAN_RUN.findall(text))}
 
 
 def _without(text: str, name: str) -> str:
