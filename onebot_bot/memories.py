@@ -82,6 +82,7 @@ class Memories:
         self._whole = asyncio.Event()  # every memory can be searched, or none ever will
         self._turn = asyncio.Lock()  # held while a model takes over
         self._learning = asyncio.Lock()  # held from the comparison with what is known until it is known
+        self._switching = False  # the model changes its adapter: what else ends now does not bring memories back
         self._width = 0  # of what the model can be handed
         self._failure: BotError | None = None
         """Why the model could not take over; then there are no memories until one can."""
@@ -111,6 +112,7 @@ class Memories:
 
     def suspend(self) -> None:
         """Recall nothing until the next `switch`: called before the model changes its adapter, and so its queries."""
+        self._switching = True
         self._whole.clear()
         self._store.suspend()
 
@@ -126,6 +128,7 @@ class Memories:
         await self._known.wait()
         self.suspend()
         async with self._turn:
+            self._switching = False
             view = self._view or self._sure(None)  # after a failed switch, the one it failed with
             await self._take_over(view.fingerprint, adapter_id, centre, head)
             await self._project_anew()
@@ -135,12 +138,14 @@ class Memories:
         self._failure = None
         try:
             await self._serve(fingerprint, adapter_id, centre, head)
-        except Exception as error:
-            self._failure = error if isinstance(error, BotError) else ModelError(f"memories cannot be used: {error}")
+        except BaseException as error:
+            # Also when it was cancelled: what is half done must not be searched.
+            self._failure = error if isinstance(error, BotError) else ModelError(f"memories cannot be used: {error!r}")
             raise
         finally:
             self._known.set()
-            self._whole.set()
+            if not self._switching:
+                self._whole.set()
 
     async def _serve(self, fingerprint: str, adapter_id: str, centre: Vector | None, head: Vector | None) -> None:
         view = await self._view_for(fingerprint, centre, head)

@@ -272,3 +272,44 @@ async def test_a_value_of_another_width_is_never_injected(store: MemoryStore) ->
     hit = memories.search_in(CHAT)(np.ones(8, np.float32))
     assert hit is not None
     assert hit.vectors.shape == (2, 12)
+
+
+async def test_a_cancelled_switch_leaves_nothing_half_done(store: MemoryStore) -> None:
+    """Nothing comes to mind after it, and the next one puts all in order."""
+    memories = Memories(CountingEngine(), store)
+    await memories.prepare("a", "night-1")
+    await memories.add(CHAT, "fact one")
+    engine = HeldEngine()
+    held = Memories(engine, store)
+    taking = asyncio.create_task(held.prepare("b"))
+    await engine.asked.acquire()
+    await engine.asked.acquire()
+    taking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await taking
+    engine.open.set()
+    assert held.search_in(CHAT)(np.ones(8, np.float32)) is None
+    with pytest.raises(ModelError, match="Cancelled"):
+        await held.add(CHAT, "fact two")
+    await held.switch("night-2")
+
+    assert held.search_in(CHAT)(np.ones(8, np.float32)) is not None
+
+
+async def test_a_takeover_that_ends_during_a_switch_brings_nothing_back(store: MemoryStore) -> None:
+    """The model has begun to change its queries: only the switch makes memories searchable again."""
+    old = Memories(CountingEngine(), store)
+    await old.prepare("a")
+    await old.add(CHAT, "fact one")
+    engine = HeldEngine()
+    memories = Memories(engine, store)
+    taking = asyncio.create_task(memories.prepare("b"))
+    await engine.asked.acquire()
+    await engine.asked.acquire()
+    memories.suspend()
+    engine.open.set()
+    await taking
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is None
+    await memories.switch("night-1")
+
+    assert memories.search_in(CHAT)(np.ones(8, np.float32)) is not None

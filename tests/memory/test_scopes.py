@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -50,6 +51,7 @@ class World:
         shared = bool(self.rng.random() < sharing)
         key = (np.ones(D) + 0.1 * self.rng.normal(size=D)).astype(np.float32)
         new = NewMemory(text=str(chat), chat=chat, shared=shared, key=key, fingerprint=MODEL)
+        new = msgspec.structs.replace(new, speaker=int(self.rng.integers(3)))
         self.known[(await self.store.add(new)).id] = Known(chat, shared, key)
         self.look()
 
@@ -115,6 +117,14 @@ class World:
         assert len(set(places)) == len(hits)
         return len(hits)
 
+    async def check_others(self) -> None:
+        """The other two ways to be found: said by somebody, and nearest of one's own chat."""
+        query, scope = self.query()
+        for hit in await self.store.search_about(query, scope, 1, 9):
+            assert self.known[hit.memory_id].shared or hit.text == str(scope)
+        key = self.known[int(self.rng.choice(list(self.known)))].key
+        assert {hit.text for hit in self.store.near(scope, key, 9)} <= {str(scope)}
+
 
 @asynccontextmanager
 async def opened(path: Path) -> AsyncIterator[MemoryStore]:
@@ -139,6 +149,8 @@ async def test_no_search_crosses_a_scope(path: Path, seed: int) -> None:
             if n % 25 == 0:
                 await world.change()
             hits += world.check(k=1 + n % 9)
+            if n % 10 == 0:
+                await world.check_others()
         assert hits > QUERIES
 
     async with opened(path) as store:
