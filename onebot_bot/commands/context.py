@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -14,9 +14,6 @@ from onebot_bot.memory.rows import Memory, Stats
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.texts import Language
-
-Step = Literal["plan", "extract", "stage1", "stage2", "refine", "gate", "promote", "swap", "canary"]
-"""What the learning does, one after the other; the catalogue names each."""
 
 
 class ChatControl(Protocol):
@@ -93,8 +90,8 @@ class LearningStatus(Struct, frozen=True, kw_only=True):
 
     enabled: bool
     """Whether `learning.enabled` lets it run by itself."""
-    step: Step | None = None
-    """What it is doing; None: nothing."""
+    step: str | None = None
+    """What it is doing, as the catalogue's `learn.step.NAME` names it; None: nothing."""
     share: float = 0.0
     """Of that step, done: from 0 to 1."""
     eta: float | None = None
