@@ -66,6 +66,28 @@ def _tastes() -> tuple[Rule, ...]:
     )
 
 
+def _habits() -> tuple[Rule, ...]:
+    """What people do again and again, or are about to."""
+    verbs = {
+        r"\s+collect": "collects",
+        r"\s+teach": "teaches",
+        r"\s+drive": "drives",
+        r"\s+ride": "rides",
+        r"\s+train\s+in": "trains in",
+        r"\s+take\s+lessons\s+in": "takes lessons in",
+        r"\s+volunteer\s+at": "volunteers at",
+        r"(?:\s+plan|['’]m\s+planning|\s+am\s+planning)\s+to": "plans to",
+        r"(?:['’]m|\s+am)\s+(?:now\s+|currently\s+)?learning": "is learning",
+        r"(?:['’]m|\s+am)\s+(?:now\s+|currently\s+)?reading": "is reading",
+        r"(?:['’]m|\s+am)\s+an?\s+(?:big\s+|huge\s+)?fan\s+of": "is a fan of",
+    }
+    refuse = rf"(?i:{_NOT_A_THING}|^(?:home|away|past|along|off|on|yours|to|people|myself)\b)"
+    return tuple(
+        _rule(rf"i{verb}\s+(?P<value>.+)", f"{{who}} {third} {{value}}.", importance=0.5, refuse=refuse)
+        for verb, third in verbs.items()
+    )
+
+
 RULES_EN: tuple[Rule, ...] = (
     _rule(
         r"my\s+birthday\s+is\s+(?:on\s+)?(?P<value>.*(?:\d|today|tomorrow|yesterday).*)",
@@ -93,6 +115,17 @@ RULES_EN: tuple[Rule, ...] = (
         refuse=r"(?i:\b(?:mess|bit|little|idiot|joke|pain|nightmare|trouble|hurry|mood|way)\b|\bI\b)",
     ),
     _rule(
+        rf"i\s+(?:named|call)\s+my\s+(?P<what>{_KIN})\s+(?P<value>\S+)",
+        "{who}'s {what} is called {value}.",
+        "called:{what}",
+        0.8,
+    ),
+    _rule(
+        r"my\s+(?P<what>hobby|sport|instrument|pet|idol|role model)\s+is\s+(?P<value>.+)",
+        "{who}'s {what} is {value}.",
+        refuse=rf"(?i:{_NOT_A_THING}|^(?:not|so|too|very|here|sick|fine)\b)",
+    ),
+    _rule(
         r"call\s+me\s+(?P<value>[A-Z]\w{1,15})",
         "{who}'s nickname is {value}.",
         "my:nickname",
@@ -115,6 +148,14 @@ RULES_EN: tuple[Rule, ...] = (
         r"there|next|your?|it)\b|\bI\b)",
     ),
     _rule(
+        r"my\s+home\s+is\s+in\s+(?P<value>.+)",
+        "{who} lives in {value}.",
+        "city",
+        0.8,
+        r"(?i:\b(?:ruins|danger)\b|\bI\b)",
+    ),
+    _rule(r"i\s+grew\s+up\s+in\s+(?P<value>.+)", "{who} grew up in {value}.", "grew up", 0.7, r"\bI\b"),
+    _rule(
         rf"(?:{_AM}|i\s+){_VERY}(?:originally\s+)?(?:come\s+)?from\s+(?P<value>.+)",
         "{who} is from {value}.",
         "hometown",
@@ -124,6 +165,13 @@ RULES_EN: tuple[Rule, ...] = (
     _rule(r"i\s+was\s+born\s+(?P<value>(?:in|on)\s+.+)", "{who} was born {value}.", "born", 0.8, r"\bI\b|(?i:wrong)"),
     _rule(
         rf"(?:i|{_AM})\s*{_VERY}(?:work|working)\s+as\s+(?P<value>(?:an?|the)\s.+)",
+        "{who} works as {value}.",
+        "my:job",
+        0.8,
+        r"\bI\b",
+    ),
+    _rule(
+        rf"{_AM}{_VERY}(?P<value>an?\s+.+)\s+by\s+(?:profession|trade|training)",
         "{who} works as {value}.",
         "my:job",
         0.8,
@@ -172,13 +220,14 @@ RULES_EN: tuple[Rule, ...] = (
         f"(?i:{_NOT_A_THING})",
     ),
     _rule(
-        rf"{_AM}{_VERY}allergic\s+to\s+(?P<value>.+)",
+        rf"(?:{_AM}{_VERY}allergic|i\s+have\s+an\s+allergy)\s+to\s+(?P<value>.+)",
         "{who} is allergic to {value}.",
         "allergy:{value}",
         0.9,
         f"(?i:{_NOT_A_THING}|work|mondays)",
     ),
     *_tastes(),
+    *_habits(),
     _rule(
         rf"{_AM}{_VERY}(?:afraid|scared|terrified)\s+of\s+(?P<value>.+)",
         "{who} is afraid of {value}.",
@@ -216,7 +265,8 @@ RULES_EN: tuple[Rule, ...] = (
 
 OPENERS = re.compile(
     r"(?:(?:hi|hello|hey|well|oh|ah|yeah|yes|yep|no|nope|so|and|but|btw|by the way|also|fyi|ok|okay|um+|hmm+|honestly|"
-    r"anyway|because|plus|you know|as i said|sorry|haha+|lol|actually|personally|fun fact|since you ask)"
+    r"anyway|because|plus|you know|as i said|sorry|haha+|lol|actually|personally|in my (?:free|spare) time|"
+    r"fun fact|since you ask)"
     r"(?:\s+(?:there|all|everyone|guys|everybody))?[,!.:]*\s+)+",
     re.IGNORECASE,
 )
