@@ -55,15 +55,24 @@ def zone_of(name: str) -> tzinfo:
         return UTC
 
 
+def settle(past: Past, now: datetime, schedule: Schedule) -> Past:
+    """The past as it can be at `now`: to be asked at a start and whenever the clock was set.
+
+    A night of a day to come was held by a clock that has been set back since: it counts as today's, or none would be
+    held until that day has come.
+    """
+    today = now.astimezone(zone_of(schedule.timezone)).date()
+    night = past.last_night and min(past.last_night, today)
+    return Past(min(past.installed, now.timestamp()), night)
+
+
 def due(past: Past, now: datetime, schedule: Schedule) -> datetime:
     """When the next night is due, in the configured zone; not after `now`: it is due now."""
     zone = zone_of(schedule.timezone)
-    today = now.astimezone(zone).date()
+    past = settle(past, now, schedule)
     if past.last_night is not None:
-        # A night of tomorrow was held by a clock that has been set back since: counted as today's, or none would
-        # be held until that day has come again.
-        return _hour_of(min(past.last_night, today) + timedelta(days=schedule.interval_days), zone, schedule)
-    first = min(datetime.fromtimestamp(past.installed, zone), now.astimezone(zone))
+        return _hour_of(past.last_night + timedelta(days=schedule.interval_days), zone, schedule)
+    first = datetime.fromtimestamp(past.installed, zone)
     moment = _hour_of(first.date() + timedelta(days=schedule.first_delay_days), zone, schedule)
     return moment if moment >= first else _hour_of(moment.date() + timedelta(days=1), zone, schedule)
 
@@ -71,11 +80,11 @@ def due(past: Past, now: datetime, schedule: Schedule) -> datetime:
 def claim(past: Past, now: datetime, schedule: Schedule) -> Past:
     """What is remembered once a night has begun at `now`: the latest night's hour that has come counts as held."""
     zone = zone_of(schedule.timezone)
+    past = settle(past, now, schedule)
     today = now.astimezone(zone).date()
     begun = _hour_of(today, zone, schedule) <= now
     night = today if begun else today - timedelta(days=1)
-    held = min(past.last_night, today) if past.last_night is not None else night
-    return Past(past.installed, max(night, held))
+    return Past(past.installed, max(night, past.last_night or night))
 
 
 def _hour_of(day: date, zone: tzinfo, schedule: Schedule) -> datetime:

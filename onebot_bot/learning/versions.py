@@ -71,7 +71,12 @@ class Versions:
     def __init__(self, models: Path, base: Callable[[], str]) -> None:
         self._adapters = models / "adapters"
         self._pointer = models / "current"
-        self._base = base
+        self._base_now = base
+
+    @property
+    def base(self) -> str:
+        """Fingerprint of the model that adapters are for now; empty before it is loaded."""
+        return self._base_now()
 
     # --- what serves ---------------------------------------------------------------------------------------------
 
@@ -99,8 +104,8 @@ class Versions:
             meta = msgspec.json.decode((folder / META).read_bytes(), type=Meta)
         except (OSError, msgspec.DecodeError) as error:
             return f"{META} cannot be read: {error}"
-        if meta.base != self._base():
-            return f"it was trained for another model ({meta.base}, not {self._base()})"
+        if meta.base != self.base:
+            return f"it was trained for another model ({meta.base}, not {self.base})"
         return next((found for name, wanted in meta.files.items() if (found := _damage(folder, name, wanted))), "")
 
     def _candidates(self) -> list[str]:
@@ -179,6 +184,10 @@ class Versions:
             self.withdraw(name)
         return self.current()
 
+    def was_withdrawn(self, name: str) -> bool:
+        """Whether a version was rolled back."""
+        return (self._adapters / name / WITHDRAWN).exists()
+
     def withdraw(self, name: str) -> None:
         """See to it that a version never serves again; if it does so now, the newest good one before it takes over."""
         if not _NAME.fullmatch(name) or not (self._adapters / name).is_dir():
@@ -190,7 +199,9 @@ class Versions:
             self._remove(self._adapters / name)
         if name == self.serving_name():
             earlier = self.current()
-            self._point(earlier.name if earlier else NONE)
+            # A pointer to what is withdrawn means the one before it: a full disk is no harm here.
+            with contextlib.suppress(OSError):
+                self._point(earlier.name if earlier else NONE)
 
     def prune(self, keep: int = 3) -> list[str]:
         """Delete all but the newest `keep` versions and the one that serves; the names of what went.

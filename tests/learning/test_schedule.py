@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from structlog.testing import capture_logs
 
-from onebot_bot.learning.schedule import Past, claim, due, zone_of
+from onebot_bot.learning.schedule import Past, claim, due, settle, zone_of
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -87,6 +87,14 @@ def test_a_clock_that_was_years_ahead_does_not_starve_the_nights() -> None:
     assert due(ahead, at(21, 12), Times()) == at(22, 2)
     assert due(Past(at(1, 0).timestamp() + 10**9), at(21, 12), Times()) == at(22, 2)
     assert claim(ahead, at(21, 12), Times()).last_night == date(2026, 11, 21)
+
+
+@pytest.mark.parametrize("ahead", [date(2030, 1, 1), None])
+def test_a_past_settled_by_the_right_clock_stays_settled(ahead: date | None) -> None:
+    """Otherwise it would count as today's every day anew."""
+    wrong = Past(at(1, 0).timestamp() + 10**9, ahead)
+    past = settle(wrong, at(21, 12), Times())
+    assert due(past, at(22, 3), Times()) == at(22, 2)
 
 
 def test_a_jump_forwards_makes_one_night_due() -> None:
