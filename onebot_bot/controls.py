@@ -14,6 +14,10 @@ from onebot_bot.commands.context import LearningControl, LearningStatus, Overvie
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
+from onebot_bot.errors import LearningError
+from onebot_bot.learning.cycle import LearningCycle
+from onebot_bot.learning.morning import outcome, report_text
+from onebot_bot.learning.versions import Versions
 from onebot_bot.memories import Memories
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
@@ -111,6 +115,64 @@ class NoLearning:
     def trained_on(self, memory_id: int) -> list[str]:  # noqa: ARG002 - no version, whatever the memory
         """There is no version."""
         return []
+
+
+class Nights:
+    """The nightly learning, as /learn steers it."""
+
+    def __init__(self, cycle: LearningCycle, versions: Versions, language: Callable[[], Language]) -> None:
+        self._cycle = cycle
+        self._versions = versions
+        self._language = language
+
+    def status(self) -> LearningStatus:
+        """How it stands; never waits."""
+        now = self._cycle.status()
+        return LearningStatus(
+            enabled=now.next_run is not None,
+            step=now.step,
+            share=now.share,
+            eta=now.eta,
+            started=now.started,
+            next_run=now.next_run,
+            last_outcome=outcome(now.last, self._language()) if now.last else "",
+            adapter=now.serving,
+        )
+
+    async def start(self) -> str | None:
+        """Start a night now; None, or why it cannot."""
+        try:
+            self._cycle.start_now()
+        except LearningError as error:
+            return str(error) if self._cycle.status().step is None else say(self._language(), "learn.busy")
+        return None
+
+    def cancel(self) -> bool:
+        """End the night, the serving model staying as it is; whether there was one."""
+        return self._cycle.cancel()
+
+    async def rollback(self) -> str | None:
+        """Withdraw the version that serves; raises LearningError while a night is being held, and ModelError."""
+        return await self._cycle.rollback()
+
+    def report(self) -> tuple[str, bytes | None]:
+        """The last morning report and its plot."""
+        last = self._cycle.last_report()
+        if last is None:
+            return "", None
+        return report_text(last, self._language()), _picture(Path(last.plot)) if last.plot else None
+
+    def trained_on(self, memory_id: int) -> list[str]:
+        """The versions that were trained on a memory."""
+        return self._versions.trained_on(memory_id)
+
+
+def _picture(path: Path) -> bytes | None:
+    """The words matter more: a plot that was deleted is no reason to keep them."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
 
 
 @dataclass(frozen=True)

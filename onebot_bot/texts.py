@@ -165,6 +165,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "Learning has begun. {prefix}learn status shows how far it is, {prefix}learn cancel ends it.",
     ),
     "learn.refused": ("没有开始：{reason}", "Not started: {reason}"),
+    "learn.busy": ("已经在学习了。", "It is learning already."),
     "learn.no_model": (
         "没有可以教的模型（model.path 是 echo）。",
         "There is no model to teach (model.path is echo).",
