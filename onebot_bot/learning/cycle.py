@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -105,7 +105,7 @@ class LearningCycle:
         means: Means,
         runs: Path,
         settings: Callable[[], NightSettings],
-        tell: Callable[[NightReport], Awaitable[None]],
+        tell: Callable[[NightReport], Coroutine[Any, Any, None]],
         clock: Clock,
     ) -> None:
         self._means = means
@@ -242,9 +242,7 @@ class LearningCycle:
             except LearningError as error:
                 log.warning("The night could not begin.", cause=str(error))
                 ending = Ending("failed", str(error))
-                self._spawn(
-                    self._tell_safely(NightReport(name="", ending=ending, started=self._clock.now(), seconds=0))
-                )
+                self._spawn(self._tell(NightReport(name="", ending=ending, started=self._clock.now(), seconds=0)))
 
     async def _watch(self, seen: tuple[float, bool, int, int, str]) -> None:
         """APScheduler waits by the steady clock for an hour of the other: set it anew when the two part, and look."""
@@ -333,7 +331,7 @@ class LearningCycle:
         close(journal, ending, self._clock.now())
         report = await self._reported(journal, ending)
         if self._settings().report:
-            await self._tell_safely(report)
+            await self._tell(report)
 
     async def _reported(self, journal: Journal, ending: Ending) -> NightReport:
         """Put the report together and on record."""
@@ -345,12 +343,6 @@ class LearningCycle:
         self._save()
         log.info("The night has ended.", run=journal.name, state=ending.state, reason=ending.reason or ending.key)
         return report
-
-    async def _tell_safely(self, report: NightReport) -> None:
-        try:
-            await self._tell(report)
-        except Exception:  # the next night does not depend on it
-            log.exception("The owner could not be told of the night.")
 
     def _eta(self, night: Sequence) -> float | None:
         """By this step's own pace, and for the steps to come by the last night that came through."""
@@ -371,9 +363,17 @@ class LearningCycle:
             log.warning("The nights' state cannot be written.", folder=str(self._runs), cause=str(error))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(work)
+        task = self._tasks.create_task(_logged(work))
         self._owned.add(task)
         task.add_done_callback(self._owned.discard)
+
+
+async def _logged(work: Coroutine[Any, Any, None]) -> None:
+    """What goes wrong around a night must not end the nights to come."""
+    try:
+        await work
+    except Exception:
+        log.exception("The nightly cycle stumbled.")
 
 
 def _report(journal: Journal, ending: Ending, serving: str, picture: Path | None) -> NightReport:

@@ -4,10 +4,17 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
 
 from onebot_bot.learning.work import METRICS, NightReport
 from onebot_bot.texts import Language, say
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+log = structlog.get_logger(__name__)
 
 PICTURE: Final = "training.png"
 """In the run's folder."""
@@ -15,8 +22,10 @@ EXAMPLES: Final = 5
 """Memories quoted in the report."""
 LONGEST: Final = 60
 """Characters of a quoted memory."""
-SMOOTH: Final = 0.1
+SMOOTH: Final = 0.3
 """Share of each new value in the smoothed loss."""
+FEW: Final = 40
+"""Points up to which each is marked."""
 
 _COLOURS: Final = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5")
 
@@ -96,13 +105,14 @@ def _row(line: bytes) -> dict[str, Any] | None:
 
 
 def draw(folder: Path) -> Path | None:
-    """Draw a run's metrics into its folder; the picture's path, or None when there is nothing to draw or no room."""
+    """Draw a run's metrics into its folder; the picture's path, or None when there is none."""
     rows = read_metrics(folder / METRICS)
     if not rows:
         return None
     try:
         plot(rows, folder / PICTURE)
-    except OSError:
+    except Exception:  # no picture is worth the report
+        log.exception("A night's metrics cannot be drawn.", folder=str(folder))
         return None
     return folder / PICTURE
 
@@ -119,20 +129,30 @@ def plot(metrics: Sequence[Mapping[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     stages = sorted({int(row["stage"]) for row in metrics if "stage" in row})
-    panels = [(stage, rates) for stage in stages for rates in (False, True) if _series(metrics, stage, rates=rates)]
-    figure = Figure(figsize=(4.6 * max(1, len(panels)), 3.4), dpi=120, layout="constrained")
-    for place, (stage, rates) in enumerate(panels):
-        axes = figure.add_subplot(1, len(panels), place + 1)
-        for colour, (name, points) in zip(_COLOURS, _series(metrics, stage, rates=rates).items(), strict=False):
-            steps, values = zip(*points, strict=True)
-            axes.plot(steps, values, color=colour, alpha=1.0 if rates else 0.3, marker="o" if rates else "", ms=3)
-            axes.plot(steps, values if rates else smoothed(values), color=colour, label=name)
-        axes.set(title=f"Stage {stage}: {'hit rate' if rates else 'loss'}", xlabel="step")
-        axes.set_ylim(*((-0.02, 1.02) if rates else (0, None)))
-        axes.grid(alpha=0.25)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, loc="lower right" if rates else "upper right")
+    kinds = [rates for rates in (False, True) if any(_series(metrics, stage, rates=rates) for stage in stages)]
+    size = (5.2 * max(1, len(kinds)), 3.2 * max(1, len(stages)))
+    figure = Figure(figsize=size, dpi=120, layout="constrained")
+    for place, (stage, rates) in enumerate((stage, rates) for stage in stages for rates in kinds):
+        if series := _series(metrics, stage, rates=rates):
+            axes = figure.add_subplot(len(stages), len(kinds), place + 1)
+            _draw_series(axes, series, rates=rates)
+            axes.set(title=f"Stage {stage}: {'share right' if rates else 'loss'}", xlabel="step")
     figure.savefig(path)
+
+
+def _draw_series(axes: "Axes", series: Mapping[str, list[tuple[float, float]]], *, rates: bool) -> None:
+    """Rates as they are; losses pale, and their running average over them."""
+    for colour, (name, points) in zip(_COLOURS, series.items(), strict=False):
+        steps, values = zip(*points, strict=True)
+        if rates:
+            axes.plot(steps, values, color=colour, label=name, marker="o" if len(steps) <= FEW else "", markersize=4)
+        else:
+            axes.plot(steps, values, color=colour, alpha=0.3)
+            axes.plot(steps, smoothed(values), color=colour, label=name)
+    axes.set_ylim(*((-0.02, 1.02) if rates else (0, None)))
+    axes.grid(alpha=0.25)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, loc="lower right" if rates else "upper right")
 
 
 def smoothed(values: Iterable[float]) -> list[float]:
