@@ -36,15 +36,17 @@ _EN_DAYS = {
     "tomorrow": 1,
 }
 _EN_YEARS = {"last year": -1, "this year": 0, "next year": 1}
+_ZH_SPANS = {"上个月": -1, "这个月": 0, "本月": 0, "下个月": 1}
+_EN_SPANS = {"last month": -1, "this month": 0, "next month": 1}
 
 _MONTHS = {name.lower(): number for number, name in enumerate(calendar.month_name) if name}
 _MONTHS |= {name.lower(): number for number, name in enumerate(calendar.month_abbr) if name} | {"sept": 9}
 
 # 今天 in 今天气 is no day; 后天 in 后天性 neither, but both are rare enough to be left to the reader.
-_ZH = re.compile("|".join(sorted([*_ZH_DAYS, *_ZH_YEARS], key=len, reverse=True)))
+_ZH = re.compile("|".join(sorted([*_ZH_DAYS, *_ZH_YEARS, *_ZH_SPANS], key=len, reverse=True)))
 _EN = re.compile(
     r"(?P<before>\b(?:on|until|till|by|since|for|from|before|after|than|of|and|to)\s+)?\b(?P<word>"
-    + "|".join(sorted([*_EN_DAYS, *_EN_YEARS], key=len, reverse=True))
+    + "|".join(sorted([*_EN_DAYS, *_EN_YEARS, *_EN_SPANS], key=len, reverse=True))
     + r")\b(?P<owner>['’]s)?",
     re.IGNORECASE,
 )
@@ -61,7 +63,7 @@ _DATES = tuple(
 )
 
 _ZH_DIGITS = {sign: value for value, sign in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_ZH_NUMBER = re.compile(r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[零〇一二两三四五六七八九]+")
+_ZH_NUMBER = re.compile(r"[一二两三四五六七八九]?十[一二三四五六七八九]?|[零〇一二两三四五六七八九]{1,8}")
 _SPELT = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
     seventeen eighteen nineteen twenty"""
 NUMBER_WORDS = {word: value for value, word in enumerate(_SPELT.split())}
@@ -85,12 +87,13 @@ def relative_dates(text: str, said: date) -> set[date]:
     return {said + timedelta(days[word]) for word in words if word in days}
 
 
-def relative_years(text: str, said: date) -> set[int]:
-    """The years that the relative words of `text` stand for."""
+def relative_numbers(text: str, said: date) -> set[int]:
+    """The years and months that the relative words of `text` stand for."""
     words = [found.group() for found in _ZH.finditer(text)]
     words += [found["word"].lower() for found in _EN.finditer(text)]
-    years = _ZH_YEARS | _EN_YEARS
-    return {said.year + years[word] for word in words if word in years}
+    years, spans = _ZH_YEARS | _EN_YEARS, _ZH_SPANS | _EN_SPANS
+    found = {said.year + years[word] for word in words if word in years}
+    return found.union(*(_month(said, spans[word]) for word in words if word in spans))
 
 
 def named_dates(text: str) -> tuple[set[PartialDate], str]:
@@ -118,7 +121,15 @@ def in_words(day: date, *, chinese: bool) -> str:
     return f"{calendar.month_name[day.month]} {day.day}, {day.year}"
 
 
+def _month(said: date, offset: int) -> tuple[int, int]:
+    """Year and month, so many months away."""
+    year, month = divmod(said.year * 12 + said.month - 1 + offset, 12)
+    return year, month + 1
+
+
 def _zh(word: str, said: date) -> str:
+    if word in _ZH_SPANS:
+        return "{}年{}月".format(*_month(said, _ZH_SPANS[word]))
     if word in _ZH_YEARS:
         return f"{said.year + _ZH_YEARS[word]}年"
     hour = {"晚": "晚上", "早": "早上"}.get(word[-1], "")
@@ -127,7 +138,10 @@ def _zh(word: str, said: date) -> str:
 
 def _en(found: re.Match[str], said: date) -> str:
     word = found["word"].lower()
-    if word in _EN_YEARS:
+    if word in _EN_SPANS:
+        year, month = _month(said, _EN_SPANS[word])
+        spelt, link = f"{calendar.month_name[month]} {year}", "in "
+    elif word in _EN_YEARS:
         spelt, link = str(said.year + _EN_YEARS[word]), "in "
     else:
         spelt, link = in_words(said + timedelta(_EN_DAYS[word]), chinese=False), "on "

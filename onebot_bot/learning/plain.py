@@ -20,6 +20,9 @@ ASKED_TO_REMEMBER = 0.9
 MOST_WORDS = 14
 """Of an English value; longer ones are stories."""
 
+LONGEST_SENTENCE = 200
+"""Characters; nobody says who he is in more."""
+
 _QUOTED = re.compile(r"[“\"「『](?P<inside>[^”\"」』]*)[”\"」』]")
 _QUOTE_MARK = re.compile(r"[“”\"「」『』]")
 _FIRST_PERSON = re.compile(r"我|\b(?:i|my|me)\b", re.IGNORECASE)
@@ -96,7 +99,7 @@ def _remembered(words: str, who: str) -> Iterator[Statement]:
 
 
 def _of_sentence(sentence: str, who: str) -> Iterator[Statement]:
-    if sentence.rstrip("!！").endswith(("?", "？")) or _hearsay(sentence):
+    if len(sentence) > LONGEST_SENTENCE or sentence.rstrip("!！").endswith(("?", "？")) or _hearsay(sentence):
         return
     chinese = is_chinese(sentence)
     if (rules_zh if chinese else rules_en).DOUBT.search(sentence):
@@ -114,7 +117,7 @@ def _hearsay(sentence: str) -> bool:
 def _chinese(sentence: str, who: str) -> Iterator[Statement]:
     going_on = False
     for clause in _CLAUSE_ZH.split(sentence):
-        bare = rules_zh.ENDINGS.sub("", _opened(clause, rules_zh.OPENERS))
+        bare = _bare(clause, rules_zh.OPENERS, rules_zh.ENDING)
         if rules_zh.ASKING.search(bare):
             going_on = False
             continue
@@ -129,21 +132,23 @@ def _chinese(sentence: str, who: str) -> Iterator[Statement]:
 
 def _english(sentence: str, who: str) -> Iterator[Statement]:
     for clause in rules_en.SPLIT.split(sentence):
-        bare = rules_en.ENDINGS.sub("", _opened(clause, rules_en.OPENERS))
+        bare = _bare(clause, rules_en.OPENERS, rules_en.ENDING)
         if rules_en.ASKING.search(bare):
             continue
-        bare = rules_en.ENDINGS.sub("", rules_en.CUT.split(bare, maxsplit=1)[0])
+        bare = _bare(rules_en.CUT.split(bare, maxsplit=1)[0], rules_en.OPENERS, rules_en.ENDING)
         if len(bare.split()) <= MOST_WORDS and (found := _matched(bare, rules_en.RULES_EN, who)):
             yield found
         elif rules_en.REPORTED.search(clause):
             return  # somebody else speaks from here on
 
 
-def _opened(clause: str, openers: re.Pattern[str]) -> str:
-    """`clause` without the words that only begin it."""
+def _bare(clause: str, opener: re.Pattern[str], ending: re.Pattern[str]) -> str:
+    """`clause` without the words that only begin or end it."""
     clause = clause.strip()
-    while (found := openers.match(clause)) and found.end() < len(clause):
+    while (found := opener.match(clause)) and found.end() < len(clause):
         clause = clause[found.end() :]
+    while found := ending.search(clause):
+        clause = clause[: found.start()]
     return clause
 
 
@@ -151,8 +156,9 @@ def _matched(clause: str, rules: Sequence[Rule], who: str) -> Statement | None:
     for rule in rules:
         if found := rule.pattern.fullmatch(clause):
             parts = {name: _third_person(part or "") for name, part in found.groupdict().items()}
+            parts["when"] = parts.get("when", "").lower()
             if parts["value"].strip() and "我" not in parts["value"] and not rule.refuse.search(parts["value"]):
-                text = _filled(rule.template, {"who": who, **parts})
+                text = re.sub(r"\s+(?=\.$)", "", _filled(rule.template, {"who": who, **parts}))
                 return Statement(text, _filled(rule.slot, parts).casefold(), rule.importance)
     return None
 

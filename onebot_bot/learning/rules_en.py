@@ -31,9 +31,10 @@ _KIN = (
 _ONE = (
     r"name|full name|first name|last name|surname|nickname|age|birthday|job|occupation|profession|major|hometown|"
     r"school|university|company|employer|blood type|zodiac sign|star sign|native language|mother tongue|height|weight|"
-    r"shoe size|phone number|email|email address|address|lucky number|dream job|"
+    r"shoe size|bedtime|phone number|email|email address|address|lucky number|dream job|"
     r"favou?rite(?:\s+\w+){1,3}|(?:" + _KIN + r")['’]s\s+(?:name|birthday)"
 )
+_DATED = r"exam|test|interview|appointment|flight|surgery|operation|wedding|concert|match|recital|thesis defen[cs]e"
 _PASSING = (
     r"\b(?:questions?|ideas?|problems?|issues?|headache|cold|fever|feelings?|meetings?|calls?|doubts?|points?|"
     r"suggestions?|favou?rs?|dreams?|plans?|lot|bit|exams?|tests?|deadlines?|appointments?|class|clue|choice|moment|"
@@ -76,7 +77,6 @@ def _habits() -> tuple[Rule, ...]:
         r"\s+train\s+in": "trains in",
         r"\s+take\s+lessons\s+in": "takes lessons in",
         r"\s+volunteer\s+at": "volunteers at",
-        r"(?:\s+plan|['’]m\s+planning|\s+am\s+planning)\s+to": "plans to",
         r"(?:['’]m|\s+am)\s+(?:now\s+|currently\s+)?learning": "is learning",
         r"(?:['’]m|\s+am)\s+(?:now\s+|currently\s+)?reading": "is reading",
         r"(?:['’]m|\s+am)\s+an?\s+(?:big\s+|huge\s+)?fan\s+of": "is a fan of",
@@ -89,6 +89,50 @@ def _habits() -> tuple[Rule, ...]:
 
 
 RULES_EN: tuple[Rule, ...] = (
+    _rule(
+        r"(?:(?P<when>next\s+(?:week|month|year|summer|winter|spring)|tomorrow|this\s+(?:summer|winter|weekend))\s*,?\s+)?"
+        r"i(?:\s+plan|['’]m\s+planning|\s+am\s+planning|\s+intend)\s+to\s+(?P<value>.+)",
+        "{who} plans to {value} {when}.",
+        "",
+        0.5,
+        rf"(?i:{_NOT_A_THING})",
+    ),
+    _rule(
+        rf"(?:i\s+have|i['’]ve\s+got|my)\s+(?:an?\s+)?(?P<what>{_DATED})\s+(?:is\s+|takes\s+place\s+)?(?:on\s+|in\s+)?"
+        r"(?P<value>.*(?:\d|tomorrow|next\s+\w+|(?:mon|tues|wednes|thurs|fri|satur|sun)day).*)",
+        "{who}'s {what}: {value}.",
+        importance=0.7,
+        refuse=r"\bI\b",
+    ),
+    _rule(
+        rf"i\s+{_VERY}(?P<what>go\s+to\s+bed|get\s+up|wake\s+up)\s+at\s+(?P<value>\S*\d.*|noon|midnight)",
+        "As a rule {who} will {what} at {value}.",
+        "{what}",
+    ),
+    _rule(
+        rf"i\s+{_VERY}wear\s+(?:shoes\s+in\s+)?size\s+(?P<value>\S+)(?:\s+shoes)?", "{who} wears size {value}.", "size"
+    ),
+    _rule(
+        rf"{_AM}{_VERY}(?:together\s+with|dating|engaged\s+to)\s+(?P<value>(?-i:[A-Z]).*)",
+        "{who} is together with {value}.",
+        "partner",
+        0.8,
+        r"\bI\b",
+    ),
+    _rule(
+        rf"i\s+{_VERY}take\s+(?P<value>.+?)\s+(?P<when>every\s+\w+|daily)",
+        "{who} takes {value} {when}.",
+        refuse=rf"(?i:{_NOT_A_THING})",
+    ),
+    _rule(r"i\s+promised?\s+to\s+(?P<value>.+)", "{who} promised to {value}.", "", 0.5, rf"(?i:{_NOT_A_THING})"),
+    _rule(r"my\s+biggest\s+fear\s+is\s+(?P<value>.+)", "{who}'s biggest fear is {value}.", "fear", 0.6, _NOT_A_THING),
+    _rule(
+        r"my\s+(?P<what>car|vehicle|bike|sibling|phone)\s+is\s+(?P<value>(?:an?\s.+|(?-i:[A-Z]).*))",
+        "{who}'s {what} is {value}.",
+        "my:{what}",
+        0.6,
+        r"(?i:\b(?:mess|wreck|bit|little|piece)\b|\bI\b)",
+    ),
     _rule(
         r"my\s+birthday\s+is\s+(?:on\s+)?(?P<value>.*(?:\d|today|tomorrow|yesterday).*)",
         "{who}'s birthday is {value}.",
@@ -270,9 +314,9 @@ OPENERS = re.compile(
     r"(?:\s+(?:there|all|everyone|guys|everybody))?[,!.:]*\s+)+",
     re.IGNORECASE,
 )
-ENDINGS = re.compile(
-    r"(?:[\s!.~…]|,?\s*\b(?:too|now|lol|haha+|btw|by the way|you know|though|tho|actually|already|these days|as well|"
-    r"at the moment|right now|very much|so much|a lot)|[:;]-?[)D(P]|\[[^\]]*\])+$",
+ENDING = re.compile(
+    r"(?:[\s,!.~…]|\b(?:too|now|lol|haha+|btw|by the way|you know|though|tho|actually|already|these days|as well|"
+    r"at the moment|right now|very much|so much|a lot)|[:;]-?[)D(P]|\[[^\[\]]*\])$",
     re.IGNORECASE,
 )
 DOUBT = re.compile(

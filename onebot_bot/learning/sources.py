@@ -18,12 +18,12 @@ LONGEST_LINE = 500
 
 BOT = {"zh": "机器人", "en": "bot"}
 
-_FILLER = "\ue000"
+_NAME, _WORDS = "\ue000", "\ue001"
 _QUOTE = re.compile(
     "^(?:"
     + "|".join(
         # What the router puts before a quoting message; greedy, since what is quoted may hold such a bracket itself.
-        re.escape(say(language, "see.quote", name=_FILLER, text=_FILLER)).replace(_FILLER, ".*")
+        re.escape(say(language, "see.quote", name=_NAME, text=_WORDS)).replace(_NAME, ".{0,80}?").replace(_WORDS, ".*")
         for language in ("zh", "en")
     )
     + ")",

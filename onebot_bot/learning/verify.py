@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
 from onebot_bot.learning import rules_en, rules_zh
-from onebot_bot.learning.days import NUMBER_WORDS, PartialDate, named_dates, numbers, relative_dates, relative_years
+from onebot_bot.learning.days import NUMBER_WORDS, PartialDate, named_dates, numbers, relative_dates, relative_numbers
 from onebot_bot.learning.sources import Chunk, Source, is_chinese, pieces
 
 LEAST_WORDS = 0.7
@@ -128,7 +128,7 @@ def _wrong_numbers(told: str, own: Sequence[Source], evidence: str) -> str:
     for partial in dates:
         if not _is_known_date(partial, allowed, known):
             return f"names a date that is not in its sources: {partial[1]}/{partial[2]}"
-    years = {year for source in own for year in relative_years(source.words, source.day)}
+    years = {year for source in own for year in relative_numbers(source.words, source.day)}
     invented = numbers(rest) - known - years - {1}
     return f"names a number that is not in its sources: {min(invented)}" if invented else ""
 

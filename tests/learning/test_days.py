@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from onebot_bot.learning.days import PartialDate, named_dates, numbers, relative_dates, relative_years, resolve_days
+from onebot_bot.learning.days import PartialDate, named_dates, numbers, relative_dates, relative_numbers, resolve_days
 
 SAID = date(2026, 11, 20)
 
@@ -21,6 +21,8 @@ SAID = date(2026, 11, 20)
         ("she is away until tomorrow", "she is away until November 21, 2026"),
         ("The day after tomorrow is fine", "on November 22, 2026 is fine"),
         ("Ann passed today's exam", "Ann passed November 20, 2026's exam"),
+        ("她下个月搬家", "她2026年12月搬家"),
+        ("She moves next month", "She moves in December 2026"),
         ("She moved last year", "She moved in 2025"),
         ("nothing to see", "nothing to see"),
     ],
@@ -38,7 +40,8 @@ def test_the_turn_of_the_year_is_no_obstacle() -> None:
 def test_relative_words_are_collected() -> None:
     """Days and years apart, in both languages."""
     assert relative_dates("昨天 tomorrow 去年", SAID) == {date(2026, 11, 19), date(2026, 11, 21)}
-    assert relative_years("去年 and next year", SAID) == {2025, 2027}
+    assert relative_numbers("去年 and next year", SAID) == {2025, 2027}
+    assert relative_numbers("下个月", date(2026, 12, 5)) == {2027, 1}
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,13 @@ CHINESE = [
     ("我一碰花生就过敏", "小明对花生过敏。"),
     ("我给我的狗起名旺财", "小明的狗叫旺财。"),
     ("我是五月天的粉丝", "小明是五月天的粉丝。"),
+    ("我晚上11点半睡觉", "小明晚上11点半睡觉。"),
+    ("我12月8日有考试", "小明12月8日有考试。"),
+    ("我的考试在11月1日", "小明的考试在11月1日。"),
+    ("我每天都跑步一小时", "小明每天都跑步一小时。"),
+    ("我上班骑自行车", "小明上班骑自行车。"),
+    ("我和小红在一起了", "小明和小红在一起。"),
+    ("我报了吉他课", "小明报了吉他课。"),
 ]
 
 ENGLISH = [
@@ -104,6 +111,16 @@ ENGLISH = [
     ("I'm planning to move abroad", "Ann plans to move abroad."),
     ("I'm a big fan of Queen", "Ann is a fan of Queen."),
     ("My hobby is pottery", "Ann's hobby is pottery."),
+    ("Next month I plan to open a cafe", "Ann plans to open a cafe next month."),
+    ("I have an exam on May 13", "Ann's exam: May 13."),
+    ("My exam takes place on July 29", "Ann's exam: July 29."),
+    ("I go to bed at 9:45 pm", "As a rule Ann will go to bed at 9:45 pm."),
+    ("I wear shoes in size 36", "Ann wears size 36."),
+    ("I'm together with Gemma", "Ann is together with Gemma."),
+    ("I take iron pills every day", "Ann takes iron pills every day."),
+    ("I promised to water the plants", "Ann promised to water the plants."),
+    ("My biggest fear is heights", "Ann's biggest fear is heights."),
+    ("My vehicle is a yellow Mini", "Ann's vehicle is a yellow Mini."),
     ('My favourite book is "Dune"', 'Ann\'s favourite book is "Dune".'),
 ]
 
@@ -167,6 +184,11 @@ def test_an_english_statement_is_a_fact_in_the_third_person(said: str, fact: str
         "我准备睡了",
         "我打算吃饭去",
         "I'm reading it",
+        "My car is a mess",
+        "I promised to do it if I can",
+        "我和朋友在一起",
+        "我今天11点睡觉",
+        "我答应你",
         "I'm planning to do it if I can",
         "我爱你",
         "我有一个问题",
@@ -203,6 +225,31 @@ def test_an_english_statement_is_a_fact_in_the_third_person(said: str, fact: str
 def test_anything_else_is_no_fact(said: str) -> None:
     """Questions, hypotheticals, quotes, jokes, moods and small talk leave nothing behind."""
     assert [entry.text for entry in extract_plainly(chunk(("小明", said)))] == []
+
+
+@pytest.mark.parametrize("times", [20, 60, 5000])
+@pytest.mark.parametrize(
+    ("head", "repeated", "tail"),
+    [
+        ("我", "刚", ""),
+        ("我", "了啦", "x"),
+        ("", "你要", ""),
+        ("I ", "really ", ""),
+        ("I like", " too  lol", "?"),
+        ("", "hi ", ""),
+        ("", "hi there, ", "x"),
+        ("", "（回复 ", ""),
+        ("", "text:", ""),
+        ("", "[", "]x"),
+        ("", "“", ""),
+        ("I have a ", "a", "?"),
+        ("", "一", "百岁"),
+        ("please ", "please ", ""),
+    ],
+)
+def test_what_is_typed_to_hurt_does_not(head: str, repeated: str, tail: str, times: int) -> None:
+    """Repetitions cost no more than their length."""
+    assert extract_plainly(chunk(("小明", head + repeated * times + tail))) == []
 
 
 def test_one_message_can_state_several_facts() -> None:
