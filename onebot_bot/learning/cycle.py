@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -18,7 +19,7 @@ from onebot_bot.errors import BotError, LearningError
 from onebot_bot.learning.journal import Journal, open_run, unfinished, why_not_resumed
 from onebot_bot.learning.morning import draw
 from onebot_bot.learning.schedule import Past, Schedule, claim, due, settle, zone_of
-from onebot_bot.learning.sequence import Means, Sequence, close
+from onebot_bot.learning.sequence import Means, Sequence, close, inputs_of
 from onebot_bot.learning.state import State, read_state, write_state
 from onebot_bot.learning.work import STEPS, Ending, NightReport
 
@@ -135,8 +136,8 @@ class LearningCycle:
         self._schedule()
         killed = unfinished(self._runs, self._clock.now())
         self._busy = bool(killed)
-        self._spawn(self._go_on(killed) if killed else self._ring())
-        self._spawn(self._watch(self._ground()))
+        self._spawn(partial(self._go_on, killed) if killed else self._ring)
+        self._spawn(partial(self._watch, self._ground()))
         return self
 
     async def __aexit__(
@@ -242,7 +243,8 @@ class LearningCycle:
             except LearningError as error:
                 log.warning("The night could not begin.", cause=str(error))
                 ending = Ending("failed", str(error))
-                self._spawn(self._tell(NightReport(name="", ending=ending, started=self._clock.now(), seconds=0)))
+                report = NightReport(name="", ending=ending, started=self._clock.now(), seconds=0)
+                self._spawn(partial(self._tell, report))
 
     async def _watch(self, seen: tuple[float, bool, int, int, str]) -> None:
         """APScheduler waits by the steady clock for an hour of the other: set it anew when the two part, and look."""
@@ -285,9 +287,9 @@ class LearningCycle:
 
     def _choose(self, killed: list[Journal]) -> Journal | None:
         """The night to go on with; all others are thrown away whole, with what they may have promoted."""
-        now, chosen = self._clock.now(), None
+        now, chosen, inputs = self._clock.now(), None, inputs_of(self._means.versions)
         for journal in killed:
-            reason = "a later night was begun" if chosen else why_not_resumed(journal, now, self._inputs())
+            reason = "a later night was begun" if chosen else why_not_resumed(journal, now, inputs)
             if self._means.versions.was_withdrawn(journal.name):
                 reason = "what it promoted was withdrawn"
             if not reason:
@@ -298,24 +300,20 @@ class LearningCycle:
             close(journal, Ending("discarded", reason), now)
         return chosen
 
-    def _inputs(self) -> dict[str, str]:
-        """What a night builds on."""
-        return {"base": self._means.versions.base}
-
     def _begin(self) -> None:
         """Begin a night; it counts as held from now on, however it ends."""
         past = claim(self._past, self._now, self._settings())
         self._state.last_night = past.last_night
         self._save()
         try:
-            journal = open_run(self._runs, self._clock.now(), self._inputs())
+            journal = open_run(self._runs, self._clock.now())
         except OSError as error:
             raise LearningError(f"{self._runs} cannot be written: {error.strerror}. Free some disk space.") from error
         self._hold(journal)
 
     def _hold(self, journal: Journal) -> None:
         self._busy, self._journal, self._night = True, journal, Sequence(self._means, journal)
-        self._spawn(self._through(journal, self._night))
+        self._spawn(partial(self._through, journal, self._night))
 
     async def _through(self, journal: Journal, night: Sequence) -> None:
         """A night from its beginning to the owner's breakfast."""
@@ -362,16 +360,16 @@ class LearningCycle:
         except OSError as error:
             log.warning("The nights' state cannot be written.", folder=str(self._runs), cause=str(error))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         task = self._tasks.create_task(_logged(work))
         self._owned.add(task)
         task.add_done_callback(self._owned.discard)
 
 
-async def _logged(work: Coroutine[Any, Any, None]) -> None:
+async def _logged(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """What goes wrong around a night must not end the nights to come."""
     try:
-        await work
+        await work()
     except Exception:
         log.exception("The nightly cycle stumbled.")
 

@@ -50,8 +50,9 @@ class Record(Struct):
 
     started: float
     """Unix seconds."""
-    inputs: dict[str, str]
-    """What the run builds on, such as the model's fingerprint: when it changes, the run is worth nothing."""
+    inputs: dict[str, str] = field(default_factory=dict)
+    """What the run builds on, such as the model's fingerprint: when it changes, the run is worth nothing. Empty until
+    the model is loaded."""
     state: State = "running"
     reason: str = ""
     ended: float | None = None
@@ -78,6 +79,12 @@ class Journal:
         """What a finished step gave; None when it is not finished."""
         step = self.step(name)
         return step.gave if step is not None and step.finished is not None else None
+
+    def build_on(self, inputs: dict[str, str]) -> None:
+        """Note what the run builds on, the first time."""
+        if not self.record.inputs:
+            self.record.inputs = inputs
+            self.save()
 
     def begin(self, name: str, now: float) -> None:
         """A step begins, or begins again after a kill.
@@ -122,13 +129,14 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def open_run(runs: Path, now: float, inputs: dict[str, str]) -> Journal:
+def open_run(runs: Path, now: float) -> Journal:
     """Make the folder of a new run, and delete those of the oldest."""
+    # Before it is there: by a clock that was set back its name is older than all others.
+    prune_runs(runs, KEPT - 1)
     folder = _free_folder(runs, stamp(datetime.fromtimestamp(now, UTC)))
     folder.mkdir(parents=True)
-    journal = Journal(folder, Record(now, inputs))
+    journal = Journal(folder, Record(now))
     journal.save()
-    prune_runs(runs)
     return journal
 
 
@@ -148,7 +156,7 @@ def unfinished(runs: Path, now: float) -> list[Journal]:
         if journal is None:
             log.warning("A night's journal cannot be read; the night is discarded.", folder=str(folder))
             with contextlib.suppress(OSError):
-                Journal(folder, Record(now, {})).close("discarded", f"{FILE} could not be read", now)
+                Journal(folder, Record(now)).close("discarded", f"{FILE} could not be read", now)
         elif journal.record.state == "running":
             found.append(journal)
     return found

@@ -108,7 +108,9 @@ class Sequence:
 
     async def _check_room(self) -> Ending:
         self._begin("plan")
-        return shortage(await self._work.plan(), self._journal.folder)
+        plan = await self._work.plan()
+        self._journal.build_on(inputs_of(self._versions))
+        return shortage(plan, self._journal.folder)
 
     async def _learn(self) -> Ending:
         work, run = self._work, self._run
@@ -189,6 +191,11 @@ class Sequence:
             await whole(partial(self._versions.prune, self._means.keep()))
         except OSError as error:
             log.warning("Old adapters could not be deleted.", cause=str(error))
+
+
+def inputs_of(versions: Versions) -> dict[str, str]:
+    """What a night builds on, once the model is loaded."""
+    return {"base": versions.base}
 
 
 async def whole(call: Callable[[], T]) -> T:

@@ -27,6 +27,8 @@ NONE: Final = "none"
 """In the pointer: no adapter serves. An absent pointer means the same."""
 NONE_KNOWN: Final = "unreadable"
 """Stands for a pointer that cannot be read: then the newest good version serves."""
+BEFORE: Final = "before"
+"""A file in the folder of a version: what served when it was promoted."""
 WITHDRAWN: Final = "withdrawn"
 """A file in the folder of a version that was rolled back: it never serves again."""
 _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
@@ -113,8 +115,20 @@ class Versions:
         name = self.serving_name()
         if not name:
             return []
-        earlier = [other for other in self._names() if other < name or not _NAME.fullmatch(name)]
-        return [name, *earlier] if _NAME.fullmatch(name) else earlier
+        chain = [] if name == NONE_KNOWN else self._chain(name)
+        oldest = chain[-1] if chain else ""
+        return [*chain, *(other for other in self._names() if not oldest or (other < oldest and other not in chain))]
+
+    def _chain(self, name: str) -> list[str]:
+        """A version, what served before it was promoted, what served before that, and so on as far as it is known.
+
+        Not by name alone: names are times, and clocks are set back.
+        """
+        chain: list[str] = []
+        while _NAME.fullmatch(name) and name not in chain:
+            chain.append(name)
+            name = _read_line(self._adapters / name / BEFORE)
+        return chain
 
     def _is_good(self, name: str) -> bool:
         folder = self._adapters / name
@@ -210,7 +224,8 @@ class Versions:
         """
         self._sweep()
         current = self.current()
-        ranked = sorted(self.all(), key=lambda version: (self._is_good_quietly(version), version.name), reverse=True)
+        order = [*self._candidates(), *self._names()]
+        ranked = sorted(self.all(), key=lambda version: (not self._is_good_quietly(version), order.index(version.name)))
         gone = [version for version in ranked[keep:] if current is None or version.name != current.name]
         for version in gone:
             self._remove(version.path)
@@ -232,6 +247,7 @@ class Versions:
         """Copied, since the two may lie on different disks; under its own name only when all of it is there."""
         part = final.with_name(f"{_HIDDEN}{final.name}.new")
         copy_folder(candidate, part)
+        write_whole(part / BEFORE, f"{self.serving_name()}\n")
         part.replace(final)
         sync_folder(self._adapters)
 
@@ -250,6 +266,13 @@ class Versions:
         if self._adapters.is_dir():
             for left in [path for path in self._adapters.iterdir() if path.name.startswith(_HIDDEN)]:
                 shutil.rmtree(left, ignore_errors=True)
+
+
+def _read_line(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def _damage(folder: Path, name: str, wanted: FileSum) -> str:

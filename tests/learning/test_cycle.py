@@ -321,6 +321,21 @@ async def test_a_model_that_does_not_load_keeps_the_killed_night_for_later(night
         assert (await nights.report()).ending.state == "done"
 
 
+async def test_a_night_begun_before_the_model_was_loaded_goes_on(nights: Nights) -> None:
+    """As after a start that catches up: only with the model is known what it builds on."""
+    nights.base = ""
+
+    def load(run: Run | None) -> None:
+        nights.base = "model-1"
+
+    nights.work.on["plan"] = load
+    await interrupted(nights, "stage1")
+    nights.base = ""
+    async with nights.running():
+        assert (await nights.report()).ending.state == "done"
+    assert nights.work.called.count("extract") == 1
+
+
 async def test_a_garbage_journal_discards_the_night(nights: Nights) -> None:
     """Its folder stays and says so; the old model serves."""
     await interrupted(nights, "stage2")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from onebot_bot.learning import journal as journal_module
 from onebot_bot.learning.journal import (
     FILE,
     Journal,
     interrupted_since,
-    open_run,
     read_journal,
     unfinished,
     why_not_resumed,
@@ -23,6 +23,13 @@ HOUR = 3600.0
 def runs(tmp_path: Path) -> Path:
     """Where the run folders go."""
     return tmp_path / "training" / "runs"
+
+
+def open_run(runs: Path, now: float, inputs: dict[str, str]) -> Journal:
+    """A run whose model is loaded."""
+    journal = journal_module.open_run(runs, now)
+    journal.build_on(inputs)
+    return journal
 
 
 def read_again(journal: Journal) -> Journal:
@@ -131,3 +138,19 @@ def test_the_last_ten_runs_stay(runs: Path) -> None:
     assert open_run(runs, NOW + 11, INPUTS).name == "20261121T020011Z-1"
     names = sorted(path.name for path in runs.iterdir())
     assert (len(names), names[0]) == (10, "20261121T020003Z")
+
+
+def test_a_run_of_a_clock_that_was_set_back_is_not_pruned_at_once(runs: Path) -> None:
+    """Though its name is older than those of ten others."""
+    for index in range(10):
+        open_run(runs, NOW + index, INPUTS).close("done", "", NOW)
+    journal = open_run(runs, NOW - 1000 * HOUR, INPUTS)
+    assert read_again(journal).record.state == "running"
+    assert len(list(runs.iterdir())) == 10
+
+
+def test_what_a_run_builds_on_is_noted_once(runs: Path) -> None:
+    """Going on with another model does not make it that model's."""
+    journal = open_run(runs, NOW, INPUTS)
+    journal.build_on({"base": "model-2"})
+    assert why_not_resumed(read_again(journal), NOW, INPUTS) == ""

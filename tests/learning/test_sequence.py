@@ -275,7 +275,7 @@ async def test_old_versions_are_pruned_after_a_good_night(nights: Nights) -> Non
     for day in range(16, 20):
         nights.versions.promote(make_adapter(nights.folder / str(day), str(day)), f"202611{day}T020000Z")
     assert (await held(nights)).ending.state == "done"
-    assert [read_adapter(version.path) for version in nights.versions.all()] == ["new", "old", "19"]
+    assert [read_adapter(version.path) for version in nights.versions.all()] == ["new", "19", "18"]
 
 
 async def test_the_journal_tells_how_it_ended(nights: Nights) -> None:
