@@ -11,14 +11,10 @@ from onebot_bot.learning import rules_en, rules_zh
 from onebot_bot.learning.days import NUMBER_WORDS, PartialDate, named_dates, numbers, relative_dates, relative_numbers
 from onebot_bot.learning.sources import Chunk, Source, is_chinese, pieces
 
-LEAST_WORDS = 0.7
-"""Share of an entry's English content words that its sources must hold."""
-LEAST_SIGNS = 0.6
-"""The same of its Chinese characters."""
+LEAST_WORDS = 0.8
+"""Share of an entry's English content words that its sources must hold: of four all, of five all but one."""
 SAME_FACT = 0.6
 """Share of the content words of two entries from one message that both have, when they are one fact."""
-LONGEST_NEW_RUN = 1
-"""Chinese characters in a row that no source holds: two are a word."""
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z'’-]*")
 _HAN_RUN = re.compile(r"[\u3400-\u9fff]+")
@@ -32,7 +28,7 @@ _NEGATED = re.compile(
 
 # Words in which a fact may be put without taking anything from the chat.
 _FREE_ZH = re.compile(
-    "表示|提到|认为|觉得|告诉|大家|自己|名字|叫做|名叫|职业|从事|居住|目前|现在|正在|已经|打算|计划|准备|将要|将会|晚上|早上|当天|"
+    "表示|提到|认为|觉得|告诉|大家|自己|名字|叫做|名叫|职业|从事|居住|目前|现在|日期|型号|一辆|一台|特别|非常|定居|出生|爱好|正在|已经|打算|计划|准备|将要|将会|晚上|早上|当天|"
     "要求|记住|因为|所以|[说的了在是有和与也都就还很会要把被给对从到于为这那其之着过吗呢吧啊他她它们我你家住养叫一只个位名条以"
     "并而且但将曾让请人年月日号岁]"
 )
@@ -41,8 +37,8 @@ _FREE_WORDS = """
     is are was were be been being am has have had having do does did will would can could may might shall should must
     i me my mine we us our you your he him his she her hers it its they them their theirs who whom whose which what
     when where not no n't said says say told mentioned asked stated called named name's also very really just now
-    currently own one someone something live lives living get gets got work works working job year years old
-    don't doesn't didn't isn't aren't wasn't won't can't"""
+    currently own owns based home hobby one someone something live lives living get gets got work works working job year years
+    old don't doesn't didn't isn't aren't wasn't won't can't"""
 _FREE_EN = frozenset(_FREE_WORDS.split())
 _SAME_STEM = dict.fromkeys(("lov", "enjo", "ador", "lik"), "lik")
 _SUFFIX = re.compile(r"(?:['’]s|ies|es|s|ied|ed|ing|y|e)$")
@@ -160,11 +156,7 @@ def _wrong_words(told: str, evidence: str) -> str:
     words, signs = list(_content_words(rest)), [_FREE_ZH.sub(" ", run) for run in _HAN_RUN.findall(rest)]
     if not words and not "".join(signs).strip() and not numbers(told):
         return "says nothing"
-    return (
-        _new_name(rest, evidence)
-        or _new_words(words, evidence)
-        or _new_signs("".join(f" {run}" for run in signs), evidence)
-    )
+    return _new_name(rest, evidence) or _new_words(words, evidence) or _new_signs(signs, evidence)
 
 
 def _new_name(rest: str, evidence: str) -> str:
@@ -185,13 +177,11 @@ def _new_words(words: Sequence[str], evidence: str) -> str:
     return ""
 
 
-def _new_signs(signs: str, evidence: str) -> str:
+def _new_signs(signs: Sequence[str], evidence: str) -> str:
+    """Of Chinese every character counts: one other is another name."""
     known = set(evidence) | (set("喜欢爱") if re.search("喜欢|爱", evidence) else set())
-    marks = "".join(" " if sign == " " else "+" if sign in known else "-" for sign in signs)
-    total = len(marks.replace(" ", ""))
-    if "-" * (LONGEST_NEW_RUN + 1) in marks or (total and marks.count("+") / total < LEAST_SIGNS):
-        return "its sources do not say: " + "".join(s for s, mark in zip(signs, marks, strict=True) if mark == "-")
-    return ""
+    new = [sign for run in signs for sign in run if sign not in known and sign != " "]
+    return f"its sources do not say: {''.join(new)}" if new else ""
 
 
 def _content_words(text: str, *, keep_free: bool = False) -> Iterator[str]:

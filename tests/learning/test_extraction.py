@@ -145,6 +145,8 @@ def test_what_the_chat_says_is_kept(user: int, said: str, text: str, kept: str) 
         (ANN, "Bob likes tea", "Ann likes tea.", "leaves out Bob"),
         (ANN, "hi there", "Ann.", "says nothing"),
         (XIAOMING, "我喜欢喝茶", "小明喜欢喝咖啡。", "do not say: 咖啡"),
+        (XIAOMING, "我喜欢藏青色", "小明喜欢翠青色。", "do not say: 翠"),
+        (ANN, "I have a cat at home", "Ann has a black cat at home.", "do not say: black"),
         (XIAOMING, "我喜欢喝茶", "小明在北京开茶馆。", "do not say"),
         (XIAOMING, "我有一只猫", "小明有3只猫。", "a number"),
         (XIAOMING, "我不喝酒", "小明喝酒。", "the opposite"),
