@@ -2,18 +2,25 @@
 
 import asyncio
 import contextlib
+import os
+import signal
+import sys
+import textwrap
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
-from fakes import answer, until
+from fakes import FakeClock, ScriptedEngine, answer, until
 from world import World
 
 from onebot_bot.chat.rest import ONE_REST, Rest
+from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.session import MOST_ASKED
 from onebot_bot.engine.request import Generation, Text
 from onebot_bot.errors import ActionFailed
-from onebot_bot.memory.history import Entry
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At
 from onebot_bot.protocol.segments import Text as Words
@@ -248,3 +255,48 @@ def test_a_rest_that_goes_on_after_a_kill_is_one_rest() -> None:
     rest.end(9000)
     rest.begin(9000 + ONE_REST + 1)
     assert rest.oldest(20_000, 300) == 9601
+
+
+_KILLED_AT_REST = """
+    import asyncio, os, signal, sys, time
+    from pathlib import Path
+    from fakes import FakeClock, ScriptedEngine
+    from world import World
+    from onebot_bot.chat.router import ChatRouter
+    from onebot_bot.memory.database import Database
+    from onebot_bot.memory.history import History
+
+    async def night(path):
+        async with Database(path) as database:
+            world = World(ScriptedEngine(), FakeClock(), History(database))
+            router = ChatRouter(world.services(), world, world.accounts, world.sessions, world.fill_gap)
+            async with router, router.paused():
+                world.router = router
+                world.say(world.private("are you there?", time=int(time.time()) - 7000))
+                world.say(world.group("小忆, tell me tomorrow", time=int(time.time()) - 6000))
+                await world.settled()
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    asyncio.run(night(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
+async def test_a_kill_during_a_rest_loses_no_message(engine: ScriptedEngine, clock: FakeClock, tmp_path: Path) -> None:
+    """The next process answers what came in the killed night, however old it is by then."""
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", textwrap.dedent(_KILLED_AT_REST), str(tmp_path / "memory.sqlite3")]
+    environment = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}"}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=asyncio.subprocess.PIPE)
+    _, errors = await process.communicate()
+    assert process.returncode == -signal.SIGKILL, errors.decode()
+    async with Database(tmp_path / "memory.sqlite3") as database:
+        world = World(engine, clock, History(database))
+        async with ChatRouter(world.services(), world, world.accounts, world.sessions, world.fill_gap) as router:
+            world.router = router
+            router._services.rest.remember(time.time() - 7200, time.time())
+            router.connected(world.account)
+            await until(lambda: world.clock.sleeping == 2)
+            world.clock.advance(1)
+            found = [asked(await world.engine.next()), asked(await world.engine.next())]
+    assert sorted(found) == ["[card1(1)] 小忆, tell me tomorrow", "are you there?"]
