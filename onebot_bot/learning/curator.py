@@ -258,7 +258,7 @@ class Curator:
 
     async def _keep(self, entry: Extracted, summary: Summary) -> None:
         """Store an entry unless it was stored before the process died, and let it take its place in time."""
-        own = await self._of_person(entry.chat, entry.speaker or 0)
+        own = [] if entry.speaker is None else await self._of_person(entry.chat, entry.speaker)
         mates = _slot_mates(entry, own)
         stored = next((memory for memory in own if _is_from(memory, entry)), None)
         if stored is None:

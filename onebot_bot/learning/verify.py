@@ -37,8 +37,8 @@ _FREE_WORDS = """
     is are was were be been being am has have had having do does did will would can could may might shall should must
     i me my mine we us our you your he him his she her hers it its they them their theirs who whom whose which what
     when where not no n't said says say told mentioned asked stated called named name's also very really just now
-    currently own owns based home hobby one someone something live lives living get gets got work works working job year years
-    old don't doesn't didn't isn't aren't wasn't won't can't"""
+    currently own owns based home hobby one someone something live lives living get gets got work
+    works working job year years old don't doesn't didn't isn't aren't wasn't won't can't"""
 _FREE_EN = frozenset(_FREE_WORDS.split())
 _SAME_STEM = dict.fromkeys(("lov", "enjo", "ador", "lik"), "lik")
 _SUFFIX = re.compile(r"(?:['’]s|ies|es|s|ied|ed|ing|y|e)$")
