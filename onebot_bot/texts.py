@@ -164,6 +164,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "开始学习了。{prefix}learn status 看进度，{prefix}learn cancel 取消。",
         "Learning has begun. {prefix}learn status shows how far it is, {prefix}learn cancel ends it.",
     ),
+    "learn.unknown": ("这个我想不起来。", "I don't remember that."),
     "learn.refused": ("没有开始：{reason}", "Not started: {reason}"),
     "learn.busy": ("已经在学习了。", "It is learning already."),
     "learn.no_model": (

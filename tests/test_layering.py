@@ -26,14 +26,14 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Where each library may be imported. torch stays out of everything that the fast tests import.
 HOMES = {
     "torch": (
-        *("engine/embedder", "engine/generate", "engine/model", "engine/recall", "engine/sampling", "engine/trial"),
-        "learning/",
+        *("engine/adapter", "engine/embedder", "engine/generate", "engine/model", "engine/recall"),
+        *("engine/sampling", "engine/trial", "learning/"),
     ),
     "transformers": (
         *("engine/embedder", "engine/generate", "engine/model", "engine/sampling", "engine/trial"),
         "learning/",
     ),
-    "peft": ("engine/model", "learning/"),
+    "peft": ("engine/adapter", "learning/"),
     "accelerate": ("learning/",),
     "faiss": ("memory/vectors",),
     "websockets": ("transport/",),

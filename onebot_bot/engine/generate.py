@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from onebot_bot.engine.model import LoadedModel
-from onebot_bot.engine.recall import inject, pool
-from onebot_bot.engine.render import THINK, Rendered, TextStream
+from onebot_bot.engine.model import LoadedModel, text_body
+from onebot_bot.engine.recall import inject, raw_keys
+from onebot_bot.engine.render import THINK, Rendered, Renderer, TextStream
 from onebot_bot.engine.request import (
     RECALL,
     FinishReason,
@@ -262,15 +262,14 @@ class Generator:
 
     def _recall_memory(self, sequence: Sequence, policy: RecallPolicy, hidden: Tensor) -> None:
         """Search with the hidden state and feed the memory's vectors at the next positions."""
-        query: Vector = self.model.query_head(hidden).cpu().numpy()
-        hit = policy.search(query)
-        if hit is not None and hit.score < policy.floor:
-            hit = None
+        query: Vector = self.model.heads.query(hidden).cpu().numpy()
+        nearest = policy.search(query)
+        hit = nearest if nearest is not None and nearest.score >= policy.floor else None
         sequence.recalls.append(
             Recalled(
                 at=sequence.new_tokens,
                 memory_id=hit.memory_id if hit else None,
-                score=hit.score if hit else None,
+                score=nearest.score if nearest else None,
                 text=hit.text if hit else "",
             )
         )
@@ -313,25 +312,32 @@ class Generator:
 
     @torch.inference_mode()
     def embed(self, texts: list[str]) -> Vector:
-        """Keys `[n, d]` float32: the mean of the last hidden states, not centred."""
+        """Raw keys `[n, D]` float32 of texts."""
         batches = [self._embed_batch(texts[i : i + EMBED_BATCH]) for i in range(0, len(texts), EMBED_BATCH)]
         if not batches:
-            return np.zeros((0, self.model.embeddings.weight.shape[1]), np.float32)
+            return np.zeros((0, self.model.heads.key.centre.shape[0]), np.float32)
         return np.concatenate(batches)
 
     def _embed_batch(self, texts: list[str]) -> Vector:
-        rows = [self.model.renderer.encode_text(text)[:EMBED_TOKENS] or [self._pad] for text in texts]
-        width = max(len(row) for row in rows)
-        ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=self.model.device)
-        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=self.model.device)
-        out: Any = self.model.network.model(
-            inputs_embeds=self.model.embeddings(ids), attention_mask=mask, use_cache=False
+        ids, mask = key_inputs(self.model.renderer, texts, self.model.device)
+        out: Any = text_body(self.model.network)(
+            inputs_embeds=self.model.embeddings(ids), attention_mask=mask, use_cache=False, output_hidden_states=True
         )
-        keys: Vector = pool(out.last_hidden_state, mask).cpu().numpy()
+        keys: Vector = raw_keys(out.hidden_states, mask).cpu().numpy()
         return keys
 
     @torch.inference_mode()
     def project(self, keys: Vector) -> Vector:
-        """Values `[n, d]` float32 of unit keys `[n, d]`: what is injected when such a memory is recalled."""
-        values: Vector = self.model.projector(torch.from_numpy(keys).to(self.model.device)).cpu().numpy()
+        """Values `[n, vectors, d]` float32 of raw keys `[n, D]`: what is injected when such a memory is recalled."""
+        values: Vector = self.model.heads.projector(torch.from_numpy(keys).to(self.model.device)).cpu().numpy()
         return values
+
+
+def key_inputs(renderer: Renderer, texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Ids and mask `[n, T]` that raw keys of texts are made from: each behind one token that is not pooled."""
+    first = min(renderer.eos)
+    rows = [[first, *(renderer.encode_text(text)[:EMBED_TOKENS] or [first])] for text in texts]
+    width = max(len(row) for row in rows)
+    ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=device)
+    mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows], device=device)
+    return ids, mask

@@ -12,8 +12,9 @@ from msgspec import Struct
 from torch import Tensor, nn
 
 from onebot_bot.config import ModelConfig
+from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
 from onebot_bot.engine.folder import ModelFolder, check_model_folder
-from onebot_bot.engine.recall import Projector, QueryHead, embedding_scale
+from onebot_bot.engine.recall import POOLED
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.errors import ModelError
@@ -27,7 +28,8 @@ DEFAULT_CONTEXT = 8192
 class LoadedModel(Struct, frozen=True, kw_only=True):
     """A model ready to run, with what belongs to its memory.
 
-    `context` is in tokens. `fingerprint` names the weights: keys made by another fingerprint are not comparable.
+    `context` is in tokens. `fingerprint` names the weights below any adapter: keys made by another fingerprint are not
+    comparable.
     """
 
     network: Any
@@ -35,11 +37,14 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
     device: torch.device
     dtype: torch.dtype
     context: int
-    query_head: QueryHead
-    projector: Projector
+    heads: Heads
     fingerprint: str
     multimodal_rope: bool
-    trained_recall: bool
+
+    @property
+    def trained_recall(self) -> bool:
+        """Whether the weights were trained to ask for memories and to read them."""
+        return bool(self.heads.name)
 
     @property
     def embeddings(self) -> nn.Embedding:
@@ -59,12 +64,12 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
         return out
 
 
-def load_model(path: Path, config: ModelConfig) -> LoadedModel:
-    """Load the folder onto the configured device.
+def load_model(path: Path, config: ModelConfig, adapter: Path | None = None) -> LoadedModel:
+    """Load the folder onto the configured device, and an adapter that was trained for it.
 
     Raises:
-        ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there; the text
-            names the fix.
+        ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there, or the
+            adapter is damaged or another model's; the text names the fix.
     """
     folder = check_model_folder(path)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across the log lines
@@ -76,7 +81,7 @@ def load_model(path: Path, config: ModelConfig) -> LoadedModel:
     network = _load_network(folder, dtype, device)
     tokenizer = _load_tokenizer(folder)
     _add_memory_tokens(network, tokenizer)
-    return _assemble(folder, network, tokenizer, config)
+    return _assemble(folder, network, tokenizer, config, adapter)
 
 
 def pick_device(name: str) -> torch.device:
@@ -139,22 +144,30 @@ def _add_memory_tokens(network: Any, tokenizer: Any) -> None:
             layer.weight[known : len(tokenizer)] = layer.weight[:known].float().mean(0).to(layer.weight)
 
 
-def _assemble(folder: ModelFolder, network: Any, tokenizer: Any, config: ModelConfig) -> LoadedModel:
-    embeddings = network.get_input_embeddings()
-    width = embeddings.weight.shape[1]
-    device = embeddings.weight.device
+def _assemble(
+    folder: ModelFolder, network: Any, tokenizer: Any, config: ModelConfig, adapter: Path | None
+) -> LoadedModel:
+    weight = network.get_input_embeddings().weight
+    renderer = _renderer(folder, network, tokenizer)
+    base, raw = fingerprint(folder.path), len(POOLED) * weight.shape[1]
+    heads = untrained_heads(network, raw)
+    if adapter is not None:
+        network, heads = apply_adapter(network, adapter, renderer.memory_ids, raw, base)
     return LoadedModel(
         network=network,
-        renderer=_renderer(folder, network, tokenizer),
-        device=device,
-        dtype=embeddings.weight.dtype,
+        renderer=renderer,
+        device=weight.device,
+        dtype=weight.dtype,
         context=min(folder.context, config.max_context or DEFAULT_CONTEXT),
-        query_head=QueryHead(width, width).to(device).eval(),
-        projector=Projector(width, width, embedding_scale(embeddings.weight)).to(device).eval(),
-        fingerprint=fingerprint(folder.path),
+        heads=heads,
+        fingerprint=base,
         multimodal_rope=folder.sees,
-        trained_recall=False,
     )
+
+
+def text_body(network: Any) -> Any:
+    """The decoder of a network, without the eyes of a model that sees: takes `inputs_embeds`, gives hidden states."""
+    return getattr(network.model, "language_model", network.model)
 
 
 def _renderer(folder: ModelFolder, network: Any, tokenizer: Any) -> Renderer:
@@ -170,7 +183,7 @@ def fingerprint(path: Path) -> str:
 
     Each weight file counts with its name, size, and first and last 64 KiB.
     """
-    digest = hashlib.sha256(b"pooled-hidden-1\n")
+    digest = hashlib.sha256(b"pooled-states-2\n")
     digest.update((path / "config.json").read_bytes())
     for file in sorted(path.glob("*.safetensors")):
         size = file.stat().st_size

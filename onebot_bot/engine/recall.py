@@ -4,7 +4,22 @@ The hidden state at `<recall>` is the query; a memory's vectors take the place o
 `<|memory_pad|>` (design: memory.md).
 """
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
+
+POOLED = (0.0, 0.25, 0.5)
+"""Depths of the states that make a raw key: the embeddings know the names, the middle layers the meaning.
+
+Adapters change only the layers above (`FIRST_TRAINED`), so keys are the same under every adapter of a model.
+"""
+
+FIRST_TRAINED = 0.5
+"""Depth below which no layer is ever trained."""
+
+VECTORS = 2
+"""Vectors of a memory's value: one knows the topic, two carry a fact word for word (bench/memory.py)."""
 
 
 def inject(embeddings: Tensor, rows: Tensor, positions: Tensor, vectors: Tensor) -> Tensor:
@@ -16,9 +31,29 @@ def inject(embeddings: Tensor, rows: Tensor, positions: Tensor, vectors: Tensor)
 
 
 def pool(hidden: Tensor, mask: Tensor) -> Tensor:
-    """Mean of the last hidden states `[B, T, d]` over real tokens (`mask` `[B, T]`): `[B, d]` float32."""
+    """Mean direction of hidden states `[B, T, d]` over the tokens of `mask` `[B, T]`: `[B, d]` float32, unit length.
+
+    Each state counts with its direction alone: some tokens' states are a hundred times longer than the others' and
+    would be all that is left of the mean.
+    """
     weights = mask.unsqueeze(-1).float()
-    return (hidden.float() * weights).sum(1) / weights.sum(1)
+    directions = nn.functional.normalize(hidden.float(), dim=-1)
+    return nn.functional.normalize((directions * weights).sum(1), dim=-1)
+
+
+def raw_keys(states: Sequence[Tensor], mask: Tensor) -> Tensor:
+    """Raw keys `[B, 3 d]` float32 from every layer's states, embeddings first, each `[B, T, d]`.
+
+    The first token of each row is left out: what every causal model parks there says nothing about the text.
+    """
+    told = mask.clone()
+    told[:, 0] = 0
+    return torch.cat([pool(states[depth_of(states, at)], told) for at in POOLED], dim=-1)
+
+
+def depth_of(states: Sequence[Tensor], depth: float) -> int:
+    """Index of the state at `depth` (0: the embeddings; 1: after the last layer)."""
+    return round(depth * (len(states) - 1))
 
 
 class QueryHead(nn.Module):
@@ -34,27 +69,64 @@ class QueryHead(nn.Module):
         return nn.functional.normalize(self.linear(hidden.to(self.linear.weight)).float(), dim=-1)
 
 
+class KeyHead(nn.Module):
+    """Raw keys to the compared ones: centred, evened out, mapped, of unit length.
+
+    Until trained it shows the last `width` of the raw numbers: the deepest state, or the embedding model's own vector.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, raw: int, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(raw, width, bias=False)
+        self.register_buffer("centre", torch.zeros(raw))
+        self.register_buffer("spread", torch.ones(raw))
+        with torch.no_grad():
+            self.linear.weight.zero_()
+            self.linear.weight[:, -width:] = torch.eye(width)
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """`[..., raw]` to unit keys `[..., width]` float32."""
+        return nn.functional.normalize(self.linear((raw.float() - self.centre) / self.spread), dim=-1)
+
+    def matrix(self) -> Tensor:
+        """`[width, raw]`: what centred raw keys are multiplied with."""
+        return self.linear.weight.detach() / self.spread
+
+
 class Projector(nn.Module):
-    """Value of a unit key: `scale * key + MLP(key)`, the MLP zero until trained.
+    """Value of a memory from its raw key: `scale * skip(key) + MLP(key)`, the MLP zero until trained.
 
     `scale` is the median norm of the token embeddings: a vector of another length than the model ever saw as input is
     the mismatch that injection methods otherwise have to train away.
     """
 
-    def __init__(self, key: int, hidden: int, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-        self.bridge = nn.Identity() if key == hidden else nn.Linear(key, hidden, bias=False)
-        self.mlp = nn.Sequential(nn.Linear(key, hidden), nn.GELU(), nn.Linear(hidden, hidden))
-        last = self.mlp[-1]
-        if isinstance(last, nn.Linear):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+    centre: Tensor
+    spread: Tensor
 
-    def forward(self, keys: Tensor) -> Tensor:
-        """Unit keys `[n, key]` to values `[n, hidden]` float32."""
-        out: Tensor = self.scale * self.bridge(keys) + self.mlp(keys)
-        return out
+    def __init__(self, raw: int, hidden: int, scale: float, vectors: int = VECTORS) -> None:
+        super().__init__()
+        self.hidden, self.vectors = hidden, vectors
+        self.register_buffer("centre", torch.zeros(raw))
+        self.register_buffer("spread", torch.ones(raw))
+        shared = min(raw, hidden)
+        self.skip = nn.Linear(raw, vectors * hidden, bias=False)
+        self.hid = nn.Linear(raw, 2 * hidden)
+        self.out = nn.Linear(2 * hidden, vectors * hidden)
+        with torch.no_grad():
+            # The first numbers of a raw key are the mean of the token embeddings: already of the input's kind.
+            self.skip.weight.zero_()
+            self.skip.weight.view(vectors, hidden, raw)[:, :shared, :shared] = scale * torch.eye(shared)
+            self.out.weight.zero_()
+            self.out.bias.zero_()
+
+    def forward(self, raw: Tensor) -> Tensor:
+        """Raw keys `[n, raw]` to values `[n, vectors, hidden]` float32."""
+        even = (raw.float() - self.centre) / self.spread
+        out: Tensor = self.skip(even) + self.out(nn.functional.gelu(self.hid(even)))
+        return out.view(-1, self.vectors, self.hidden)
 
 
 def embedding_scale(weight: Tensor) -> float:

@@ -115,7 +115,10 @@ class RecallPolicy(Struct, frozen=True):
 
 
 class Recalled(Struct, frozen=True):
-    """One recall that happened: at which new token, what was found (None: nothing comes to mind), how near."""
+    """One recall that happened: at which new token, what was found (None: nothing comes to mind), how near.
+
+    `score` is the nearest memory's, also where that was too far to come to mind.
+    """
 
     at: int
     memory_id: int | None
@@ -252,7 +255,7 @@ class Engine(Protocol):
         """Keys `[n, d]` float32 of texts, not centred, made between two decode steps."""
 
     async def project(self, keys: Vector) -> Vector:
-        """Values `[n, d]` float32 of unit keys `[n, d]`: what is injected when such a memory is recalled."""
+        """Values `[n, vectors, d]` float32 of raw keys `[n, D]`: what is injected when such a memory is recalled."""
 
     async def run_exclusive(self, job: Callable[[Any], T]) -> T:
         """Run `job(runner)` on the model's thread once no answer is running; answers asked for meanwhile wait."""

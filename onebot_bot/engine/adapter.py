@@ -1,0 +1,124 @@
+"""What training leaves behind, and how a model takes it up: LoRA, the memory tokens' rows and the heads.
+
+A folder holds `adapter_model.safetensors` and `adapter_config.json` (peft's own format), `heads.safetensors` and
+meta.json. Memory vectors made for one adapter are of use to no other, so every adapter has a name.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+from msgspec import Struct
+from peft import PeftModel
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
+from onebot_bot.errors import ModelError
+
+HEADS = "heads.safetensors"
+META = "meta.json"
+
+
+class Meta(Struct, kw_only=True):
+    """The part of meta.json that the engine needs; the rest is for people and the learning."""
+
+    name: str
+    base: str
+    """Fingerprint of the model it was trained on."""
+    floor: float
+    """Least cosine of a memory that is recalled, as calibrated after training."""
+
+
+class Heads(Struct, frozen=True, kw_only=True):
+    """What stands between the model and its memories. `name` is empty until trained."""
+
+    name: str
+    query: QueryHead
+    key: KeyHead
+    projector: Projector
+    floor: float | None
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The parts by the prefix they have on the disk."""
+        return {"query": self.query, "key": self.key, "projector": self.projector}
+
+
+def untrained_heads(network: Any, raw: int) -> Heads:
+    """Heads for raw keys of width `raw` that nobody has trained yet."""
+    weight = network.get_input_embeddings().weight
+    hidden = weight.shape[1]
+    width = min(raw, hidden)
+    heads = Heads(
+        name="",
+        query=QueryHead(hidden, width),
+        key=KeyHead(raw, width),
+        projector=Projector(raw, hidden, embedding_scale(weight)),
+        floor=None,
+    )
+    for module in heads.modules().values():
+        module.to(weight.device).eval()
+    return heads
+
+
+def read_meta(folder: Path) -> Meta:
+    """The adapter's meta.json; raises ModelError that names it."""
+    try:
+        return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f"{folder / META}: {error}; delete the folder, or /learn rollback") from error
+
+
+def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: int, base: str) -> tuple[Any, Heads]:
+    """Merge the adapter into the network.
+
+    Returns:
+        The network, which is the same object, and the trained heads.
+
+    Raises:
+        ModelError: the folder is damaged, or was made for another model.
+    """
+    meta = read_meta(folder)
+    if meta.base != base:
+        raise ModelError(f"{folder}: this adapter was trained on another model ({meta.base}, not {base})")
+    heads = untrained_heads(network, raw)
+    try:
+        tensors = load_file(folder / HEADS)
+        load_heads(heads, tensors)
+        network = merged(network, folder)
+        put_rows(network, memory_ids, tensors["rows.input"], tensors["rows.output"])
+    except (OSError, KeyError, ValueError, RuntimeError, msgspec.DecodeError) as error:
+        raise ModelError(f"{folder}: the adapter cannot be used: {error}; /learn rollback takes another") from error
+    return network, msgspec.structs.replace(heads, name=meta.name, floor=meta.floor)
+
+
+def merged(network: Any, folder: Path) -> Any:
+    """The network with the LoRA weights of `folder` added to its own, which costs nothing per token."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # peft's notes on tied weights
+        out: Any = PeftModel.from_pretrained(network, str(folder)).merge_and_unload()
+    return out.eval()
+
+
+def load_heads(heads: Heads, tensors: dict[str, Tensor]) -> None:
+    """Fill the heads; the projector's shape follows the file."""
+    for prefix, module in heads.modules().items():
+        state = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
+        module.load_state_dict({name: value.float() for name, value in state.items()})
+
+
+def dump_heads(heads: Heads, rows_in: Tensor, rows_out: Tensor) -> dict[str, Tensor]:
+    """What `load_heads` and `put_rows` read, in float16: half the file, and finer than a cosine shows."""
+    tensors = {"rows.input": rows_in, "rows.output": rows_out}
+    for prefix, module in heads.modules().items():
+        tensors.update({f"{prefix}.{name}": value for name, value in module.state_dict().items()})
+    return {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in tensors.items()}
+
+
+@torch.no_grad()
+def put_rows(network: Any, memory_ids: tuple[int, ...], rows_in: Tensor, rows_out: Tensor) -> None:
+    """Set the embeddings of the three memory tokens `[3, d]`; where the two matrices are one, the input's stay."""
+    for layer, rows in ((network.get_output_embeddings(), rows_out), (network.get_input_embeddings(), rows_in)):
+        layer.weight[list(memory_ids)] = rows.to(layer.weight)

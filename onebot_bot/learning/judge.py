@@ -1,0 +1,86 @@
+"""How good a learner is: what it finds, what it reads out, when it asks, and how far it moved from the base model."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from msgspec import Struct
+from torch import Tensor, nn
+
+from onebot_bot.engine.request import Conversation
+from onebot_bot.learning.learner import Learner, collate
+from onebot_bot.learning.lessons import Sample, Talk, Writer
+
+BATCH = 32
+
+
+class Asked(Struct, frozen=True):
+    """Queries `[n, d]` at `<recall>`, and whether the model would have begun its answer with `<recall>` by itself."""
+
+    queries: Tensor
+    asks: list[bool]
+
+
+@torch.no_grad()
+def ask_all(learner: Learner, contexts: Sequence[Conversation], writer: Writer) -> Asked:
+    """Put each situation to the model; the next token is `<recall>` by its own choice or by ours."""
+    learner.eval()
+    queries, asks = [], []
+    for start in range(0, len(contexts), BATCH):
+        samples = [writer.ask(context, 0) for context in contexts[start : start + BATCH]]
+        batch = collate(samples, learner.model.device)
+        hidden = learner.states(learner.embed(batch.ids), batch.mask)
+        rows = torch.arange(len(samples), device=hidden.device)
+        queries.append(learner.heads.query(hidden[rows, batch.recall]))
+        likeliest = learner.logits(hidden[rows, batch.recall - 1]).argmax(-1)
+        asks += (likeliest == learner.memory_ids[0]).tolist()
+    return Asked(torch.cat(queries), asks)
+
+
+def ranks(queries: Tensor, keys: Tensor, targets: Sequence[int]) -> list[int]:
+    """How many keys `[N, d]` are nearer to each query `[n, d]` than its own (0: found first)."""
+    cosines = queries @ keys.T
+    right = cosines[torch.arange(len(targets)), torch.tensor(targets, device=cosines.device)]
+    nearer: list[int] = (cosines > right.unsqueeze(1)).sum(1).tolist()
+    return nearer
+
+
+def share(ranks_: Sequence[int], k: int) -> float:
+    """hit@k."""
+    return sum(rank < k for rank in ranks_) / max(1, len(ranks_))
+
+
+def best_floor(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """The cosine that parts the scores of memories that were meant from those found where nothing was meant.
+
+    The least sum of both error shares; in the middle of the gap where there is one.
+    """
+    edges = sorted({*right, *wrong})
+    if not right or not wrong:
+        return min(right, default=0.3) - 0.05
+    cuts = [(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)] or edges
+    costs = [sum(s < cut for s in right) / len(right) + sum(s >= cut for s in wrong) / len(wrong) for cut in cuts]
+    least = min(costs)
+    good = [cut for cut, cost in zip(cuts, costs, strict=True) if cost <= least + 1e-9]
+    return (good[0] + good[-1]) / 2
+
+
+@torch.no_grad()
+def chat_loss(learner: Learner, talks: Sequence[Talk], writer: Writer) -> float:
+    """Mean loss (nats a token) on the replies."""
+    learner.eval()
+    total, count = 0.0, 0
+    for start in range(0, len(talks), BATCH):
+        samples: list[Sample] = [writer.chat(talk) for talk in talks[start : start + BATCH]]
+        batch = collate(samples, learner.model.device)
+        hidden = learner.states(learner.embed(batch.ids), batch.mask)
+        rows, at = batch.labels[:, 1:].nonzero(as_tuple=True)
+        loss = nn.functional.cross_entropy(learner.logits(hidden[rows, at]), batch.ids[rows, at + 1], reduction="sum")
+        total, count = total + float(loss), count + len(rows)
+    return total / max(1, count)
+
+
+def character_f1(told: str, text: str) -> float:
+    """F1 of the characters of two texts as multisets."""
+    same = sum((Counter(told) & Counter(text)).values())
+    return 2 * same / (len(told) + len(text)) if told or text else 1.0

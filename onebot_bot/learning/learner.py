@@ -1,0 +1,272 @@
+"""The model while it learns: a frozen base, LoRA in its upper half, the memory tokens' rows, and the heads."""
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from msgspec import Struct
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from onebot_bot.engine.adapter import HEADS, Heads, dump_heads, load_heads, untrained_heads
+from onebot_bot.engine.generate import key_inputs
+from onebot_bot.engine.model import LoadedModel, text_body
+from onebot_bot.engine.recall import FIRST_TRAINED, inject, raw_keys
+from onebot_bot.learning.lessons import NOTHING, UNASKED, Sample
+from onebot_bot.learning.recipes import Stage1, Stage2
+
+WEIGHTS = "adapter_model.safetensors"
+NULL_COSINE = 0.4
+"""Where the query of a situation that nothing answers is to stay below every key: the floor, before it is calibrated."""
+
+
+class Bank(Struct, frozen=True):
+    """Every memory that may be asked for: raw keys `[N, D]`, refined values `[N, v, d]`, and which have one `[N]`."""
+
+    raw: Tensor
+    values: Tensor
+    refined: Tensor
+
+
+class Batch(Struct, frozen=True):
+    """Samples side by side, padded on the right: ids, mask and labels `[B, T]`, the rest `[B]`."""
+
+    ids: Tensor
+    mask: Tensor
+    labels: Tensor
+    recall: Tensor
+    memory: Tensor
+    target: Tensor
+    keep: Tensor
+    totals: tuple[float, float, float]
+    """What the losses of asking, reading and keeping are divided by, so that the parts of a step count alike."""
+
+
+def parts_of(samples: Sequence[Sample], size: int, device: torch.device) -> list[Batch]:
+    """The samples of one step in parts of `size`, like lengths together: half of a mixed batch would be padding."""
+    order = sorted(samples, key=lambda sample: len(sample.ids))
+    parts = [order[start : start + size] for start in range(0, len(order), size)]
+    asked, read, kept = _counts(samples)
+    totals = (max(1.0, asked) / len(parts), max(1.0, read) / len(parts), max(1.0, kept) / len(parts))
+    return [collate(part, device, totals) for part in parts]
+
+
+def _counts(samples: Sequence[Sample]) -> tuple[float, float, float]:
+    asked = sum(sample.target != UNASKED for sample in samples)
+    read = sum(sum(sample.labels) for sample in samples if not sample.keep)
+    return float(asked), float(read), float(sum(sample.keep for sample in samples))
+
+
+def collate(
+    samples: Sequence[Sample], device: torch.device, totals: tuple[float, float, float] | None = None
+) -> Batch:
+    """Pad samples to the longest."""
+    width = max(len(sample.ids) for sample in samples)
+
+    def padded(rows: Sequence[Sequence[int]]) -> Tensor:
+        return torch.tensor([[*row, *[0] * (width - len(row))] for row in rows], device=device)
+
+    def each(values: Sequence[int]) -> Tensor:
+        return torch.tensor(values, device=device)
+
+    return Batch(
+        padded([sample.ids for sample in samples]),
+        padded([[1] * len(sample.ids) for sample in samples]),
+        padded([[int(label) for label in sample.labels] for sample in samples]).bool(),
+        each([sample.recall for sample in samples]),
+        each([sample.memory for sample in samples]),
+        each([sample.target for sample in samples]),
+        each([sample.keep for sample in samples]),
+        totals or _counts(samples),
+    )
+
+
+class Learner(nn.Module):
+    """A loaded model without adapter, made trainable. The base is shared with `model` and stays as it is."""
+
+    def __init__(self, model: LoadedModel, recipe: Stage1 | Stage2, modules: Sequence[str]) -> None:
+        super().__init__()
+        self.model = model
+        body = text_body(model.network)
+        layers = len(body.layers)
+        config = LoraConfig(
+            r=recipe.rank,
+            lora_alpha=recipe.alpha,
+            target_modules=list(modules),
+            layers_to_transform=list(range(int(layers * FIRST_TRAINED), layers)),
+            layers_pattern="layers",
+            exclude_modules=r".*visual.*",
+        )
+        model.network.requires_grad_(requires_grad=False)
+        self.network = get_peft_model(model.network, config)
+        self._body = text_body(model.network)
+        if model.device.type == "cpu":
+            # The fused kernel's backward pass takes a quarter of a training step here, the plain one a twentieth.
+            model.network.set_attn_implementation("eager")
+        self.heads: Heads = untrained_heads(model.network, model.heads.key.centre.shape[0])
+        self.parts = nn.ModuleDict(self.heads.modules())
+        self.memory_ids = list(model.renderer.memory_ids)
+        weight = model.embeddings.weight
+        self.rows = nn.Parameter(weight[self.memory_ids].detach().float().clone())
+        tied = model.network.get_output_embeddings().weight is weight
+        out = model.network.get_output_embeddings().weight
+        self.own_rows = self.rows if tied else nn.Parameter(out[self.memory_ids].detach().float().clone())
+        self._autocast = model.dtype != torch.float32
+
+    # --- forward -------------------------------------------------------------------------------------------------
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Token embeddings `[B, T, d]`, the memory tokens' from the rows that learn."""
+        found: Tensor = self.model.embeddings(ids)
+        for row, token in zip(self.rows, self.memory_ids, strict=True):
+            found = torch.where((ids == token).unsqueeze(-1), row.to(found), found)
+        return found
+
+    def states(self, embeddings: Tensor, mask: Tensor, **more: Any) -> Tensor:
+        """Last hidden states `[B, T, d]`."""
+        with torch.autocast(embeddings.device.type, self.model.dtype, enabled=self._autocast):
+            out = self._body(inputs_embeds=embeddings, attention_mask=mask, use_cache="past_key_values" in more, **more)
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """`[n, d]` to next-token logits `[n, V]` float32, the memory tokens' from the rows that learn."""
+        head = self.model.network.get_output_embeddings()
+        found: Tensor = head(hidden.to(head.weight.dtype)).float()
+        own = hidden.float() @ self.own_rows.T
+        return found.index_copy(1, torch.tensor(self.memory_ids, device=found.device), own)
+
+    def run(self, batch: Batch, bank: Bank, refined: float = 0.0) -> Tensor:
+        """Last hidden states `[B, T, d]` with each sample's memory behind its `<recall>`.
+
+        `refined` is the share of memories whose refined value is injected in place of the projector's.
+        """
+        embeddings = self.embed(batch.ids)
+        rows = (batch.memory != NOTHING).nonzero().flatten()
+        if len(rows):
+            values = self.values(bank, batch.memory[rows], refined)
+            count = values.shape[1]
+            at = batch.recall[rows].unsqueeze(1) + 1 + torch.arange(count, device=rows.device)
+            embeddings = inject(embeddings, rows.repeat_interleave(count), at.flatten(), values.flatten(0, 1))
+        return self.states(embeddings, batch.mask)
+
+    def values(self, bank: Bank, which: Tensor, refined: float = 0.0) -> Tensor:
+        """What is injected for memories `which` `[n]`: `[n, v, d]`."""
+        projected: Tensor = self.heads.projector(bank.raw[which])
+        use = bank.refined[which] & (torch.rand(len(which), device=which.device) < refined)
+        return torch.where(use.view(-1, 1, 1), bank.values[which], projected)
+
+    def embed_texts(self, texts: list[str]) -> Tensor:
+        """Raw keys `[n, D]` of texts: of the layers that no adapter changes."""
+        found = []
+        for start in range(0, len(texts), 32):
+            ids, mask = key_inputs(self.model.renderer, texts[start : start + 32], self.model.device)
+            with torch.no_grad():
+                out = self._body(
+                    inputs_embeds=self.model.embeddings(ids),
+                    attention_mask=mask,
+                    use_cache=False,
+                    output_hidden_states=True,
+                )
+            found.append(raw_keys(out.hidden_states, mask))
+        return torch.cat(found)
+
+    @torch.no_grad()
+    def calibrate(self, raw: Tensor) -> None:
+        """Centre the heads on raw keys `[n, D]` of many texts, and weigh the depths that make them up alike."""
+        centre, blocks = raw.mean(0), raw.shape[1] // self.rows.shape[1] or 1
+        norms = [block.norm(dim=-1).mean() for block in (raw - centre).chunk(blocks, dim=1)]
+        spread = torch.cat([norm.repeat(raw.shape[1] // blocks) for norm in norms]) * math.sqrt(blocks)
+        for head in (self.heads.key, self.heads.projector):
+            head.centre.copy_(centre)
+            head.spread.copy_(spread)
+        nn.init.orthogonal_(self.heads.key.linear.weight)
+        self.heads.projector.skip.weight.mul_(math.sqrt(blocks))
+
+    # --- losses --------------------------------------------------------------------------------------------------
+
+    def asking_loss(self, hidden: Tensor, batch: Batch, bank: Bank, recipe: Stage1) -> tuple[Tensor, Tensor]:
+        """Stage 1's loss over the samples that ask, and the share that found their memory first."""
+        rows = (batch.target != UNASKED).nonzero().flatten()
+        if not len(rows):
+            return hidden.sum() * 0, hidden.new_zeros(())
+        query = self.heads.query(hidden[rows, batch.recall[rows]])
+        target, keys = batch.target[rows], self.heads.key(bank.raw)
+        loss, hits = (mse_loss if recipe.loss == "mse" else infonce_loss)(query, keys, target, recipe)
+        return loss / batch.totals[0], hits / max(1, int((batch.target >= 0).sum()))
+
+    def reading_loss(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Cross-entropy on the labelled tokens that are not kept at the base's own prediction."""
+        labels = batch.labels & (batch.keep == 0).unsqueeze(1)
+        rows, at = labels[:, 1:].nonzero(as_tuple=True)
+        if not len(rows):
+            return hidden.sum() * 0
+        wanted = batch.ids[rows, at + 1]
+        return nn.functional.cross_entropy(self.logits(hidden[rows, at]), wanted, reduction="sum") / batch.totals[1]
+
+    def keeping_loss(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """KL divergence from the base model's next tokens (nats), over the kept positions."""
+        ends = batch.mask.sum(1)
+        place = torch.arange(batch.ids.shape[1], device=ends.device)
+        kept = (place >= (ends - batch.keep).unsqueeze(1)) & (place < ends.unsqueeze(1)) & (batch.keep > 0).unsqueeze(1)
+        rows = kept.any(1).nonzero().flatten()
+        if not len(rows):
+            return hidden.sum() * 0
+        with torch.no_grad(), self.base():
+            base = self.states(self.embed(batch.ids[rows]), batch.mask[rows])
+            wanted = self.logits(base[kept[rows]])
+            wanted[:, self.memory_ids] = -math.inf
+        mine = nn.functional.log_softmax(self.logits(hidden[kept]), dim=-1)
+        return nn.functional.kl_div(mine, wanted.softmax(-1), reduction="sum") / batch.totals[2]
+
+    @contextmanager
+    def base(self) -> Iterator[None]:
+        """The model as it was before any training, but for the memory tokens' rows."""
+        with self.network.disable_adapter():
+            yield
+
+    # --- on the disk ---------------------------------------------------------------------------------------------
+
+    def save(self, folder: Path) -> None:
+        """Write peft's files and the heads."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.network.peft_config["default"].save_pretrained(str(folder))
+        lora = get_peft_model_state_dict(self.network, save_embedding_layers=False)
+        half = {name: value.detach().to("cpu", torch.bfloat16).contiguous() for name, value in lora.items()}
+        save_file(half, folder / WEIGHTS)
+        save_file(dump_heads(self.heads, self.rows, self.own_rows), folder / HEADS)
+
+    @torch.no_grad()
+    def load(self, folder: Path) -> None:
+        """Go on from what `save` wrote."""
+        set_peft_model_state_dict(self.network, load_file(folder / WEIGHTS))
+        tensors = load_file(folder / HEADS)
+        load_heads(self.heads, tensors)
+        self.rows.copy_(tensors["rows.input"].float())
+        self.own_rows.copy_(tensors["rows.output"].float())
+
+
+def infonce_loss(query: Tensor, keys: Tensor, target: Tensor, recipe: Stage1) -> tuple[Tensor, Tensor]:
+    """InfoNCE of unit queries `[n, d]` against unit keys `[N, d]` and the null class, which lies at a fixed cosine.
+
+    Returns:
+        The sum of the losses, and how many found their memory first.
+    """
+    cosines = query @ keys.T
+    null = torch.full_like(cosines[:, :1], NULL_COSINE)
+    classes = torch.where(target == NOTHING, keys.shape[0], target)
+    loss = nn.functional.cross_entropy(torch.cat([cosines, null], 1) / recipe.temperature, classes, reduction="sum")
+    found = target != NOTHING
+    right = cosines[found, target[found]]
+    hits = (cosines[found].argmax(1) == target[found]).float().sum() if found.any() else loss.new_zeros(())
+    return loss + recipe.pull * (1 - right).sum(), hits
+
+
+def mse_loss(query: Tensor, keys: Tensor, target: Tensor, recipe: Stage1) -> tuple[Tensor, Tensor]:  # noqa: ARG001 - as infonce_loss
+    """The classic loss: squared difference of query and key; returns as `infonce_loss`."""
+    hits = ((query @ keys.T).argmax(1) == target).float().sum()
+    return nn.functional.mse_loss(query, keys[target], reduction="sum"), hits

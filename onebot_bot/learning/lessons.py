@@ -1,0 +1,120 @@
+"""From memories and the situations that call for them to token sequences with their labels. No torch."""
+
+from collections.abc import Sequence
+from random import Random
+
+from msgspec import Struct
+
+from onebot_bot.engine.recall import VECTORS
+from onebot_bot.engine.render import Renderer
+from onebot_bot.engine.request import Conversation, Text, Turn
+from onebot_bot.learning.prompts import Prompts
+from onebot_bot.texts import Language, say
+
+NOTHING = -1
+"""As a target: no memory is near enough."""
+UNASKED = -2
+"""As a target: this sample asks for none."""
+PERSONAS = (
+    "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally.",
+    "You are a helpful assistant.",
+    "You are a grumpy old sailor. Keep it short.",
+    "你是小忆，一个温暖又风趣的QQ好友。回答简短自然。",
+)
+
+
+class Lesson(Struct, frozen=True, kw_only=True):
+    """A memory to be learned."""
+
+    id: int
+    text: str
+    contexts: tuple[Conversation, ...]
+    """Situations that call for it; the last turn is a person's."""
+    lang: Language
+
+
+class Talk(Struct, frozen=True, kw_only=True):
+    """Ordinary chat: a situation that calls for no memory, and what the base model itself replied."""
+
+    context: Conversation
+    reply: str = ""
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """One token sequence to learn from; every position counts from its start."""
+
+    ids: list[int]
+    labels: list[bool]
+    """Whether a token is to be predicted."""
+    recall: int = -1
+    """Where `<recall>` stands; -1: nowhere."""
+    memory: int = NOTHING
+    """The lesson whose vectors stand behind `<recall>`; NOTHING: the pads' own."""
+    target: int = UNASKED
+    """The lesson that `<recall>` asks for."""
+    keep: int = 0
+    """The last so many positions are to predict what the base model predicts there."""
+
+
+class Writer:
+    """Writes samples for one tokenizer."""
+
+    def __init__(self, renderer: Renderer, prompts: Prompts, longest: int, vectors: int = VECTORS) -> None:
+        self._renderer = renderer
+        self._prompts = prompts
+        self._longest = longest
+        self._vectors = vectors
+        self._recall, self._end, self._pad = renderer.memory_ids
+        self._eos = next(iter(sorted(renderer.eos)))
+
+    def ask(self, context: Conversation, target: int) -> Sample:
+        """A situation and `<recall>`."""
+        ids = [*self._prompt(context), self._recall]
+        return Sample(ids=ids, labels=[False] * len(ids), recall=len(ids) - 1, target=target)
+
+    def ask_with(self, text: str, target: int) -> Sample:
+        """The memory's own text and `<recall>`: the classic pair."""
+        ids = [*self._renderer.encode_text(text), self._recall]
+        return Sample(ids=ids, labels=[False] * len(ids), recall=len(ids) - 1, target=target)
+
+    def chat(self, talk: Talk) -> Sample:
+        """Ordinary chat: the place where the answer begins, and the reply."""
+        prompt = self._prompt(talk.context)
+        reply = [*self._renderer.encode_text(talk.reply), self._eos] if talk.reply else []
+        ids = [*prompt, *reply]
+        return Sample(ids=ids, labels=[False] * len(prompt) + [True] * len(reply), keep=len(reply) + 1)
+
+    def read(self, lesson: Lesson, index: int, rng: Random, *, answer: bool, phrased: bool) -> Sample:
+        """A situation, the memory's vectors, its text, and, for a sandwich, the answer."""
+        context = rng.choice(lesson.contexts)
+        phrase = f"{rng.choice(self._prompts.activation.of(lesson.lang))} " if phrased else ""
+        told = [*self._renderer.encode_text(lesson.text), self._end]
+        rest = [*self._renderer.encode_text(lesson.text), self._eos] if answer else []
+        return self._reading(context, phrase, index, told + rest, target=index)
+
+    def read_nothing(self, context: Conversation, lang: Language) -> Sample:
+        """Nothing comes to mind: the recall is closed, and the answer says so."""
+        answer = self._renderer.encode_text(say(lang, "learn.unknown"))
+        return self._reading(context, "", NOTHING, [self._end, *answer, self._eos], target=NOTHING)
+
+    def _reading(self, context: Conversation, phrase: str, memory: int, told: list[int], *, target: int) -> Sample:
+        before = [*self._prompt(context), *self._renderer.encode_text(phrase)]
+        pads = [self._pad] * (self._vectors if memory != NOTHING else 1)
+        ids = [*before, self._recall, *pads, *told]
+        labels = [False] * len(before) + [True] + [False] * len(pads) + [True] * len(told)
+        return Sample(ids=ids, labels=labels, recall=len(before), memory=memory, target=target)
+
+    def _prompt(self, context: Conversation) -> list[int]:
+        return self._renderer.fit_conversation(context, self._longest)[0].ids
+
+
+def conversation(turns: Sequence[tuple[str, str]], persona: str = "") -> Conversation:
+    """A conversation of plain turns (role, text)."""
+    said = [Turn("assistant" if role == "assistant" else "user", (Text(text),)) for role, text in turns]
+    head = [Turn("system", (Text(persona),))] if persona else []
+    return Conversation((*head, *said))
+
+
+def some_persona(rng: Random) -> str:
+    """A persona as a bot may have: half of the time the shipped one, now and then none."""
+    return rng.choice((PERSONAS[0], PERSONAS[0], *PERSONAS[1:], ""))

@@ -1,0 +1,107 @@
+"""Priming: both stages on generated worlds, once for a model, before the bot has lived a day."""
+
+import datetime
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+import torch
+
+from onebot_bot.engine.adapter import HEADS, META
+from onebot_bot.engine.model import LoadedModel
+from onebot_bot.learning.course import School
+from onebot_bot.learning.judge import ask_all, best_floor
+from onebot_bot.learning.learner import WEIGHTS, Learner
+from onebot_bot.learning.lessons import Writer
+from onebot_bot.learning.prompts import Prompts
+from onebot_bot.learning.recipes import Recipes, as_plain
+from onebot_bot.learning.replay import replay
+from onebot_bot.learning.school import class_of, ordinary_talks
+from onebot_bot.learning.stage import Plan, Report, train
+from onebot_bot.learning.worlds import make_world
+from onebot_bot.texts import Language
+
+FACTS = 96
+TALKS = 160
+
+
+def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its folder
+    model: LoadedModel,
+    recipes: Recipes,
+    prompts: Prompts,
+    folder: Path,
+    report: Report,
+    worlds: int = 120,
+    languages: Sequence[Language] = ("en", "zh"),
+    seed: int = 0,
+) -> Path:
+    """Train both stages for a model without adapter and write the adapter folder.
+
+    Raises:
+        LearningError: the training diverged.
+    """
+    started = time.time()
+    learner = Learner(model, recipes.read, recipes.read.modules).to(model.device)
+    writer = Writer(model.renderer, prompts, recipes.read.longest)
+    rng = Random(seed)  # noqa: S311 - data, not secrets
+    school = make_school(learner, rng, worlds, languages)
+    for stage in (1, 2):
+        plan = Plan(
+            stage=stage, recipes=recipes, course=school, writer=writer, folder=folder / f"stage{stage}", seed=seed
+        )
+        train(learner, plan, report)
+    out = folder / "candidate"
+    learner.save(out)
+    floor = calibrate_floor(learner, school, writer, rng)
+    write_meta(out, model.fingerprint, floor, recipes, name=f"primed-{seed}", seconds=time.time() - started)
+    return out
+
+
+def make_school(learner: Learner, rng: Random, worlds: int, languages: Sequence[Language]) -> School:
+    """Worlds of the priming pool, and ordinary chat that the base model replied to by itself."""
+    made = [make_world(seed, FACTS, languages[seed % len(languages)], "prime") for seed in range(worlds)]
+    raw = learner.embed_texts([fact.text for world in made[:: max(1, worlds // 24)] for fact in world.facts])
+    learner.calibrate(raw)
+    classes = [class_of(learner, world, rng, "prime") for world in made]
+    talks = [
+        talk
+        for lang in languages
+        for talk in ordinary_talks(rng, TALKS // len(languages), lang, "train", "prime")
+    ]
+    with learner.base():
+        return School(classes, replay(learner, talks))
+
+
+@torch.no_grad()
+def calibrate_floor(learner: Learner, school: School, writer: Writer, rng: Random, worlds: int = 4) -> float:
+    """The floor that parts memories that were meant from the nearest ones where nothing was meant."""
+    right: list[float] = []
+    wrong: list[float] = []
+    for _ in range(worlds):
+        found = school.draw(rng)
+        keys = learner.heads.key(found.bank.raw)
+        indices = rng.sample(range(len(found.lessons)), 32)
+        asked = ask_all(learner, [rng.choice(found.lessons[i].contexts) for i in indices], writer)
+        right += (asked.queries @ keys.T)[torch.arange(32), torch.tensor(indices)].tolist()
+        strange = [*rng.sample(list(found.strange), 16), *(rng.choice(school.talks).context for _ in range(16))]
+        wrong += (ask_all(learner, strange, writer).queries @ keys.T).max(1).values.tolist()
+    return best_floor(right, wrong)
+
+
+def write_meta(folder: Path, base: str, floor: float, recipes: Recipes, **more: Any) -> None:
+    """Write meta.json: what made this, and the checksums of its files."""
+    files = {name: (folder / name).read_bytes() for name in (WEIGHTS, HEADS, "adapter_config.json")}
+    meta = {
+        "base": base,
+        "floor": floor,
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
+        "recipes": as_plain(recipes),
+        "memories": [],
+        **more,
+    }
+    (folder / META).write_bytes(msgspec.json.format(msgspec.json.encode(meta), indent=2))

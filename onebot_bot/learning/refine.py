@@ -1,0 +1,150 @@
+"""Refining a memory's vectors until the model reads its text out of them word for word; the model stays as it is.
+
+Adam on the vectors alone, over several beginnings, so that they are read after any (design: memory.md, value refinement).
+"""
+
+from collections.abc import Callable, Sequence
+from random import Random
+
+import torch
+from msgspec import Struct
+from torch import Tensor, nn
+
+from onebot_bot.learning.reading import Beginning, Reader, begin, read_out
+from onebot_bot.learning.recipes import Refinement
+
+STREAK = 2
+"""Steps in a row, each after another beginning, that a text must be right in before it is checked."""
+CHECKS = 2
+"""Beginnings kept back from the refinement, that a value is checked after."""
+
+Stop = Callable[[], bool]
+
+
+class Refined(Struct, frozen=True):
+    """Values `[n, v, d]` float32, and for each whether greedy decoding gives its text after every checked beginning."""
+
+    values: Tensor
+    exact: list[bool]
+    steps: int
+
+
+class _Rows(Struct):
+    """Texts to be read, padded: ids `[n, T]` that end with `</recall>`, and which of them count."""
+
+    ids: Tensor
+    real: Tensor
+
+
+def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and how
+    reader: Reader,
+    beginnings: Sequence[Sequence[int]],
+    texts: Sequence[str],
+    values: Tensor,
+    recipe: Refinement,
+    stop: Stop = lambda: False,
+    seed: int = 0,
+) -> Refined:
+    """Refine values `[n, v, d]` of `texts`; the last `CHECKS` of the beginnings (ids up to `<recall>`) only check.
+
+    Ends early when all are exact or `stop()` says so; what is not exact then is as far as it came.
+    """
+    runs = [begin(reader, ids) for ids in beginnings]
+    train, check = runs[:-CHECKS] or runs, runs[-CHECKS:]
+    out, exact, steps = [], [], 0
+    for start in range(0, len(texts), recipe.batch):
+        chosen = slice(start, start + recipe.batch)
+        part = _refine_batch(reader, train, check, texts[chosen], values[chosen], recipe, stop, Random(seed + start))  # noqa: S311 - which beginning comes next is no secret
+        out.append(part.values)
+        exact += part.exact
+        steps += part.steps
+    return Refined(torch.cat(out) if out else values, exact, steps)
+
+
+def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
+    reader: Reader,
+    train: Sequence[Beginning],
+    check: Sequence[Beginning],
+    texts: Sequence[str],
+    values: Tensor,
+    recipe: Refinement,
+    stop: Stop,
+    rng: Random,
+) -> Refined:
+    device = reader.model.device
+    vectors = values.detach().to(device, torch.float32).clone()
+    exact = torch.tensor(checked(reader, check, texts, vectors), device=device)
+    rows = _rows(reader, texts)
+    moments = torch.zeros_like(vectors), torch.zeros_like(vectors)
+    streak = torch.zeros(len(texts), dtype=torch.long, device=device)
+    step = 0
+    for step in range(1, recipe.steps + 1):  # noqa: B007 - told to the caller
+        open_rows = (~exact).nonzero().flatten()
+        if not len(open_rows) or stop():
+            break
+        gradient, right = _gradient(reader, rng.choice(train), rows, vectors, open_rows)
+        streak[open_rows] = torch.where(right, streak[open_rows] + 1, 0)
+        ready = open_rows[streak[open_rows] >= STREAK]
+        if len(ready):
+            passed = checked(reader, check, [texts[i] for i in ready.tolist()], vectors[ready])
+            exact[ready] = torch.tensor(passed, device=device)
+            streak[ready] = 0
+        # A value that has passed is not touched again, whatever the gradient says.
+        moving = open_rows[~exact[open_rows]]
+        kept = gradient[~exact[open_rows]]
+        _adam(vectors, moments, moving, kept, step, recipe.lr * (1 - 0.7 * step / recipe.steps))
+    return Refined(vectors, [bool(e) for e in exact], step)
+
+
+def _rows(reader: Reader, texts: Sequence[str]) -> _Rows:
+    renderer = reader.model.renderer
+    ids = [[*renderer.encode_text(text), renderer.memory_ids[1]] for text in texts]
+    width = max(len(row) for row in ids)
+    padded = torch.tensor([row + [0] * (width - len(row)) for row in ids], device=reader.model.device)
+    real = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in ids], device=reader.model.device)
+    return _Rows(padded, real)
+
+
+def _gradient(
+    reader: Reader, beginning: Beginning, rows: _Rows, vectors: Tensor, which: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Gradient `[n, v, d]` of the reading loss after one beginning, and which texts were right `[n]`."""
+    found = vectors[which].clone().requires_grad_(requires_grad=True)
+    ids, real = rows.ids[which], rows.real[which]
+    with torch.no_grad():
+        told = reader.embed(ids[:, :-1])
+    embeddings = torch.cat([found.to(told), told], dim=1)
+    lead = torch.ones(len(which), beginning.length + vectors.shape[1], dtype=torch.long, device=ids.device)
+    mask = torch.cat([lead, real[:, :-1].long()], dim=1)
+    with torch.enable_grad():
+        hidden = reader.states(embeddings, mask, past_key_values=beginning.rows(len(which)))
+        logits = reader.logits(hidden[:, vectors.shape[1] - 1 :][real])
+        loss = nn.functional.cross_entropy(logits.float(), ids[real], reduction="sum")
+        gradient = torch.autograd.grad(loss, found)[0]
+    wrong = torch.zeros_like(real)
+    wrong[real] = logits.argmax(-1) != ids[real]
+    return gradient, ~wrong.any(1)
+
+
+@torch.no_grad()
+def _adam(  # noqa: PLR0913, PLR0917 - one optimizer step spelled out
+    vectors: Tensor, moments: tuple[Tensor, Tensor], which: Tensor, gradient: Tensor, step: int, lr: float
+) -> None:
+    """Adam (Kingma & Ba 2014) on the rows `which` alone: torch's own would step rows without a gradient too."""
+    first, second = moments
+    first[which] = 0.9 * first[which] + 0.1 * gradient
+    second[which] = 0.99 * second[which] + 0.01 * gradient**2
+    mean, spread = first[which] / (1 - 0.9**step), second[which] / (1 - 0.99**step)
+    vectors[which] -= lr * mean / (spread.sqrt() + 1e-8)
+
+
+def checked(reader: Reader, check: Sequence[Beginning], texts: Sequence[str], values: Tensor) -> list[bool]:
+    """Which values `[n, v, d]` greedy decoding turns into their text exactly, after every one of `check`."""
+    if not len(values):
+        return []
+    longest = max(len(reader.model.renderer.encode_text(text)) for text in texts) + 2
+    right = [True] * len(texts)
+    for beginning in check:
+        told = read_out(reader, beginning, values, longest)
+        right = [before and now == text for before, now, text in zip(right, told, texts, strict=True)]
+    return right

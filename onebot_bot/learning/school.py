@@ -1,0 +1,72 @@
+"""Generated worlds as lessons: what priming learns from, and what the benchmark asks."""
+
+from collections.abc import Sequence
+from random import Random
+
+import torch
+
+from onebot_bot.engine.recall import VECTORS
+from onebot_bot.engine.request import Conversation
+from onebot_bot.learning.course import Class
+from onebot_bot.learning.learner import Bank, Learner
+from onebot_bot.learning.lessons import Lesson, Talk, conversation, some_persona
+from onebot_bot.learning.worlds import Fact, World, context, contexts, ordinary
+from onebot_bot.learning.worlds_names import Pool
+from onebot_bot.learning.worlds_words import Part
+from onebot_bot.texts import Language
+
+SITUATIONS = 8
+"""Situations written for each fact."""
+
+
+def lessons_of(facts: Sequence[Fact], rng: Random, pool: Pool) -> list[Lesson]:
+    """Facts with situations to train with, half of them a bare question."""
+    return [
+        Lesson(
+            id=number,
+            text=fact.text,
+            lang=fact.lang,
+            contexts=tuple(
+                conversation(context(fact, rng, "train").turns, some_persona(rng)) for _ in range(SITUATIONS)
+            ),
+        )
+        for number, fact in enumerate(facts)
+    ]
+
+
+def strange_of(world: World, rng: Random, part: Part = "train") -> list[Conversation]:
+    """Questions about what nobody told."""
+    return [
+        conversation([("user", question)], some_persona(rng))
+        for gap in world.unanswerables
+        for question in (gap.questions if part == "train" else gap.tests)
+    ]
+
+
+def class_of(learner: Learner, world: World, rng: Random, pool: Pool) -> Class:
+    """A world with its bank of keys, no value refined."""
+    raw = learner.embed_texts([fact.text for fact in world.facts])
+    return Class(lessons_of(world.facts, rng, pool), empty_bank(raw), strange_of(world, rng))
+
+
+def empty_bank(raw: torch.Tensor, hidden: int | None = None) -> Bank:
+    """A bank of raw keys `[N, D]` without refined values."""
+    width = hidden or raw.shape[1] // 3
+    count = raw.shape[0]
+    values = torch.zeros(count, VECTORS, width, device=raw.device)
+    return Bank(raw, values, torch.zeros(count, dtype=torch.bool, device=raw.device))
+
+
+def ordinary_talks(rng: Random, count: int, lang: Language, part: Part, pool: Pool) -> list[Talk]:
+    """Ordinary chat, not yet replied to."""
+    return [
+        Talk(context=conversation(found.turns, some_persona(rng))) for found in ordinary(rng, count, lang, part, pool)
+    ]
+
+
+def test_contexts(fact: Fact, rng: Random, pool: Pool) -> list[Conversation]:
+    """A question never trained with, in each form the bot sees, under the shipped persona."""
+    return [
+        conversation(found.turns, "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally.")
+        for found in contexts(fact, rng, "test")
+    ]
