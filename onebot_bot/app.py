@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
 import structlog
 
 from onebot_bot import __version__, logs
@@ -21,18 +23,22 @@ from onebot_bot.chat.settings import Settings
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
-from onebot_bot.controls import Chats, CommandServices, Configuration
+from onebot_bot.controls import Chats, CommandServices, Configuration, Nights
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine
-from onebot_bot.engine.worker import EngineWorker, Runner
+from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import BotError, ConfigError
+from onebot_bot.learning.journal import interrupted_since
+from onebot_bot.learning.morning import report_text
+from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
-from onebot_bot.texts import say
+from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
 from onebot_bot.transport.server import OneBotServer
@@ -96,15 +102,24 @@ class App:
         # Not entered on the stack: the group would wrap an error meant for a person, such as a port in use.
         stack.push_async_callback(tasks.__aexit__, None, None, None)
         reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time)
+        learning = self._learning(store, history, memories, reports)
         services = CommandServices(
-            Chats(sessions, history), self.configuration, memories, self.engine, history, accounts
+            *(Chats(sessions, history), self.configuration, memories, self.engine, history, accounts),
+            learner=Nights(learning.cycle, learning.versions, self._language) if learning else None,
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
         shared = Services(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock())
+        if learning is not None:
+            shared = msgspec.structs.replace(shared, heard=learning.curator.heard)
+            if (since := interrupted_since(learning.runs, time.time())) is not None:
+                shared.rest.remember(since, time.time())
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
+        self._pause = router.paused
         # 4. What goes on in the background, and the door.
         for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
             stack.callback(tasks.create_task(_guarded(work, reports)).cancel)
+        if learning is not None:
+            await learning.enter(stack)
 
         def connected(account: Account) -> None:
             reports.connected()
@@ -114,6 +129,32 @@ class App:
             OneBotServer(config.server, self.token, router.dispatch, connected, accounts=accounts)
         )
         self.port = self._server.port
+
+    def _learning(self, store: MemoryStore, history: History, memories: Memories, reports: Reports) -> Learning | None:
+        """None for the echo: there is nothing to teach."""
+        if not isinstance(self.engine, EngineWorker):
+            return None
+
+        async def tell(report: NightReport) -> None:
+            picture = await asyncio.to_thread(Path(report.plot).read_bytes) if report.plot else None
+            if self.config.learning.report:
+                await reports.tell(report_text(report, self.config.bot.language), picture)
+
+        around = Around(
+            engine=self.engine,
+            store=store,
+            history=history,
+            memories=memories,
+            config=lambda: self.config,
+            folder=self.folder,
+            clock=LoopClock(),
+            pause=lambda: self._pause(),  # noqa: PLW0108 - the router is made later
+            tell=tell,
+        )
+        return build_learning(around)
+
+    def _language(self) -> Language:
+        return self.config.bot.language
 
     async def _fill_gap(self, account: Account, chats: list[ChatId]) -> list[Message]:
         return await fill_gap(account, chats, self.config.server.gap_messages)
@@ -147,15 +188,10 @@ async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> 
     if config.model.path == ECHO:
         return EchoEngine()
 
-    def load() -> Runner:
-        # On the model's thread: torch takes seconds to import, and the socket answers meanwhile.
-        from onebot_bot.engine.generate import Generator  # noqa: PLC0415
-        from onebot_bot.engine.model import load_model  # noqa: PLC0415
-
-        return Generator(load_model(folder / config.model.path, config.model))
-
     name = Path(config.model.path).name
-    return await stack.enter_async_context(EngineWorker(name, load, config.model.max_running))
+    return await stack.enter_async_context(
+        EngineWorker(name, lambda: load_runner(folder, config), config.model.max_running)
+    )
 
 
 async def _guarded(work: Coroutine[Any, Any, None], reports: Reports) -> None:
@@ -170,11 +206,8 @@ async def _prepare(engine: Engine, memories: Memories, reports: Reports) -> None
     """Once the model is loaded, make the memories its own; when it fails to load, tell the owner."""
     if not isinstance(engine, EngineWorker):
         return
-    await engine.loaded
     try:
-        if engine.failure is not None:
-            raise engine.failure
-        await memories.prepare(engine.status.fingerprint)
+        await prepare(engine, memories)
     except BotError as error:
         reports.report("report.model", None, error)
 

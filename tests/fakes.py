@@ -134,6 +134,10 @@ class FakeRunner:
     device = "fake"
     trained_recall = False
     fingerprint = "fake"
+    base = "fake"
+    adapter = ""
+    floor = 0.3
+    parameters = 0
 
     def __init__(self, on_step: Callable[[list[FakeRunning]], None] = lambda _: None) -> None:
         self.on_step = on_step

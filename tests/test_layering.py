@@ -18,7 +18,7 @@ FLOORS = (
     {"protocol"},
     {"transport", "engine", "memory"},
     {"chat", "commands", "learning", "memories"},
-    {"controls"},
+    {"controls", "nights"},
     {"app", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

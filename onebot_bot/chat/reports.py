@@ -1,6 +1,7 @@
 """Failures go to the owner, never into the group: in private, once per kind per hour, with an id that finds the log."""
 
 import asyncio
+import base64
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +13,7 @@ from onebot_bot.config import BotConfig
 from onebot_bot.errors import ActionError, BotError, NotConnected
 from onebot_bot.protocol.actions import SendPrivateMsg
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.segments import Text
+from onebot_bot.protocol.segments import Image, Segment, Text
 from onebot_bot.texts import say
 from onebot_bot.transport.account import Account
 
@@ -26,7 +27,7 @@ MOST_KEPT = 20
 
 class _Message(NamedTuple):
     owner: int
-    text: str
+    segments: tuple[Segment, ...]
     chat: ChatId | None
 
 
@@ -75,11 +76,16 @@ class Reports:
             self._kept.clear()
             self._tasks.create_task(self._send_all(kept))
 
+    async def tell(self, text: str, picture: bytes | None = None) -> None:
+        """Tell the owners something that is no failure, with a PNG below it; kept while nothing is connected."""
+        shown = (Image(file=f"base64://{base64.b64encode(picture).decode()}"),) if picture else ()
+        await self._send_all([_Message(owner, (Text(text), *shown), None) for owner in self._bot().owners])
+
     async def _tell(self, kind: str, chat: ChatId | None, error: BaseException, number: str) -> None:
         bot = self._bot()
         what = say(bot.language, kind)
         text = say(bot.language, "report.error", what=what, chat=chat or "-", id=number, error=_shown(error))
-        await self._send_all([_Message(owner, text, chat) for owner in bot.owners])
+        await self._send_all([_Message(owner, (Text(text),), chat) for owner in bot.owners])
 
     async def _send_all(self, messages: Iterable[_Message]) -> None:
         for message in messages:
@@ -91,7 +97,7 @@ class Reports:
             self._kept.append(message)
             return
         try:
-            await account.call(SendPrivateMsg(user_id=message.owner, message=(Text(message.text),)))
+            await account.call(SendPrivateMsg(user_id=message.owner, message=message.segments))
         except NotConnected:
             self._kept.append(message)
         except ActionError as error:

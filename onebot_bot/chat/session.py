@@ -80,6 +80,8 @@ class Services(Struct, frozen=True):
     """Tells the owner: kind, where, what; returns the id that finds the log line."""
     clock: Clock
     rest: Rest = msgspec.field(default_factory=Rest)
+    heard: Callable[[ChatId], None] = lambda _: None
+    """Told of every message that goes on record."""
 
 
 class ChatSession:
@@ -110,6 +112,7 @@ class ChatSession:
             trigger = Trigger.FOLLOW_UP
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
+        self._services.heard(self.chat)
         if trigger is not None:
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
@@ -328,12 +331,13 @@ class ChatSession:
         return [entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
-        trained = self._services.engine.status.trained_recall
+        status = self._services.engine.status
+        trained = status.trained_recall
         wanted = config.recall in ("on", "always") or (config.recall == "auto" and trained)
         if not wanted or config.max_recalls == 0:
             return None
         search = self._services.recaller.search_in(self.chat)
-        return RecallPolicy(search, config.floor, config.max_recalls, close=not trained)
+        return RecallPolicy(search, status.floor(config.floor), config.max_recalls, close=not trained)
 
     def _put_back(self, turn: Turn) -> None:
         """Answer these again together with what came after; nobody's message is lost to an interrupt."""

@@ -108,7 +108,7 @@ async def why(context: Context, _rest: str) -> str:
 
 async def _recall_line(context: Context, recall: Recalled) -> str:
     if recall.memory_id is None:
-        return _nothing(context, recall.score)
+        return await _nothing(context, recall.score)
     found = await context.services.memories.show(context.chat, recall.memory_id)
     # What was forgotten is not told again, though this chat still knows what it once recalled.
     if found is None or found.status == "forgotten":
@@ -117,10 +117,11 @@ async def _recall_line(context: Context, recall: Recalled) -> str:
     return say(context.language, "why.hit", id=recall.memory_id, score=recall.score, text=recall.text, told=origin)
 
 
-def _nothing(context: Context, nearest: float | None) -> str:
+async def _nothing(context: Context, nearest: float | None) -> str:
     if nearest is None:
         return say(context.language, "why.nothing")
-    floor = context.services.configuration.config.memory.floor
+    overview = await context.services.overview()
+    floor = overview.engine.floor(context.services.configuration.config.memory.floor)
     return say(context.language, "why.below", score=nearest, floor=floor)
 
 

@@ -12,12 +12,15 @@ import msgspec
 import torch
 from msgspec import Struct
 from peft import PeftModel
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
 from onebot_bot.errors import ModelError
 
+CONFIG = "adapter_config.json"
+WEIGHTS = "adapter_model.safetensors"
 HEADS = "heads.safetensors"
 META = "meta.json"
 
@@ -85,17 +88,35 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
         raise ModelError(f"{folder}: this adapter was trained on another model ({meta.base}, not {base})")
     heads = untrained_heads(network, raw)
     try:
-        tensors = load_file(folder / HEADS)
+        tensors = read_tensors(folder / HEADS)
         load_heads(heads, tensors)
         network = merged(network, folder)
         put_rows(network, memory_ids, tensors["rows.input"], tensors["rows.output"])
-    except (OSError, KeyError, ValueError, RuntimeError, msgspec.DecodeError) as error:
+    except ModelError:
+        raise
+    except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        # peft and torch raise any of these over files that are not what they seem.
         raise ModelError(f"{folder}: the adapter cannot be used: {error}; /learn rollback takes another") from error
     return network, msgspec.structs.replace(heads, name=meta.name, floor=meta.floor)
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file; raises ModelError that names it."""
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}; /learn rollback takes another adapter") from error
+
+
 def merged(network: Any, folder: Path) -> Any:
-    """The network with the LoRA weights of `folder` added to its own, which costs nothing per token."""
+    """The network with the LoRA weights of `folder` added to its own, which costs nothing per token.
+
+    Raises:
+        ModelError: a file is missing or damaged. peft would look for it on the network.
+    """
+    if not (folder / CONFIG).is_file():
+        raise ModelError(f"{folder}: {CONFIG} is missing; /learn rollback takes another adapter")
+    read_tensors(folder / WEIGHTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's notes on tied weights
         out: Any = PeftModel.from_pretrained(network, str(folder)).merge_and_unload()
@@ -103,7 +124,7 @@ def merged(network: Any, folder: Path) -> Any:
 
 
 def load_heads(heads: Heads, tensors: dict[str, Tensor]) -> None:
-    """Fill the heads; the projector's shape follows the file."""
+    """Fill the heads; raises RuntimeError when a tensor is missing or of another shape."""
     for prefix, module in heads.modules().items():
         state = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
         module.load_state_dict({name: value.float() for name, value in state.items()})

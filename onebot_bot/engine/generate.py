@@ -5,6 +5,8 @@ Qwen3-VL keeps its rope offset on the module, which interleaved answers would ov
 """
 
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
+from onebot_bot.engine.embedder import Embedder
 from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.recall import inject, raw_keys
 from onebot_bot.engine.render import THINK, Rendered, Renderer, TextStream
@@ -27,7 +30,7 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.engine.sampling import Sampler
-from onebot_bot.engine.worker import stop_reason
+from onebot_bot.engine.worker import UNCALIBRATED, stop_reason
 from onebot_bot.errors import BotError, ModelError, RequestError
 
 PREFILL_CHUNK = 512
@@ -125,10 +128,68 @@ def _opened(rendered: Rendered, model: LoadedModel) -> str:
 class Generator:
     """The runner of the worker thread: one model, several answers, one forward each a step."""
 
-    def __init__(self, model: LoadedModel) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        reload: Callable[[Path | None], LoadedModel] | None = None,
+        embedder: Embedder | None = None,
+        adapter: Path | None = None,
+    ) -> None:
+        self._reload = reload
+        self._embedder = embedder
+        self._folder: Path | None = adapter
+        self._take_up(model)
+
+    def serve(self, adapter: Path | None) -> None:
+        """Serve another adapter from now on, or the bare model: pristine weights are read anew, so nothing piles up.
+
+        Raises:
+            ModelError: it cannot be loaded; then the one before still serves, unless there was no room for both.
+        """
+        if self._reload is None:
+            raise ModelError("this model was not loaded from a folder")
+        self._clear_card()
+        self._take_up(self._reload(adapter))
+        self._folder = adapter
+
+    # --- while another process trains ----------------------------------------------------------------------------
+
+    @property
+    def free_device_bytes(self) -> int | None:
+        """Bytes that a training could have on the card, this model's own included; None on a CPU."""
+        if self.model.device.type != "cuda":
+            return None
+        return int(torch.cuda.mem_get_info(self.model.device)[0]) + torch.cuda.memory_reserved(self.model.device)
+
+    def make_room(self) -> int:
+        """Leave the card to another process until `come_back`; the number of cards that it may use, 0 on a CPU."""
+        if self.model.device.type != "cuda":
+            return 0
+        self._clear_card()
+        return torch.cuda.device_count()
+
+    def come_back(self) -> None:
+        """Take the card again, if it was left."""
+        if self.away and self._reload is not None:
+            self._take_up(self._reload(self._folder))
+
+    def _clear_card(self) -> None:
+        """Two copies of a large model do not fit a card; on a CPU the old one serves until the new one is there."""
+        if self.model.device.type == "cuda":
+            self.away = True
+            self.model.network.to("meta")
+            torch.cuda.empty_cache()
+
+    def _check_here(self) -> None:
+        if self.away:
+            raise ModelError("the model is being trained and answers again afterwards: see /learn status")
+
+    def _take_up(self, model: LoadedModel) -> None:
         self.model = model
+        self.away = False
         # Once: the status is asked for every turn, on the event loop.
         self._weights: int = sum(p.numel() * p.element_size() for p in model.network.parameters())
+        self.parameters: int = sum(p.numel() for p in model.network.parameters())
         recall, recall_end, pad = model.renderer.memory_ids
         self._recall, self._recall_end, self._pad = recall, recall_end, pad
         self._bans = {
@@ -148,8 +209,30 @@ class Generator:
 
     @property
     def fingerprint(self) -> str:
-        """Names the weights that make keys."""
+        """Names what makes keys."""
+        return self._embedder.fingerprint if self._embedder else self.model.fingerprint
+
+    @property
+    def base(self) -> str:
+        """Names the weights below any adapter."""
         return self.model.fingerprint
+
+    @property
+    def adapter(self) -> str:
+        """Names the adapter that serves; empty: none."""
+        return self.model.heads.name
+
+    @property
+    def floor(self) -> float:
+        """Least cosine of a memory that is recalled, as calibrated."""
+        return UNCALIBRATED if self.model.heads.floor is None else self.model.heads.floor
+
+    @property
+    def key_view(self) -> tuple[Vector | None, Vector]:
+        """Centre `[D]` and head `[d, D]` that raw keys are compared by; no centre until trained."""
+        key = self.model.heads.key
+        centre = key.centre.cpu().numpy() if self.model.heads.name else None
+        return centre, key.matrix().cpu().numpy()
 
     def memory(self) -> int:
         """Bytes in use: on the card, or on a CPU what the weights take."""
@@ -163,6 +246,7 @@ class Generator:
         Raises:
             RequestError: a parameter is out of range or the prompt does not fit the window.
         """
+        self._check_here()
         request = generation.request
         request.sampling.check()
         budget = self.model.context - request.sampling.max_new_tokens
@@ -313,6 +397,9 @@ class Generator:
     @torch.inference_mode()
     def embed(self, texts: list[str]) -> Vector:
         """Raw keys `[n, D]` float32 of texts."""
+        if self._embedder is not None:
+            return self._embedder.embed(texts)
+        self._check_here()
         batches = [self._embed_batch(texts[i : i + EMBED_BATCH]) for i in range(0, len(texts), EMBED_BATCH)]
         if not batches:
             return np.zeros((0, self.model.heads.key.centre.shape[0]), np.float32)
@@ -329,6 +416,7 @@ class Generator:
     @torch.inference_mode()
     def project(self, keys: Vector) -> Vector:
         """Values `[n, vectors, d]` float32 of raw keys `[n, D]`: what is injected when such a memory is recalled."""
+        self._check_here()
         values: Vector = self.model.heads.projector(torch.from_numpy(keys).to(self.model.device)).cpu().numpy()
         return values
 

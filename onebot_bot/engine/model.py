@@ -1,6 +1,7 @@
 """From a model folder to weights on a device; every family takes the same path."""
 
 import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,10 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
         return out
 
 
-def load_model(path: Path, config: ModelConfig, adapter: Path | None = None) -> LoadedModel:
+def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw: int | None = None) -> LoadedModel:
     """Load the folder onto the configured device, and an adapter that was trained for it.
+
+    `raw` is the width of raw keys where an embedding model makes them; None: the model's own states do.
 
     Raises:
         ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there, or the
@@ -81,7 +84,7 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None) -> 
     network = _load_network(folder, dtype, device)
     tokenizer = _load_tokenizer(folder)
     _add_memory_tokens(network, tokenizer)
-    return _assemble(folder, network, tokenizer, config, adapter)
+    return _assemble(folder, network, tokenizer, config, adapter, raw)
 
 
 def pick_device(name: str) -> torch.device:
@@ -119,7 +122,7 @@ def _load_network(folder: ModelFolder, dtype: torch.dtype, device: torch.device)
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{folder.path}: the weights could not be loaded: {error}") from error
-    return network.to(device).eval()
+    return network.to(device).eval().requires_grad_(requires_grad=False)
 
 
 def _load_tokenizer(folder: ModelFolder) -> Any:
@@ -144,12 +147,12 @@ def _add_memory_tokens(network: Any, tokenizer: Any) -> None:
             layer.weight[known : len(tokenizer)] = layer.weight[:known].float().mean(0).to(layer.weight)
 
 
-def _assemble(
-    folder: ModelFolder, network: Any, tokenizer: Any, config: ModelConfig, adapter: Path | None
+def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is made of
+    folder: ModelFolder, network: Any, tokenizer: Any, config: ModelConfig, adapter: Path | None, raw: int | None
 ) -> LoadedModel:
     weight = network.get_input_embeddings().weight
     renderer = _renderer(folder, network, tokenizer)
-    base, raw = fingerprint(folder.path), len(POOLED) * weight.shape[1]
+    base, raw = fingerprint(folder.path), raw or len(POOLED) * weight.shape[1]
     heads = untrained_heads(network, raw)
     if adapter is not None:
         network, heads = apply_adapter(network, adapter, renderer.memory_ids, raw, base)
@@ -184,7 +187,9 @@ def fingerprint(path: Path) -> str:
     Each weight file counts with its name, size, and first and last 64 KiB.
     """
     digest = hashlib.sha256(b"pooled-states-2\n")
-    digest.update((path / "config.json").read_bytes())
+    settings = json.loads((path / "config.json").read_bytes())
+    settings.pop("transformers_version", None)  # who saved it last changes nothing
+    digest.update(json.dumps(settings, sort_keys=True).encode())
     for file in sorted(path.glob("*.safetensors")):
         size = file.stat().st_size
         digest.update(f"{file.name} {size}\n".encode())

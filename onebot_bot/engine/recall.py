@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 POOLED = (0.0, 0.25, 0.5)
-"""Depths of the states that make a raw key: the embeddings know the names, the middle layers the meaning.
+"""Depths of the states that make a raw key: the words themselves, and what the lower half of the layers makes of them.
 
-Adapters change only the layers above (`FIRST_TRAINED`), so keys are the same under every adapter of a model.
+Adapters change only the layers above (`first_trained`), so keys are the same under every adapter of a model.
 """
 
 FIRST_TRAINED = 0.5
 """Depth below which no layer is ever trained."""
 
 VECTORS = 2
-"""Vectors of a memory's value: one knows the topic, two carry a fact word for word (bench/memory.py)."""
+"""Vectors of a memory's value: room for a fact word for word, at the price of two positions of context."""
 
 
 def inject(embeddings: Tensor, rows: Tensor, positions: Tensor, vectors: Tensor) -> Tensor:
@@ -54,6 +54,11 @@ def raw_keys(states: Sequence[Tensor], mask: Tensor) -> Tensor:
 def depth_of(states: Sequence[Tensor], depth: float) -> int:
     """Index of the state at `depth` (0: the embeddings; 1: after the last layer)."""
     return round(depth * (len(states) - 1))
+
+
+def first_trained(layers: int) -> int:
+    """The lowest of so many layers that an adapter may change: right above the deepest state of a raw key."""
+    return round(FIRST_TRAINED * layers)
 
 
 class QueryHead(nn.Module):

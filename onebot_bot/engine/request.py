@@ -242,7 +242,17 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     first_token: float = 0.0
     trained_recall: bool = False
     fingerprint: str = ""
-    """Names the weights that make keys; empty while there are none."""
+    """Names what makes keys; empty while there is no model."""
+    base: str = ""
+    """Names the chat model's own weights, whatever adapter it serves; empty while there is none."""
+    adapter: str = ""
+    """The adapter that serves; empty: none."""
+    calibrated_floor: float = 0.3
+    parameters: int = 0
+
+    def floor(self, configured: float) -> float:
+        """The least cosine in force: `memory.floor`, or the calibrated one where that is 0."""
+        return configured or self.calibrated_floor
 
 
 class Engine(Protocol):

@@ -34,6 +34,8 @@ T = TypeVar("T")
 RATE_WINDOW = 20  # answers that the shown rates are taken over
 JOIN_SECONDS = 30.0
 """How long leaving waits for the step in progress."""
+UNCALIBRATED = 0.3
+"""Least cosine of a recalled memory, for a model that nobody trained to ask."""
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
 
@@ -61,7 +63,23 @@ class Runner(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Names the weights that make keys."""
+        """Names what makes keys."""
+
+    @property
+    def base(self) -> str:
+        """Names the weights below any adapter."""
+
+    @property
+    def adapter(self) -> str:
+        """Names the adapter that serves; empty: none."""
+
+    @property
+    def floor(self) -> float:
+        """Least cosine of a memory that is recalled, as calibrated."""
+
+    @property
+    def parameters(self) -> int:
+        """How many the network has."""
 
     def start(self, generation: Generation) -> Running:
         """Check and render a request; raises RequestError."""
@@ -70,10 +88,10 @@ class Runner(Protocol):
         """Advance each by one forward pass; sets `outcome` on those that ended or failed."""
 
     def embed(self, texts: list[str]) -> Vector:
-        """Keys of texts `[n, d]` float32."""
+        """Raw keys of texts `[n, D]` float32."""
 
     def project(self, keys: Vector) -> Vector:
-        """Values of unit keys, both `[n, d]` float32."""
+        """Values `[n, vectors, d]` of raw keys `[n, D]`, float32."""
 
     def memory(self) -> int:
         """Bytes in use on the device."""
@@ -137,7 +155,7 @@ class EngineWorker:
         return generation
 
     async def embed(self, texts: list[str]) -> Vector:
-        """Keys `[n, d]` float32 of texts, not centred, made between two decode steps.
+        """Raw keys `[n, D]` float32 of texts, made between two decode steps.
 
         Raises:
             ModelError: the model failed to load or to run.
@@ -145,7 +163,7 @@ class EngineWorker:
         return await self._post(lambda runner: runner.embed(texts), exclusive=False)
 
     async def project(self, keys: Vector) -> Vector:
-        """Values `[n, d]` float32 of unit keys `[n, d]`.
+        """Values `[n, vectors, d]` float32 of raw keys `[n, D]`.
 
         Raises:
             ModelError: the model failed to load or to run.
@@ -186,7 +204,16 @@ class EngineWorker:
             first_token=sum(u.first_token for u in recent) / len(recent) if recent else 0.0,
             trained_recall=runner.trained_recall if runner else False,
             fingerprint=runner.fingerprint if runner else "",
+            base=runner.base if runner else "",
+            adapter=runner.adapter if runner else "",
+            calibrated_floor=runner.floor if runner else UNCALIBRATED,
+            parameters=runner.parameters if runner else 0,
         )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits for the thread; from any thread."""
+        return bool(self._closing or self._inbox.qsize() or self._waiting or self._jobs)
 
     # --- on the model's thread -----------------------------------------------------------------------------------
 

@@ -1,0 +1,151 @@
+"""Idle time put to use: memories' vectors are refined while nobody waits for an answer (design: memory.md)."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import numpy as np
+import structlog
+from msgspec import Struct
+
+from onebot_bot.engine.request import Engine, EngineStatus, Vector
+from onebot_bot.errors import BotError
+from onebot_bot.learning.recipes import Refinement
+from onebot_bot.memory.rows import Memory
+from onebot_bot.memory.store import MemoryStore
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 4
+"""Memories refined side by side: what a person who writes meanwhile waits for is one pass over these."""
+PATIENCE = 60.0
+"""Seconds between two looks for something to do."""
+QUIET = 5.0
+"""Seconds after the last answer before idle time counts as idle."""
+
+
+class Settings(Protocol):
+    """What of the settings is read, each time anew."""
+
+    @property
+    def refine_idle(self) -> bool:
+        """Whether to use idle time at all."""
+
+
+class Clock(Protocol):
+    """Waiting, so that tests need not."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Tried(Struct, frozen=True):
+    """What became of one memory's value `[v, d]`; `exact` is None when somebody came before it was finished."""
+
+    value: Vector
+    exact: bool | None
+
+
+Refine = Callable[[Any, Sequence[Memory], Refinement, Callable[[], bool]], list[Tried]]
+"""Refines on the model's thread: runner, memories, recipe, when to stop."""
+
+
+class Idle:
+    """Owns the task that refines. An async context manager."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what it stands between
+        self,
+        engine: Engine,
+        store: MemoryStore,
+        settings: Callable[[], Settings],
+        recipe: Callable[[], Refinement],
+        wanted: Callable[[], bool],
+        busy: Callable[[], bool],
+        clock: Clock,
+        refine: Refine | None = None,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._settings = settings
+        self._recipe = recipe
+        self._wanted = wanted
+        self._busy = busy
+        self._clock = clock
+        self._refine = refine or refine_serving
+        self._tasks = asyncio.TaskGroup()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        await self._tasks.__aenter__()
+        self._task = self._tasks.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End; what is being refined ends at its next pass."""
+        if self._task is not None:
+            self._task.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    async def _watch(self) -> None:
+        while True:
+            await self._clock.sleep(QUIET if await self._did_something() else PATIENCE)
+
+    async def _did_something(self) -> bool:
+        try:
+            return self._is_idle(self._engine.status) and await self.refine_some() > 0
+        except BotError as error:
+            log.warning("Memories could not be refined.", cause=str(error))
+            return False
+        except Exception:
+            log.exception("memories could not be refined")
+            return False
+
+    def _is_idle(self, status: EngineStatus) -> bool:
+        calm = status.state == "ready" and not status.running and not status.queued
+        return calm and bool(status.adapter) and self._settings().refine_idle and not self._busy()
+
+    async def refine_some(self) -> int:
+        """Refine the next memories that have not been checked under the adapter that serves; how many were tried."""
+        adapter = self._engine.status.adapter
+        found = [memory for memory in await self._store.unrefined(adapter, AT_ONCE) if memory.value is not None]
+        if not found:
+            return 0
+        recipe = self._recipe()
+        tried = await self._engine.run_exclusive(lambda runner: self._refine(runner, found, recipe, self._wanted))
+        if self._engine.status.adapter != adapter:
+            return 0
+        for memory, outcome in zip(found, tried, strict=True):
+            await self._store.refine(memory.id, outcome.value, exact=outcome.exact, maker=adapter, text=memory.text)
+        log.info("Memories were refined.", count=len(found), exact=sum(bool(outcome.exact) for outcome in tried))
+        return len(found)
+
+
+def refine_serving(
+    runner: Any, memories: Sequence[Memory], recipe: Refinement, wanted: Callable[[], bool]
+) -> list[Tried]:
+    """Refine for the model as it serves, on its thread, until all are exact or somebody wants an answer."""
+    import torch  # noqa: PLC0415 - this module is imported without torch
+
+    from onebot_bot.learning.beginnings import beginnings  # noqa: PLC0415
+    from onebot_bot.learning.reading import Serving  # noqa: PLC0415
+    from onebot_bot.learning.refine import refine  # noqa: PLC0415
+
+    stopped = False
+
+    def stop() -> bool:
+        nonlocal stopped
+        stopped = stopped or wanted()
+        return stopped
+
+    starts = beginnings(runner.model.renderer, "")
+    values = torch.from_numpy(np.stack([memory.value for memory in memories if memory.value is not None]))
+    texts = [memory.text for memory in memories]
+    found = refine(Serving(runner.model), starts, texts, values, recipe, stop)
+    return [
+        Tried(value, True if exact else None if stopped else False)
+        for value, exact in zip(found.values.float().cpu().numpy(), found.exact, strict=True)
+    ]

@@ -1,0 +1,179 @@
+"""Learning put together: from chats to memories by day, the nights, idle time, and which adapter the model loads."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import structlog
+from msgspec import Struct
+
+from onebot_bot.config import Config
+from onebot_bot.engine.worker import EngineWorker, Runner
+from onebot_bot.errors import ModelError
+from onebot_bot.learning.curator import Clock, Curator, Reading
+from onebot_bot.learning.cycle import LearningCycle, SystemClock
+from onebot_bot.learning.extraction import Extractor, asking
+from onebot_bot.learning.idle import Idle
+from onebot_bot.learning.night import NightWork, Parts, maker_of
+from onebot_bot.learning.primed import primed_for
+from onebot_bot.learning.prompts import load_prompts
+from onebot_bot.learning.recipes import load_recipes
+from onebot_bot.learning.schedule import zone_of
+from onebot_bot.learning.sequence import Means
+from onebot_bot.learning.versions import Versions
+from onebot_bot.learning.work import NightReport
+from onebot_bot.memories import Memories
+from onebot_bot.memory.history import History
+from onebot_bot.memory.store import MemoryStore
+
+log = structlog.get_logger(__name__)
+
+CAPABLE = 1_000_000_000
+"""Parameters from which on a model is trusted to read chats and to write questions by itself."""
+
+
+class Learning(Struct, frozen=True, kw_only=True):
+    """What goes on beside the chats. Made before the chats are, entered after them."""
+
+    versions: Versions
+    curator: Curator
+    cycle: LearningCycle
+    idle: Idle
+    runs: Path
+
+    async def enter(self, stack: AsyncExitStack) -> None:
+        """Begin; the cycle last, so that it is left first."""
+        await stack.enter_async_context(self.curator)
+        await stack.enter_async_context(self.idle)
+        await stack.enter_async_context(self.cycle)
+
+
+class Around(Struct, frozen=True, kw_only=True):
+    """What learning stands between."""
+
+    engine: EngineWorker
+    store: MemoryStore
+    history: History
+    memories: Memories
+    config: Callable[[], Config]
+    folder: Path
+    """Of config.toml."""
+    clock: Clock
+    pause: Callable[[], AbstractAsyncContextManager[None]]
+    """Lets the chats rest."""
+    tell: Callable[[NightReport], Coroutine[Any, Any, None]]
+    """Tells the owner of a night."""
+
+
+def build_learning(around: Around) -> Learning:
+    """Put it together.
+
+    Raises:
+        ConfigError: training/prompts.toml or a recipe is missing or wrong; the text names the key.
+    """
+    training, engine = recipes_folder(around.folder), around.engine
+    prompts, _ = load_prompts(training / "prompts.toml"), load_recipes(training)
+    versions = Versions(around.folder / "models", lambda: engine.status.base)
+
+    def capable() -> bool:
+        return engine.status.parameters >= CAPABLE
+
+    def reading() -> Reading:
+        config = around.config()
+        return Reading(
+            zone=zone_of(config.learning.timezone),
+            mode=config.learning.extract,
+            capable=capable(),
+            quiet=60 * config.learning.quiet_minutes,
+            command_prefixes=tuple(config.commands.prefixes),
+        )
+
+    extractor = Extractor(asking(engine), prompts)
+    curator = Curator(around.history, around.store, around.memories.learn, extractor, reading, around.clock)
+    work = NightWork(
+        Parts(
+            engine=engine,
+            loaded=lambda: _loaded(engine),
+            store=around.store,
+            memories=around.memories,
+            curator=curator,
+            versions=versions,
+            config=around.config,
+            folder=around.folder,
+            recipes=training,
+            capable=capable,
+        )
+    )
+    runs = around.folder / "training" / "runs"
+    means = Means(work, versions, around.pause, SystemClock().now, lambda: around.config().learning.keep_versions)
+
+    cycle = LearningCycle(means, runs, lambda: around.config().learning, around.tell, SystemClock())
+    idle = Idle(
+        engine,
+        around.store,
+        lambda: around.config().learning,
+        lambda: load_recipes(training).refine,
+        lambda: engine.wanted,
+        lambda: cycle.status().step is not None,
+        around.clock,
+    )
+    return Learning(versions=versions, curator=curator, cycle=cycle, idle=idle, runs=runs)
+
+
+def recipes_folder(folder: Path) -> Path:
+    """`training/` beside config.toml, or the project's own when there is none with recipes in it."""
+    own = folder / "training"
+    return own if (own / "prompts.toml").exists() else Path(__file__).parents[1] / "training"
+
+
+async def _loaded(engine: EngineWorker) -> None:
+    await engine.loaded
+    if engine.failure is not None:
+        raise engine.failure
+
+
+async def prepare(engine: EngineWorker, memories: Memories) -> None:
+    """Once the model is loaded, make the memories its own.
+
+    Raises:
+        ModelError: it could not be loaded or cannot run. StoreError: the database cannot be used.
+    """
+    await _loaded(engine)
+    centre, head = await engine.run_exclusive(lambda runner: runner.key_view)
+    status = engine.status
+    await memories.prepare(status.fingerprint, maker_of(status), centre, head)
+
+
+def load_runner(folder: Path, config: Config) -> Runner:
+    """The model of config.toml with the adapter that serves; on the model's thread, for torch takes seconds to import.
+
+    Raises:
+        ModelError: the model cannot be loaded. An adapter that cannot be used is left out, with an error in the log.
+    """
+    from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
+    from onebot_bot.engine.generate import Generator  # noqa: PLC0415
+    from onebot_bot.engine.model import LoadedModel, fingerprint, load_model  # noqa: PLC0415
+
+    path = folder / config.model.path
+    embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None
+    raw = embedder.width if embedder else None
+
+    def load(adapter: Path | None) -> LoadedModel:
+        return load_model(path, config.model, adapter, raw)
+
+    adapter = find_adapter(folder, lambda: fingerprint(path)) if (path / "config.json").exists() else None
+    try:
+        model = load(adapter)
+    except ModelError:
+        if adapter is None:
+            raise
+        log.exception("The adapter cannot be used; the model serves without it.", adapter=str(adapter))
+        adapter, model = None, load(None)
+    return Generator(model, load, embedder, adapter)
+
+
+def find_adapter(folder: Path, base: Callable[[], str]) -> Path | None:
+    """What serves: the last good version of the nights, else the primed adapter of this model."""
+    found = Versions(folder / "models", base).current()
+    return found or primed_for(recipes_folder(folder) / "primed", base())
