@@ -184,6 +184,10 @@ class MemoryConfig(Section, frozen=True, kw_only=True):
             "0.3 for one that was not.",
         ),
     ] = 0.0
+    temperature: Annotated[
+        float,
+        Meta(ge=0, le=0.2, description="How a memory is chosen among the nearest. 0: the nearest; 0.02-0.05: varied."),
+    ] = 0.0
     max_recalls: Annotated[int, Meta(ge=0, le=16, description="Most recalls in one answer.")] = 3
     embedding: Annotated[
         str,

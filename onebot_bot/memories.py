@@ -1,7 +1,9 @@
 """Where the model and the memory store meet: keys and values are made here, searches are bound to their chat here."""
 
 import asyncio
-from collections.abc import Callable, Collection
+import math
+import random
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -202,14 +204,17 @@ class Memories:
 
     # --- for sessions --------------------------------------------------------------------------------------------
 
-    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
-        """The search a recall in this chat may do, for the model's thread: its own memories and shared ones only."""
+    def search_in(self, chat: ChatId, temperature: float = 0.0) -> Callable[[Vector], RecallHit | None]:
+        """The search a recall in this chat may do, for the model's thread: its own memories and shared ones only.
+
+        At temperature 0 the nearest memory is found, else one of the nearest few, drawn by `softmax(cosine / t)`.
+        """
 
         def search(query: Vector) -> RecallHit | None:
             if not self._whole.is_set() or self._failure is not None:
                 return None  # the index still holds the keys of the model before
-            hits = self._store.search(query, chat, 1)
-            return self._recallable(hits[0]) if hits else None
+            hits = self._store.search(query, chat, SEARCHED if temperature else 1)
+            return self._recallable(drawn(hits, temperature)) if hits else None
 
         return search
 
@@ -397,3 +402,11 @@ class Memories:
 def _require_short(text: str) -> None:
     if len(text) > LONGEST:
         raise CommandError(f"/memory: {len(text)} > {LONGEST}")
+
+
+def drawn(hits: Sequence[Hit], temperature: float) -> Hit:
+    """The first of the hits, which come best first, or one drawn by `softmax(score / temperature)`."""
+    if not temperature:
+        return hits[0]
+    weights = [math.exp((hit.score - hits[0].score) / temperature) for hit in hits]
+    return random.choices(hits, weights)[0]  # noqa: S311 - which memory comes to mind is no secret

@@ -13,7 +13,8 @@ from fakes import ScriptedEngine
 
 from onebot_bot.engine.request import Vector
 from onebot_bot.errors import ModelError, StoreError
-from onebot_bot.memories import BATCH, CALIBRATION, Memories
+from onebot_bot.memories import BATCH, CALIBRATION, Memories, drawn
+from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.store import MemoryStore
 
@@ -313,3 +314,13 @@ async def test_a_takeover_that_ends_during_a_switch_brings_nothing_back(store: M
     await memories.switch("night-1")
 
     assert memories.search_in(CHAT)(np.ones(8, np.float32)) is not None
+
+
+def test_a_temperature_varies_which_of_the_nearest_comes_to_mind() -> None:
+    """At 0 always the first; at 0.05 mostly, one that is 0.4 further away hardly ever."""
+    near, close, far = (Hit(number, score, "", None) for number, score in ((1, 0.9), (2, 0.88), (3, 0.5)))
+    hits = [near, close, far]
+    assert {drawn(hits, 0.0).memory_id for _ in range(50)} == {1}
+    seen = [drawn(hits, 0.05).memory_id for _ in range(2000)]
+    assert seen.count(1) > seen.count(2) > 400
+    assert seen.count(3) < 20

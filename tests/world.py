@@ -56,7 +56,7 @@ class World:
         self.reports.put_nowait((kind, error))
         return "id"
 
-    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
+    def search_in(self, chat: ChatId, temperature: float = 0.0) -> Callable[[Vector], RecallHit | None]:
         """Finds nothing."""
         return lambda _: None
 

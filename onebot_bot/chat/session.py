@@ -62,7 +62,7 @@ LONG_ENOUGH_TO_REPEAT = 12
 class Recaller(Protocol):
     """Memories as a session needs them."""
 
-    def search_in(self, chat: ChatId) -> Callable[[Vector], RecallHit | None]:
+    def search_in(self, chat: ChatId, temperature: float = 0.0) -> Callable[[Vector], RecallHit | None]:
         """The search a recall in this chat may do: its own memories and shared ones, nothing else."""
 
     def note(self, recalls: Collection[Recalled]) -> None:
@@ -336,7 +336,7 @@ class ChatSession:
         wanted = config.recall in ("on", "always") or (config.recall == "auto" and trained)
         if not wanted or config.max_recalls == 0:
             return None
-        search = self._services.recaller.search_in(self.chat)
+        search = self._services.recaller.search_in(self.chat, config.temperature)
         return RecallPolicy(search, status.floor(config.floor), config.max_recalls, close=not trained)
 
     def _put_back(self, turn: Turn) -> None:
