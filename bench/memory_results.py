@@ -75,6 +75,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """Change of the loss on held-out chat against before the first night, in percent."""
     exact: Seeds
     """Share of the first day's memories that still come back exactly."""
+    text_loss: Seeds = ()
+    """As `loss`, on Chinese text that nobody wrote for this (KdConv); empty: the data is not present."""
 
 
 class Called(Struct, frozen=True, kw_only=True):
