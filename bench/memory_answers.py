@@ -108,7 +108,7 @@ async def _answer_all(
         path = Path(folder)
         async with Database(path / "m.sqlite3") as database, MemoryStore(database, path / "m.faiss") as store:
             place = await _furnish(bench, model, store, world, values, seed)
-            questions = _questions(bench, world, Random(f"answers {seed}"))
+            questions = questions_of(bench.sizes.asked, world, Random(f"answers {seed}"))
             rows = {name: [await answer(place, each) for each in questions] for name, answer in _ROWS.items()}
     bare = Generator(bench.load())
     rows[TEXT_BASE] = [await _given(bare, each, [each.text] if each.text else []) for each in questions]
@@ -127,9 +127,9 @@ def _shares(questions: Sequence[Asked], answers: Sequence[Answer]) -> dict[str, 
 # --- what is asked ---------------------------------------------------------------------------------------------------
 
 
-def _questions(bench: Bench, world: World, rng: Random) -> list[Asked]:
+def questions_of(sizes: tuple[int, int, int, int], world: World, rng: Random) -> list[Asked]:
     """Test questions about what was told, what changed, what nobody told, and what two groups know differently."""
-    told_, updates, gaps, groups = bench.sizes.asked
+    told_, updates, gaps, groups = sizes
     special = {id(update.new) for update in world.updates} | {id(conflict.here) for conflict in world.groups}
     plain = [fact for fact in world.facts if id(fact) not in special]
     found = [_told(fact, rng) for fact in rng.sample(plain, told_)]
@@ -292,29 +292,30 @@ async def _answer(
     while sequence.outcome is None:
         generator.step([sequence])
         text += sequence.take_delta()
-        if asked.kind == "told" and _holds(spoken(text), asked.value, r"\W"):
+        if asked.kind == "told" and holds(spoken(text), asked.value, r"\W"):
             break
     if isinstance(sequence.outcome, BotError):
         raise sequence.outcome
     said = spoken(text)
     ids = sequence.ids[len(sequence.rendered.ids) :].tolist()
-    spent = tokens + _spent(ids, generator.model.renderer.memory_ids)
+    spent = tokens + memory_positions(ids, generator.model.renderer.memory_ids)
     recalled = any(recall.memory_id is not None for recall in sequence.recalls)
-    return Answer(_is_right(asked, said), spent, said, recalled)
+    return Answer(is_right(asked, said), spent, said, recalled)
 
 
-def _is_right(asked: Asked, said: str) -> bool:
+def is_right(asked: Asked, said: str) -> bool:
+    """Whether what was said answers the question, or says that one does not know where nobody told."""
     if not asked.value:
         return UNKNOWN.search(said) is not None
-    return _holds(said, asked.value) and not (asked.wrong and _holds(said, asked.wrong))
+    return holds(said, asked.value) and not (asked.wrong and holds(said, asked.wrong))
 
 
-def _holds(said: str, value: str, behind: str = r"(?!\w)") -> bool:
+def holds(said: str, value: str, behind: str = r"(?!\w)") -> bool:
     """Whether the value is said, as whole words."""
     return re.search(rf"(?<!\w){re.escape(value)}{behind}", said, re.IGNORECASE) is not None
 
 
-def _spent(ids: Sequence[int], memory_ids: Sequence[int]) -> int:
+def memory_positions(ids: Sequence[int], memory_ids: Sequence[int]) -> int:
     """Positions from each `<recall>` to its end."""
     recall, end, _ = memory_ids
     spent, inside = 0, False
