@@ -136,8 +136,8 @@ class App:
             return None
 
         async def tell(report: NightReport) -> None:
-            picture = await asyncio.to_thread(Path(report.plot).read_bytes) if report.plot else None
             if self.config.learning.report:
+                picture = await asyncio.to_thread(_read, report.plot)
                 await reports.tell(report_text(report, self.config.bot.language), picture)
 
         around = Around(
@@ -178,6 +178,13 @@ class App:
         """What NapCat dials, as seen from this machine."""
         host = self.config.server.host
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
+
+
+def _read(picture: str) -> bytes | None:
+    """None when there is no picture: the words are told without it."""
+    with contextlib.suppress(OSError):
+        return Path(picture).read_bytes() if picture else None
+    return None
 
 
 def _settings(config: Config) -> Settings:

@@ -1,5 +1,7 @@
 """Learning put together: from chats to memories by day, the nights, idle time, and which adapter the model loads."""
 
+import asyncio
+import functools
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
@@ -76,13 +78,15 @@ def build_learning(around: Around) -> Learning:
     prompts, _ = load_prompts(training / "prompts.toml"), load_recipes(training)
     versions = Versions(around.folder / "models", lambda: engine.status.base)
 
+    zone = functools.cache(zone_of)  # a wrong name is told once, not with every message
+
     def capable() -> bool:
         return engine.status.parameters >= CAPABLE
 
     def reading() -> Reading:
         config = around.config()
         return Reading(
-            zone=zone_of(config.learning.timezone),
+            zone=zone(config.learning.timezone),
             mode=config.learning.extract,
             capable=capable(),
             quiet=60 * config.learning.quiet_minutes,
@@ -128,7 +132,8 @@ def recipes_folder(folder: Path) -> Path:
 
 
 async def _loaded(engine: EngineWorker) -> None:
-    await engine.loaded
+    # Shielded: a night that is cancelled while the model loads must not take the news from all others.
+    await asyncio.shield(engine.loaded)
     if engine.failure is not None:
         raise engine.failure
 
@@ -162,18 +167,19 @@ def load_runner(folder: Path, config: Config) -> Runner:
     def load(adapter: Path | None) -> LoadedModel:
         return load_model(path, config.model, adapter, raw)
 
-    adapter = find_adapter(folder, lambda: fingerprint(path)) if (path / "config.json").exists() else None
+    for adapter in adapters(folder, lambda: fingerprint(path)):
+        try:
+            return Generator(load(adapter), load, embedder, adapter)
+        except ModelError:
+            log.exception("An adapter cannot be used; the model serves without it.", adapter=str(adapter))
+    return Generator(load(None), load, embedder)
+
+
+def adapters(folder: Path, base: Callable[[], str]) -> list[Path]:
+    """What may serve, best first: the last good version of the nights, and the primed adapter of this model."""
     try:
-        model = load(adapter)
-    except ModelError:
-        if adapter is None:
-            raise
-        log.exception("The adapter cannot be used; the model serves without it.", adapter=str(adapter))
-        adapter, model = None, load(None)
-    return Generator(model, load, embedder, adapter)
-
-
-def find_adapter(folder: Path, base: Callable[[], str]) -> Path | None:
-    """What serves: the last good version of the nights, else the primed adapter of this model."""
-    found = Versions(folder / "models", base).current()
-    return found or primed_for(recipes_folder(folder) / "primed", base())
+        own = base()
+    except (OSError, ValueError):
+        return []  # there is no whole model: loading it tells why
+    found = (Versions(folder / "models", lambda: own).current(), primed_for(recipes_folder(folder) / "primed", own))
+    return [adapter for adapter in found if adapter is not None]

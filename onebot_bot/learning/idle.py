@@ -22,7 +22,7 @@ AT_ONCE = 4
 PATIENCE = 60.0
 """Seconds between two looks for something to do."""
 QUIET = 5.0
-"""Seconds after the last answer before idle time counts as idle."""
+"""Seconds between two batches: who writes again right after an answer does not wait for the next one."""
 
 
 class Settings(Protocol):
@@ -110,18 +110,35 @@ class Idle:
 
     async def refine_some(self) -> int:
         """Refine the next memories that have not been checked under the adapter that serves; how many were tried."""
-        adapter = self._engine.status.adapter
-        found = [memory for memory in await self._store.unrefined(adapter, AT_ONCE) if memory.value is not None]
+        status = self._engine.status
+        found = _together(await self._store.unrefined(status.adapter, AT_ONCE), status.fingerprint)
         if not found:
             return 0
         recipe = self._recipe()
         tried = await self._engine.run_exclusive(lambda runner: self._refine(runner, found, recipe, self._wanted))
-        if self._engine.status.adapter != adapter:
+        if self._engine.status.adapter != status.adapter:
             return 0
         for memory, outcome in zip(found, tried, strict=True):
-            await self._store.refine(memory.id, outcome.value, exact=outcome.exact, maker=adapter, text=memory.text)
+            await self._keep(memory, outcome, status.adapter)
         log.info("Memories were refined.", count=len(found), exact=sum(bool(outcome.exact) for outcome in tried))
         return len(found)
+
+    async def _keep(self, memory: Memory, tried: Tried, adapter: str) -> None:
+        """A value that diverged is not kept, but the memory counts as checked: it would diverge again."""
+        sound = bool(np.isfinite(tried.value).all())
+        value = tried.value if sound or memory.value is None else memory.value
+        exact = tried.exact if sound else False
+        await self._store.refine(memory.id, value, exact=exact, maker=adapter, text=memory.text)
+
+
+def _together(memories: Sequence[Memory], fingerprint: str) -> list[Memory]:
+    """Those that can be refined side by side: with keys of the model that serves, and values of one shape."""
+    usable = [memory for memory in memories if memory.value is not None and memory.fingerprint == fingerprint]
+    return [memory for memory in usable if _shape(memory) == _shape(usable[0])]
+
+
+def _shape(memory: Memory) -> tuple[int, ...]:
+    return () if memory.value is None else memory.value.shape
 
 
 def refine_serving(

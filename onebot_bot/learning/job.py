@@ -1,4 +1,7 @@
-"""What a night hands to the process that trains, and gets back: files in the run's folder. No torch."""
+"""What a night hands to the process that trains, and gets back: files in the run's folder. No torch.
+
+What people said is in binary files alone: a run's folder loses them when the night ends (journal.py).
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +14,11 @@ from numpy.typing import NDArray
 from onebot_bot.config import ModelConfig
 from onebot_bot.texts import Language
 
-JOB = "job.json"
+JOB = "job.msgpack"
 VALUES = "values.npz"
 REFINED = "refined.npz"
 VERDICT = "verdict.json"
+FLOOR = "floor.json"
 TEACHER = "onebot_bot.learning.train"
 """The module that trains, as a process of its own: its death is not the bot's."""
 
@@ -58,7 +62,7 @@ class Job(Struct, frozen=True, kw_only=True):
 
 
 class Vectors(Struct, frozen=True):
-    """Of the job's memories, in its order: raw keys `[N, D]`, values `[N, v, d]`, and which values are refined `[N]`."""
+    """Of the job's memories, in its order: raw keys `[N, D]`, values `[N, v, d]`, and which are refined `[N]`."""
 
     raw: Floats
     values: Floats
@@ -73,23 +77,27 @@ class Refinements(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """The gate's figures, serving and candidate, and what speaks against the candidate."""
+    """The gate's figures, serving and candidate (None: no number), and what speaks against the candidate."""
 
-    figures: dict[str, tuple[float, float]]
+    figures: dict[str, tuple[float | None, float | None]]
     reasons: list[str]
 
 
 def write_job(folder: Path, job: Job, vectors: Vectors) -> None:
     """Write what the training process reads."""
     _whole(folder / VALUES, lambda path: np.savez(path, **msgspec.structs.asdict(vectors)))
-    _whole(folder / JOB, lambda path: path.write_bytes(msgspec.json.encode(job)))
+    _whole(folder / JOB, lambda path: path.write_bytes(msgspec.msgpack.encode(job)))
+
+
+def read_plain_job(folder: Path) -> Job:
+    """The job without its vectors; raises OSError or msgspec.DecodeError when it is damaged."""
+    return msgspec.msgpack.decode((folder / JOB).read_bytes(), type=Job)
 
 
 def read_job(folder: Path) -> tuple[Job, Vectors]:
-    """Read it back; raises OSError or msgspec.DecodeError when it is damaged."""
-    job = msgspec.json.decode((folder / JOB).read_bytes(), type=Job)
+    """The job; raises OSError, msgspec.DecodeError, ValueError or BadZipFile when it is damaged."""
     with np.load(folder / VALUES) as file:
-        return job, Vectors(file["raw"], file["values"], file["refined"])
+        return read_plain_job(folder), Vectors(file["raw"], file["values"], file["refined"])
 
 
 def write_refined(folder: Path, refined: Refinements) -> None:
@@ -101,6 +109,22 @@ def read_refined(folder: Path) -> Refinements:
     """Read them back."""
     with np.load(folder / REFINED) as file:
         return Refinements(file["values"], file["exact"])
+
+
+def write_verdict(folder: Path, judged: Judged, floor: float) -> None:
+    """Keep what the gate found, and the least cosine of a recalled memory as it calibrated it."""
+    _whole(folder / FLOOR, lambda path: path.write_bytes(msgspec.json.encode(floor)))
+    _whole(folder / VERDICT, lambda path: path.write_bytes(msgspec.json.encode(judged)))
+
+
+def read_verdict(folder: Path) -> Judged:
+    """Read it back."""
+    return msgspec.json.decode((folder / VERDICT).read_bytes(), type=Judged)
+
+
+def read_floor(folder: Path) -> float | None:
+    """The calibrated floor; None: no number came out."""
+    return msgspec.json.decode((folder / FLOOR).read_bytes(), type=float | None)
 
 
 def _whole(path: Path, write: Callable[[Path], object]) -> None:

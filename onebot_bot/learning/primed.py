@@ -6,19 +6,44 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from onebot_bot.errors import ModelError
+from onebot_bot.learning.versions import META, Versions
+
 log = structlog.get_logger(__name__)
 
 
-class _Base(Struct):
+class _Meta(Struct):
     base: str
+    name: str
 
 
 def primed_for(folder: Path, base: str) -> Path | None:
-    """The primed adapter of the model with that fingerprint; None: nobody primed it."""
-    for meta in sorted(folder.glob("*/meta.json")):
+    """The primed adapter of the model with that fingerprint, every file of it checked; None: nobody primed it."""
+    versions = Versions(folder, lambda: base)
+    for place in sorted(path.parent for path in folder.glob(f"*/{META}")):
         try:
-            if msgspec.json.decode(meta.read_bytes(), type=_Base).base == base:
-                return meta.parent
+            if _read(place).base != base:
+                continue
+            problem = versions.problem(place)
         except (OSError, msgspec.DecodeError) as error:
-            log.warning("A primed adapter cannot be read.", file=str(meta), cause=str(error))
+            problem = str(error)
+        if not problem:
+            return place
+        log.warning("A primed adapter cannot be used; `onebot-bot prime` makes one.", adapter=str(place), cause=problem)
     return None
+
+
+def name_of(adapter: Path) -> str:
+    """The name that the engine shows while it serves the folder.
+
+    Raises:
+        ModelError: its meta.json cannot be read.
+    """
+    try:
+        return _read(adapter).name
+    except (OSError, msgspec.DecodeError) as error:
+        raise ModelError(f"{adapter / META}: {error}; /learn rollback takes another adapter") from error
+
+
+def _read(adapter: Path) -> _Meta:
+    return msgspec.json.decode((adapter / META).read_bytes(), type=_Meta)

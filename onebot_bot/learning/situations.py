@@ -15,6 +15,10 @@ MOST = 12
 """Situations of one memory."""
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[\u3400-\u9fff]{2,}|[A-Za-z][\w'-]+|\d[\w:.-]*")
+_LINK = re.compile(
+    "喜欢|讨厌|今天|昨天|明天|每天|打算|已经|最近|自己|一个|一只|一条|一家|最爱|害怕|[的是在有叫了和跟把被对住养最很不也都去想会要从到与给让说爱怕]"
+)
+"""What stands between the words of a Chinese statement: there are no spaces."""
 _STOP = frozenset(
     {"the", "a", "an", "is", "are", "was", "were", "has", "have", "had", "he", "she", "it", "they", "his", "her"}
     | {"their", "on", "in", "at", "of", "to", "and", "for", "with", "as"}
@@ -52,12 +56,21 @@ def situations_from_forms(text: str, rng: Random, most: int = MOST) -> list[str]
     known = _asked_forms(text, lang)
     if known:
         return rng.sample(known, min(most, len(known)))
-    words = [word for word in _WORD.findall(text) if word.casefold() not in _STOP]
+    words = _words(text, lang)
     if not words:
         return [text]
-    name, topics = words[0].removesuffix("'s"), words[1:] or words
+    name, topics = words[0].removesuffix("'s").removesuffix("’s"), words[1:] or words
     cues = [cue.format(n=name, t=rng.choice(topics)) for cue in CUES[lang] for _ in range(2)]
     return list(dict.fromkeys(cues))[:most]
+
+
+def _words(text: str, lang: Language) -> list[str]:
+    """What a text is about, whom first; without the last word where there are more, which is often the answer."""
+    if lang == "en":
+        found = [word for word in _WORD.findall(text) if word.casefold() not in _STOP]
+    else:
+        found = [word for part in _LINK.split(text) for word in _WORD.findall(part)]
+    return found[:-1] if len(found) > 2 else found
 
 
 def _asked_forms(text: str, lang: Language) -> list[str]:

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -19,22 +22,27 @@ GRACE = 10.0
 """Seconds that a training has to end by itself when it is cancelled."""
 TAIL = 4000
 """Bytes of what it wrote to stderr that the log keeps."""
+FULL = 2**20
+"""Free bytes below which a training that failed is taken to have failed for want of room: torch does not say."""
+LINE = 2**20
+"""Longest line that it may write."""
 
 
 async def teach(folder: Path, step: str, progress: Callable[[float], None], devices: int = 0) -> None:
     """Run one step of a night in a process of its own, and wait for it; cancelling ends the process.
 
     Raises:
-        LearningError: it failed; the text is its own last word.
+        LearningError: it failed; the text is its own last word. OSError: it failed and the disk is full.
     """
     with (folder / f"{step}.log").open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
-            *_command(devices),
+            *command(devices),
             str(folder),
             step,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
+            limit=LINE,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"},
         )
         try:
@@ -43,12 +51,11 @@ async def teach(folder: Path, step: str, progress: Callable[[float], None], devi
         finally:
             await _end(process)
     if status != 0:
-        log.error("A training process failed.", step=step, status=status, stderr=_tail(folder / f"{step}.log"))
-        raise LearningError(word or f"{step}: the training process ended with status {status}; see {folder}/{step}.log")
+        _fail(folder, step, status, word)
 
 
-def _command(devices: int) -> Sequence[str]:
-    """Through accelerate's launcher where there are several cards."""
+def command(devices: int) -> Sequence[str]:
+    """What starts the process: accelerate's launcher where there are several cards."""
     if devices < 2:
         return sys.executable, "-m", TEACHER
     launcher = (sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu")
@@ -60,12 +67,19 @@ async def _listen(process: asyncio.subprocess.Process, progress: Callable[[float
     assert process.stdout is not None  # noqa: S101 - a pipe was asked for
     word = ""
     async for line in process.stdout:
-        with contextlib.suppress(ValueError):
-            said = json.loads(line)
-            word = said.get("error", word)
-            if "share" in said:
-                progress(float(said["share"]))
+        said = _read(line)
+        word = str(said.get("error", word))
+        if isinstance(share := said.get("share"), int | float):
+            progress(float(share))
     return word
+
+
+def _read(line: bytes) -> dict[str, Any]:
+    """What a line says; nothing when a library wrote it."""
+    with contextlib.suppress(ValueError):
+        said = json.loads(line)
+        return said if isinstance(said, dict) else {}
+    return {}
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
@@ -75,11 +89,21 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        await asyncio.wait_for(asyncio.shield(process.wait()), GRACE)
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(GRACE):
+                await process.wait()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _fail(folder: Path, step: str, status: int, word: str) -> None:
+    log.error("A training process failed.", step=step, status=status, stderr=_tail(folder / f"{step}.log"))
+    if shutil.disk_usage(folder).free < FULL:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    raise LearningError(word or f"{step}: the training process ended with status {status}; see {folder}/{step}.log")
 
 
 def _tail(path: Path) -> str:

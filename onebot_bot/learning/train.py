@@ -5,27 +5,31 @@ object a line to stdout: `{"share": 0.4}` for progress, `{"error": "..."}` befor
 when stdin closes, nobody is left to learn for. On several GPUs it is started by accelerate's launcher, unchanged.
 """
 
+import contextlib
 import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import msgspec
+import numpy as np
 import torch
 
 from onebot_bot.engine.adapter import read_meta
+from onebot_bot.engine.model import LoadedModel, pick_device
 from onebot_bot.engine.request import Conversation
-from onebot_bot.errors import BotError
-from onebot_bot.learning.base import load_base
+from onebot_bot.errors import BotError, LearningError, ModelError
+from onebot_bot.learning.base import lacking_for_four_bit, load_base
 from onebot_bot.learning.beginnings import beginnings
 from onebot_bot.learning.course import Class, Night
+from onebot_bot.learning.files import write_whole
 from onebot_bot.learning.job import (
-    VERDICT,
     Job,
     Judged,
     Refinements,
@@ -34,6 +38,7 @@ from onebot_bot.learning.job import (
     read_job,
     read_refined,
     write_refined,
+    write_verdict,
 )
 from onebot_bot.learning.judge import ask_all, best_floor, chat_loss, ranks, share
 from onebot_bot.learning.learner import Bank, Learner
@@ -41,11 +46,15 @@ from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
 from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.reading import begin, read_out
 from onebot_bot.learning.recipes import Recipes, load_recipes
-from onebot_bot.learning.refine import refine
+from onebot_bot.learning.refine import Refined, refine
 from onebot_bot.learning.replay import replay
 from onebot_bot.learning.school import ordinary_talks
+from onebot_bot.learning.sft import FILE as SFT
+from onebot_bot.learning.sft import read_sft
 from onebot_bot.learning.stage import Plan, Report, train, writes
 from onebot_bot.learning.work import CANDIDATE, METRICS
+from onebot_bot.learning.worlds_words import Part
+from onebot_bot.texts import Language
 
 TALKS = 96
 HELD_OUT = 48
@@ -57,6 +66,10 @@ SLACK = 0.02
 """What a figure may lose by chance."""
 MOST_FALSE = 0.01
 """False recalls on ordinary turns that need no comparison."""
+SHOWN = 1000
+"""Characters of an error that the parent is told."""
+ORPHANED = 3
+"""Exit status when the parent is gone."""
 FOUR_BIT_BELOW = 24 * 2**30
 """Bytes of a card below which the base is loaded in 4 bits, where bitsandbytes is there."""
 
@@ -69,7 +82,7 @@ class Teacher:
         self.job, self.vectors = read_job(folder)
         self._report = report
         self.recipes: Recipes = load_recipes(Path(self.job.recipes))
-        model = load_base(Path(self.job.model), _placed(self.job), raw=self.job.raw_width)
+        model = load_learnable(self.job)
         self.learner = Learner(model, self.recipes.read, self.recipes.read.modules).to(model.device)
         self.writer = Writer(model.renderer, load_prompts(Path(self.job.prompts)), self.recipes.read.longest)
         self.bank = _bank(self.vectors, model.device)
@@ -83,7 +96,7 @@ class Teacher:
         if number == 2:
             self.learner.load(self.folder / "stage1")
         lessons = [_lesson(memory, self.job.persona) for memory in self.job.memories]
-        course = Night(Class(lessons, self.bank), self._talks(TALKS, "train"))
+        course = Night(Class(lessons, self.bank), self._talks())
         plan = Plan(
             stage=1 if number == 1 else 2,
             recipes=self.recipes,
@@ -93,78 +106,81 @@ class Teacher:
             seed=self.job.seed,
         )
         train(self.learner, plan, self._metrics())
-        if int(os.environ.get("RANK", "0")) == 0:
+        if _is_first():
             self.learner.save(self.folder / ("stage1" if number == 1 else CANDIDATE))
 
     def refine(self) -> None:
         """Refine every value for the candidate, until all are exact or the time is up."""
         self.learner.load(self.folder / CANDIDATE)
-        started, limit = time.monotonic(), self.job.minutes * 60
-        texts = [memory.text for memory in self.job.memories]
-        start = torch.where(
-            self.bank.refined.view(-1, 1, 1),
-            self.bank.values,
-            self.learner.heads.projector(self.bank.raw).detach(),
-        )
+        end = time.monotonic() + self.job.minutes * 60
+        start, texts = self._start(), [memory.text for memory in self.job.memories]
         starts = beginnings(self.learner.model.renderer, self.job.persona)
-        values, exact = [], []
-        size = self.recipes.refine.batch
+        size, recipe = self.recipes.refine.batch, self.recipes.refine
+        found: list[Refined] = []
         for at in range(0, len(texts), size):
             part = slice(at, at + size)
-            late = time.monotonic() - started > limit
-            found = refine(
-                self.learner,
-                starts,
-                texts[part],
-                start[part],
-                self.recipes.refine,
-                _always(late),
-                self.job.seed,
-            )
-            values.append(found.values.cpu())
-            exact += found.exact
+            late = partial(_is_late, end)
+            found.append(refine(self.learner, starts, texts[part], start[part], recipe, late, self.job.seed))
             self._report({"share": min(1.0, (at + size) / len(texts))})
-        kept = Refinements(torch.cat(values).float().numpy(), torch.tensor(exact).numpy())
-        write_refined(self.folder, kept)
+        values = torch.cat([part.values.cpu() for part in found]).float().numpy()
+        write_refined(self.folder, Refinements(values, np.array([e for part in found for e in part.exact], np.bool_)))
+
+    @torch.no_grad()
+    def _start(self) -> torch.Tensor:
+        """Values `[N, v, d]` to refine from: those that were refined before, else the candidate's projector's."""
+        projected: torch.Tensor = self.learner.heads.projector(self.bank.raw)
+        return torch.where(self.bank.refined.view(-1, 1, 1), self.bank.values, projected)
 
     def gate(self) -> None:
         """Judge what serves and the candidate by the same questions, and say what speaks against the candidate."""
         chosen = _spread(len(self.job.memories))
-        held = self._talks(HELD_OUT, "test")
+        held = self._replayed(HELD_OUT, "test")
         with self.learner.base():
             base_loss = chat_loss(self.learner, held, self.writer)
-        before = self._judge(Path(self.job.serving) if self.job.serving else None, chosen, held, self.vectors.values)
+        self._take_serving()
+        before, _ = self._judge(chosen, held, self.vectors.values)
         self._report({"share": 0.5})
-        after = self._judge(self.folder / CANDIDATE, chosen, held, read_refined(self.folder).values)
-        self._write_floor(after.pop("floor"))
-        before.pop("floor")
+        self.learner.load(self.folder / CANDIDATE)
+        after, floor = self._judge(chosen, held, read_refined(self.folder).values)
         figures = {name: (before[name], after[name]) for name in after}
-        reasons = against(figures, base_loss)
-        (self.folder / VERDICT).write_bytes(msgspec.json.encode(Judged(figures, reasons)))
+        write_verdict(self.folder, Judged(dict(figures), against(figures, base_loss)), self._settled(floor))
 
-    def _judge(self, adapter: Path | None, chosen: list[int], held: Sequence[Talk], values: Any) -> dict[str, float]:
-        """hit@1, exact share, false recalls, chat loss, closing share of an adapter; its floor."""
+    def _take_serving(self) -> None:
+        """What serves; where it was trained by another recipe than today's, what this night began with stands for it.
+
+        A night that could not be compared with what serves would never be promoted, nor any after it.
+        """
+        if not self.job.serving:
+            return
+        try:
+            self.learner.load(Path(self.job.serving))
+        except ModelError:
+            if not self.job.primed:
+                raise
+            self.learner.load(Path(self.job.primed))
+
+    def _judge(self, chosen: list[int], held: Sequence[Talk], values: Any) -> tuple[dict[str, float], float]:
+        """hit@1, exact share, false recalls, chat loss and so on of what is loaded; and the floor that suits it."""
         memories = [self.job.memories[index] for index in chosen]
-        if adapter is not None:
-            self.learner.load(adapter)
         situations = [_situation(memory.situations[-1], self.job.persona) for memory in memories]
         asked = ask_all(self.learner, situations, self.writer)
-        keys = self.learner.heads.key(self.bank.raw)
-        found = ranks(asked.queries, keys, chosen)
         strange = ask_all(self.learner, [talk.context for talk in held], self.writer)
-        right = (asked.queries @ keys.T)[torch.arange(len(chosen)), torch.tensor(chosen)].tolist()
+        with torch.no_grad():
+            keys = self.learner.heads.key(self.bank.raw)
+        found = ranks(asked.queries, keys, chosen)
+        right = (asked.queries * keys[chosen]).sum(1).tolist()
         wrong = (strange.queries @ keys.T).max(1).values.tolist()
         told = self._read(torch.from_numpy(values)[chosen])
         exact = sum(text == memory.text for text, memory in zip(told, memories, strict=True))
-        return {
+        figures = {
             "hit@1": share(found, 1),
             "hit@10": share(found, 10),
             "exact": exact / len(chosen),
             "asks": sum(asked.asks) / len(chosen),
             "false recalls": sum(strange.asks) / max(1, len(held)),
             "chat loss": chat_loss(self.learner, held, self.writer),
-            "floor": best_floor(right, wrong),
         }
+        return figures, best_floor(right, wrong)
 
     def _read(self, values: torch.Tensor) -> list[str]:
         """What the values are read out as, after a beginning that refining only checked with."""
@@ -174,23 +190,27 @@ class Teacher:
             told += read_out(self.learner, start, values[at : at + 32].to(self.learner.model.device))
         return told
 
-    def _write_floor(self, floor: float) -> None:
-        kept = floor if self.job.primed == "" else (floor + read_meta(Path(self.job.primed)).floor) / 2
-        (self.folder / "floor.json").write_text(json.dumps(kept), encoding="utf-8")
+    def _settled(self, floor: float) -> float:
+        """A few memories tell little of where the floor belongs: the many that priming saw count as much."""
+        return (floor + read_meta(Path(self.job.primed)).floor) / 2 if self.job.primed else floor
 
-    def _talks(self, count: int, part: Any) -> list[Talk]:
+    def _talks(self) -> list[Talk]:
+        """Ordinary turns to train with: the operator's own conversations, or the base model's own replies."""
+        return read_sft(Path(self.job.recipes) / SFT) or self._replayed(TALKS, "train")
+
+    def _replayed(self, count: int, part: Part) -> list[Talk]:
         """Ordinary turns with the base model's own replies, written once for a base and kept."""
         path = Path(self.job.replies) / f"{self.job.base}-{part}-{count}.json"
-        try:
+        with contextlib.suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode(path.read_bytes(), type=list[Talk])
-        except (OSError, msgspec.DecodeError):
-            pass
         rng = Random(0)  # noqa: S311 - which turns, not a secret
-        turns = [t for lang in ("en", "zh") for t in ordinary_talks(rng, count // 2, lang, part, "prime")]
+        languages: tuple[Language, ...] = ("en", "zh")
+        turns = [talk for lang in languages for talk in ordinary_talks(rng, count // 2, lang, part, "prime")]
         with self.learner.base():
             talks = replay(self.learner, turns)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(talks))
+        if _is_first():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, msgspec.json.encode(talks).decode())
         return talks
 
     def _metrics(self) -> Report:
@@ -219,18 +239,33 @@ def against(figures: dict[str, tuple[float, float]], base_loss: float) -> list[s
     return reasons
 
 
-def _placed(job: Job) -> Any:
-    """The model's settings on this process's own card, and with every core: nobody else is served meanwhile."""
+def load_learnable(job: Job) -> LoadedModel:
+    """The pristine base on this process's own card, and with every core: nobody else is served meanwhile."""
     card = os.environ.get("LOCAL_RANK")
     device = f"cuda:{card}" if card is not None and torch.cuda.is_available() else job.config.device
-    return msgspec.structs.replace(job.config, device=device, threads=job.config.threads or os.cpu_count() or 1)
+    config = msgspec.structs.replace(job.config, device=device, threads=job.config.threads or os.cpu_count() or 1)
+    return load_base(Path(job.model), config, four_bit=_is_small(pick_device(device)), raw=job.raw_width)
+
+
+def _is_small(device: torch.device) -> bool:
+    """Whether the base goes into 4 bits: the card is small, and what it takes is there."""
+    if lacking_for_four_bit(device):
+        return False
+    return torch.cuda.get_device_properties(device).total_memory < FOUR_BIT_BELOW
+
+
+def _is_first() -> bool:
+    """Whether this is the one process of several that writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def _bank(vectors: Vectors, device: torch.device) -> Bank:
+    """The memories; a refined value that is no number counts as not refined."""
+    sound = np.isfinite(vectors.values).all((1, 2))
     return Bank(
         torch.from_numpy(vectors.raw).to(device),
         torch.from_numpy(vectors.values).to(device),
-        torch.from_numpy(vectors.refined).to(device),
+        torch.from_numpy(vectors.refined & sound).to(device),
     )
 
 
@@ -252,8 +287,8 @@ def _spread(count: int) -> list[int]:
     return [round(at * (count - 1) / (MOST_JUDGED - 1)) for at in range(MOST_JUDGED)]
 
 
-def _always(answer: bool) -> Callable[[], bool]:  # noqa: FBT001 - it is the answer itself
-    return lambda: answer
+def _is_late(end: float) -> bool:
+    return time.monotonic() > end
 
 
 def _say(line: dict[str, Any]) -> None:
@@ -263,8 +298,10 @@ def _say(line: dict[str, Any]) -> None:
 
 def _end_with_parent() -> None:
     """Leave when the pipe to the parent breaks, however it died."""
-    sys.stdin.buffer.read()
-    os._exit(3)
+    # Not sys.stdin: its lock, held by a thread that waits, aborts an interpreter that ends.
+    while os.read(0, 4096):
+        pass
+    os._exit(ORPHANED)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -272,21 +309,28 @@ def main(arguments: Sequence[str]) -> int:
     folder, step = Path(arguments[0]), arguments[1]
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        teacher = Teacher(folder, _say)
-        steps = {
-            "stage1": lambda: teacher.stage(1),
-            "stage2": lambda: teacher.stage(2),
-            "refine": teacher.refine,
-            "gate": teacher.gate,
-        }
-        steps[step]()
+        _do(Teacher(folder, _say), step)
     except BotError as error:
-        _say({"error": str(error)})
+        _say({"error": str(error)[:SHOWN]})
         return 1
     except Exception as error:
-        _say({"error": f"{type(error).__name__}: {error}"})
+        _say({"error": f"{type(error).__name__}: {error}"[:SHOWN]})
         raise
     return 0
+
+
+def _do(teacher: Teacher, step: str) -> None:
+    match step:
+        case "stage1":
+            teacher.stage(1)
+        case "stage2":
+            teacher.stage(2)
+        case "refine":
+            teacher.refine()
+        case "gate":
+            teacher.gate()
+        case _:
+            raise LearningError(f"{step!r} is no step: stage1, stage2, refine or gate")
 
 
 if __name__ == "__main__":
