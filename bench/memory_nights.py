@@ -5,7 +5,7 @@ from pathlib import Path
 from random import Random
 
 from bench.memory_setup import POOL, Bench
-from onebot_bot.engine.adapter import META
+from onebot_bot.engine.adapter import META, read_meta
 from onebot_bot.learning.course import Class, Night, School
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
@@ -45,7 +45,8 @@ def train_night(  # noqa: PLR0913, PLR0917 - a whole night
     found = _class(learner, facts, world, rng)
     _train(learner, (1, 2), bench.recipes, Night(found, talks), writer, folder, seed)
     learner.save(out)
-    floor = calibrate_floor(learner, School([found], talks), writer, rng)
+    # Between this night's and priming's, as learning/train.py has it: few memories alone say little.
+    floor = (calibrate_floor(learner, School([found], talks), writer, rng) + read_meta(bench.primed).floor) / 2
     write_meta(out, learner.model.fingerprint, floor, bench.recipes, name=f"bench-{seed}-{folder.name}")
     return out
 

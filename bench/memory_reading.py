@@ -24,6 +24,8 @@ from onebot_bot.learning.worlds import Fact, World, contexts, join
 
 ROWS = 32
 """Memories read side by side."""
+MORE = 8
+"""Tokens that are read beyond the longest text: what goes on is wrong."""
 
 
 class Read(Struct, frozen=True):
@@ -82,8 +84,8 @@ def read_parts(  # noqa: PLR0913, PLR0917 - the memories, and what to read them 
     bench: Bench, model: LoadedModel, facts: Sequence[Fact], texts: Sequence[str], values: Tensor, seed: int
 ) -> dict[str, Read]:
     """How well values are read after unseen questions about their own facts: all, by sort, by length."""
-    told = _read_own(bench, model, facts, values, seed)
     sizes = [len(model.renderer.encode_text(text)) for text in texts]
+    told = _read_own(bench, model, facts, values, max(sizes) + MORE, seed)
     every = range(len(facts))
     chosen = {"all": list(every)}
     for sort in sorted({fact.sort for fact in facts}):
@@ -99,15 +101,15 @@ def _judge(told: Sequence[Sequence[str]], texts: Sequence[str], places: Sequence
     return Read(fmean(a == b for a, b in pairs), fmean(character_f1(a, b) for a, b in pairs))
 
 
-def _read_own(
-    bench: Bench, model: LoadedModel, facts: Sequence[Fact], values: Tensor, seed: int
+def _read_own(  # noqa: PLR0913, PLR0917 - the memories, and what to read them with
+    bench: Bench, model: LoadedModel, facts: Sequence[Fact], values: Tensor, longest: int, seed: int
 ) -> list[tuple[str, ...]]:
     """Each value read after a bare test question about its fact, and after one as chats have it."""
     rng, writer = Random(f"reading {seed}"), bench.writer(model)
     asked = [contexts(fact, rng, "test") for fact in facts]
     bare = [conversation(each[0].turns, PERSONA) for each in asked]
     chats = [conversation(rng.choice(each[1:]).turns, PERSONA) for each in asked]
-    both = [read_each(Serving(model), _asked(writer, found), values) for found in (bare, chats)]
+    both = [read_each(Serving(model), _asked(writer, found), values, longest) for found in (bare, chats)]
     return list(zip(*both, strict=True))
 
 
@@ -122,7 +124,7 @@ def _longer(bench: Bench, model: LoadedModel, facts: Sequence[Fact], seed: int) 
         joined = [_joined(model, facts[3 * at :], size) for at in range(bench.sizes.joined)]
         heads = [facts[3 * at] for at in range(bench.sizes.joined)]
         values, _, _ = refine_all(bench, model, joined, project(model, joined), seed)
-        told = _read_own(bench, model, heads, values, seed)
+        told = _read_own(bench, model, heads, values, 2 * size, seed)
         found[f"about {size} tokens"] = _judge(told, joined, range(len(joined)))
     return found
 
@@ -137,26 +139,26 @@ def _joined(model: LoadedModel, facts: Sequence[Fact], size: int) -> str:
 
 
 @torch.no_grad()
-def read_each(reader: Serving, beginnings: Sequence[Sequence[int]], values: Tensor) -> list[str]:
+def read_each(reader: Serving, starts: Sequence[Sequence[int]], values: Tensor, longest: int = LONGEST) -> list[str]:
     """What greedy decoding makes of values `[n, v, d]`, each after a beginning of its own that ends with `<recall>`."""
     found: list[str] = []
-    for start in range(0, len(beginnings), ROWS):
-        found += _read_rows(reader, beginnings[start : start + ROWS], values[start : start + ROWS])
+    for at in range(0, len(starts), ROWS):
+        found += _read_rows(reader, starts[at : at + ROWS], values[at : at + ROWS], longest)
     return found
 
 
-def _read_rows(reader: Serving, beginnings: Sequence[Sequence[int]], values: Tensor) -> list[str]:
+def _read_rows(reader: Serving, starts: Sequence[Sequence[int]], values: Tensor, longest: int) -> list[str]:
     """Padded on the left: positions count from there, and only their differences matter."""
     renderer, device = reader.model.renderer, reader.model.device
-    width = max(map(len, beginnings))
-    ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in beginnings], device=device)
-    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in beginnings], device=device)
+    width = max(map(len, starts))
+    ids = torch.tensor([[0] * (width - len(row)) + list(row) for row in starts], device=device)
+    mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in starts], device=device)
     cache = DynamicCache(config=reader.model.network.config.get_text_config())
     reader.states(reader.embed(ids), mask, past_key_values=cache)
     stops = torch.tensor([renderer.memory_ids[1], *renderer.eos], device=device)
     fed, told = values.to(device, reader.model.dtype), []
     open_rows = torch.ones(len(ids), dtype=torch.bool, device=device)
-    for _ in range(LONGEST):
+    for _ in range(longest):
         mask = torch.cat([mask, mask.new_ones(len(ids), fed.shape[1])], dim=1)
         token = reader.logits(reader.states(fed, mask, past_key_values=cache)[:, -1]).argmax(-1)
         told.append(torch.where(open_rows, token, stops[0]))
