@@ -24,19 +24,19 @@ MEMORY_TOKENS = (RECALL, RECALL_END, MEMORY_PAD)
 """Appended to every tokenizer in this order (design: ids 151669-151671 on Qwen3-VL)."""
 
 
-class Text(Struct, frozen=True):
+class Text(Struct, frozen=True, tag=True):
     """Words of a person, a file or the model: never becomes a special token, whatever it spells."""
 
     text: str
 
 
-class Control(Struct, frozen=True):
+class Control(Struct, frozen=True, tag=True):
     """Text of our own in which special tokens are special."""
 
     text: str
 
 
-class Picture(Struct, frozen=True):
+class Picture(Struct, frozen=True, tag=True):
     """An encoded image (PNG, JPEG, WebP, GIF: the first frame)."""
 
     data: bytes
