@@ -1,4 +1,4 @@
-"""What a stage trains on, drawn anew for every step: the mix of samples, over one bank of memories or over many worlds."""
+"""What a stage trains on, drawn anew for every step: a mix of samples over one bank of memories or over many worlds."""
 
 from collections.abc import Sequence
 from random import Random
@@ -85,11 +85,10 @@ def asking(found: Class, talks: Sequence[Talk], recipe: Stage1, writer: Writer, 
     """One step of stage 1: situations that call for a memory, and some that call for none."""
     count = max(1, round(recipe.batch * (1 - recipe.ordinary)))
     samples = [_ask(found, index, recipe, writer, rng) for index in _pick(found, count, rng)]
-    if not talks:
-        return samples
-    for number in range(recipe.batch - count):
-        samples.append(_nothing(found, talks, writer, rng) if number % 2 else writer.chat(rng.choice(talks)))
-    return samples
+    rest = range(recipe.batch - count) if talks else ()
+    return samples + [
+        _nothing(found, talks, writer, rng) if number % 2 else writer.chat(rng.choice(talks)) for number in rest
+    ]
 
 
 def _ask(found: Class, index: int, recipe: Stage1, writer: Writer, rng: Random) -> Sample:
@@ -112,7 +111,9 @@ def reading(found: Class, talks: Sequence[Talk], recipe: Stage2, writer: Writer,
     kinds = rng.choices(("front", "sandwich", "ordinary"), (front, sandwich, ordinary if talks else 0), k=recipe.batch)
     indices = iter(_pick(found, recipe.batch, rng))
     return [
-        writer.chat(rng.choice(talks)) if kind == "ordinary" else _read(found, next(indices), kind, recipe, writer, rng)
+        writer.chat(rng.choice(talks), kept=recipe.keep > 0)
+        if kind == "ordinary"
+        else _read(found, next(indices), kind, recipe, writer, rng)
         for kind in kinds
     ]
 

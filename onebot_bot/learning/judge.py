@@ -1,5 +1,6 @@
 """How good a learner is: what it finds, what it reads out, when it asks, and how far it moved from the base model."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,7 +26,8 @@ class Asked(Struct, frozen=True):
 def ask_all(learner: Learner, contexts: Sequence[Conversation], writer: Writer) -> Asked:
     """Put each situation to the model; the next token is `<recall>` by its own choice or by ours."""
     learner.eval()
-    queries, asks = [], []
+    queries = [learner.rows.new_zeros(0, learner.heads.query.linear.out_features)]
+    asks: list[bool] = []
     for start in range(0, len(contexts), BATCH):
         samples = [writer.ask(context, 0) for context in contexts[start : start + BATCH]]
         batch = collate(samples, learner.model.device)
@@ -53,16 +55,17 @@ def share(ranks_: Sequence[int], k: int) -> float:
 def best_floor(right: Sequence[float], wrong: Sequence[float]) -> float:
     """The cosine that parts the scores of memories that were meant from those found where nothing was meant.
 
-    The least sum of both error shares; in the middle of the gap where there is one.
+    The least sum of both error shares; in the middle of the gap where there is one. Without examples of either kind,
+    a little below the others.
     """
     edges = sorted({*right, *wrong})
     if not right or not wrong:
         return min(right, default=0.3) - 0.05
-    cuts = [(a + b) / 2 for a, b in zip(edges, edges[1:], strict=False)] or edges
+    cuts = [(a + b) / 2 for a, b in itertools.pairwise(edges)] or edges
     costs = [sum(s < cut for s in right) / len(right) + sum(s >= cut for s in wrong) / len(wrong) for cut in cuts]
     least = min(costs)
     good = [cut for cut, cost in zip(cuts, costs, strict=True) if cost <= least + 1e-9]
-    return (good[0] + good[-1]) / 2
+    return good[len(good) // 2]
 
 
 @torch.no_grad()

@@ -38,6 +38,8 @@ class Talk(Struct, frozen=True, kw_only=True):
 
     context: Conversation
     reply: str = ""
+    whole: bool = True
+    """Whether the reply ends where the model ended it; False: it was cut off."""
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -65,7 +67,7 @@ class Writer:
         self._longest = longest
         self._vectors = vectors
         self._recall, self._end, self._pad = renderer.memory_ids
-        self._eos = next(iter(sorted(renderer.eos)))
+        self._eos = _turn_end(renderer)
 
     def ask(self, context: Conversation, target: int) -> Sample:
         """A situation and `<recall>`."""
@@ -77,12 +79,17 @@ class Writer:
         ids = [*self._renderer.encode_text(text), self._recall]
         return Sample(ids=ids, labels=[False] * len(ids), recall=len(ids) - 1, target=target)
 
-    def chat(self, talk: Talk) -> Sample:
-        """Ordinary chat: the place where the answer begins, and the reply."""
+    def chat(self, talk: Talk, *, kept: bool = True) -> Sample:
+        """Ordinary chat: the place where the answer begins, and the reply.
+
+        With `kept` the model is to stay with the base's own predictions there, else to learn the reply as a text.
+        """
         prompt = self._prompt(talk.context)
-        reply = [*self._renderer.encode_text(talk.reply), self._eos] if talk.reply else []
-        ids = [*prompt, *reply]
-        return Sample(ids=ids, labels=[False] * len(prompt) + [True] * len(reply), keep=len(reply) + 1)
+        reply = self._renderer.encode_text(talk.reply)
+        if reply and talk.whole:
+            reply = [*reply, self._eos]
+        labels = [False] * len(prompt) + [True] * len(reply)
+        return Sample(ids=[*prompt, *reply], labels=labels, keep=len(reply) + 1 if kept else 0)
 
     def read(self, lesson: Lesson, index: int, rng: Random, *, answer: bool, phrased: bool) -> Sample:
         """A situation, the memory's vectors, its text, and, for a sandwich, the answer."""
@@ -106,6 +113,12 @@ class Writer:
 
     def _prompt(self, context: Conversation) -> list[int]:
         return self._renderer.fit_conversation(context, self._longest)[0].ids
+
+
+def _turn_end(renderer: Renderer) -> int:
+    """What ends an answer: ChatML's token where the vocabulary has it, as the template writes it."""
+    own = renderer.encode_control("<|im_end|>")
+    return own[0] if len(own) == 1 and own[0] in renderer.eos else min(renderer.eos)
 
 
 def conversation(turns: Sequence[tuple[str, str]], persona: str = "") -> Conversation:

@@ -1,22 +1,24 @@
 """Priming: both stages on generated worlds, once for a model, before the bot has lived a day."""
 
-import datetime
+import datetime as dt
 import hashlib
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import torch
 
-from onebot_bot.engine.adapter import HEADS, META
+from onebot_bot.engine.adapter import CONFIG, HEADS, META, WEIGHTS
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.learning.course import School
+from onebot_bot.engine.request import Conversation
+from onebot_bot.learning.course import Class, School
 from onebot_bot.learning.judge import ask_all, best_floor
-from onebot_bot.learning.learner import WEIGHTS, Learner
-from onebot_bot.learning.lessons import Writer
+from onebot_bot.learning.learner import Learner
+from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.prompts import Prompts
 from onebot_bot.learning.recipes import Recipes, as_plain
 from onebot_bot.learning.replay import replay
@@ -27,6 +29,8 @@ from onebot_bot.texts import Language
 
 FACTS = 96
 TALKS = 160
+ASKED = 32
+"""Questions a world, and as many situations that call for nothing, that the floor is calibrated with."""
 
 
 def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its folder
@@ -39,25 +43,32 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     languages: Sequence[Language] = ("en", "zh"),
     seed: int = 0,
 ) -> Path:
-    """Train both stages for a model without adapter and write the adapter folder.
+    """Train both stages for a model without adapter and write the adapter to `folder`/candidate.
+
+    A run that was killed goes on from its checkpoints in `folder` when it is started again with the same arguments.
+
+    Returns:
+        The adapter's folder.
 
     Raises:
         LearningError: the training diverged.
     """
     started = time.time()
-    learner = Learner(model, recipes.read, recipes.read.modules).to(model.device)
+    learner = Learner(model, recipes.read, recipes.read.modules)
     writer = Writer(model.renderer, prompts, recipes.read.longest)
     rng = Random(seed)  # noqa: S311 - data, not secrets
     school = make_school(learner, rng, worlds, languages)
-    for stage in (1, 2):
-        plan = Plan(
-            stage=stage, recipes=recipes, course=school, writer=writer, folder=folder / f"stage{stage}", seed=seed
-        )
+    stages: tuple[Literal[1, 2], ...] = (1, 2)
+    checkpoints = [folder / f"stage{stage}" for stage in stages]
+    for stage, place in zip(stages, checkpoints, strict=True):
+        plan = Plan(stage=stage, recipes=recipes, course=school, writer=writer, folder=place, seed=seed)
         train(learner, plan, report)
     out = folder / "candidate"
     learner.save(out)
     floor = calibrate_floor(learner, school, writer, rng)
     write_meta(out, model.fingerprint, floor, recipes, name=f"primed-{seed}", seconds=time.time() - started)
+    for place in checkpoints:
+        shutil.rmtree(place, ignore_errors=True)
     return out
 
 
@@ -66,11 +77,9 @@ def make_school(learner: Learner, rng: Random, worlds: int, languages: Sequence[
     made = [make_world(seed, FACTS, languages[seed % len(languages)], "prime") for seed in range(worlds)]
     raw = learner.embed_texts([fact.text for world in made[:: max(1, worlds // 24)] for fact in world.facts])
     learner.calibrate(raw)
-    classes = [class_of(learner, world, rng, "prime") for world in made]
+    classes = [class_of(learner, world, rng) for world in made]
     talks = [
-        talk
-        for lang in languages
-        for talk in ordinary_talks(rng, TALKS // len(languages), lang, "train", "prime")
+        talk for lang in languages for talk in ordinary_talks(rng, TALKS // len(languages), lang, "train", "prime")
     ]
     with learner.base():
         return School(classes, replay(learner, talks))
@@ -84,21 +93,30 @@ def calibrate_floor(learner: Learner, school: School, writer: Writer, rng: Rando
     for _ in range(worlds):
         found = school.draw(rng)
         keys = learner.heads.key(found.bank.raw)
-        indices = rng.sample(range(len(found.lessons)), 32)
+        indices = rng.sample(range(len(found.lessons)), min(ASKED, len(found.lessons)))
         asked = ask_all(learner, [rng.choice(found.lessons[i].contexts) for i in indices], writer)
-        right += (asked.queries @ keys.T)[torch.arange(32), torch.tensor(indices)].tolist()
-        strange = [*rng.sample(list(found.strange), 16), *(rng.choice(school.talks).context for _ in range(16))]
-        wrong += (ask_all(learner, strange, writer).queries @ keys.T).max(1).values.tolist()
+        right += (asked.queries * keys[indices]).sum(1).tolist()
+        strange = ask_all(learner, _nothing_meant(found, school.talks, rng), writer)
+        wrong += (strange.queries @ keys.T).max(1).values.tolist()
     return best_floor(right, wrong)
+
+
+def _nothing_meant(found: Class, talks: Sequence[Talk], rng: Random) -> list[Conversation]:
+    """Half questions about what nobody told, half ordinary chat."""
+    half = ASKED // 2
+    return [
+        *rng.sample(list(found.strange), min(half, len(found.strange))),
+        *(rng.choice(talks).context for _ in range(half)),
+    ]
 
 
 def write_meta(folder: Path, base: str, floor: float, recipes: Recipes, **more: Any) -> None:
     """Write meta.json: what made this, and the checksums of its files."""
-    files = {name: (folder / name).read_bytes() for name in (WEIGHTS, HEADS, "adapter_config.json")}
+    files = {name: (folder / name).read_bytes() for name in (WEIGHTS, HEADS, CONFIG)}
     meta = {
         "base": base,
         "floor": floor,
-        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "made": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "files": {n: {"bytes": len(b), "sha256": hashlib.sha256(b).hexdigest()} for n, b in files.items()},
         "recipes": as_plain(recipes),
         "memories": [],

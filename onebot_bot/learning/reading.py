@@ -37,6 +37,7 @@ class Serving:
 
     def __init__(self, model: LoadedModel) -> None:
         self.model = model
+        model.network.requires_grad_(requires_grad=False)  # else the vectors' gradient keeps what the weights' needs
         self._body = text_body(model.network)
 
     def embed(self, ids: Tensor) -> Tensor:
@@ -69,7 +70,7 @@ class Beginning(Struct, frozen=True):
 
     def rows(self, count: int) -> DynamicCache:
         """The cache for `count` rows, to be written on."""
-        cache = copy.deepcopy(self.cache)
+        cache: DynamicCache = copy.deepcopy(self.cache)
         cache.batch_repeat_interleave(count)
         return cache
 
@@ -83,25 +84,48 @@ def begin(reader: Reader, ids: Sequence[int]) -> Beginning:
     return Beginning(cache, len(ids))
 
 
-@torch.no_grad()
+class Told(Struct, frozen=True):
+    """What one memory was read out as; `closed`: and then `</recall>` came, not the answer's end or the limit."""
+
+    text: str
+    closed: bool
+
+
 def read_out(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST) -> list[str]:
     """What greedy decoding makes of values `[n, v, d]` after one beginning, up to `</recall>` or `longest` tokens."""
-    renderer, device = reader.model.renderer, reader.model.device
-    end = renderer.memory_ids[1]
-    stops = torch.tensor([end, *renderer.eos], device=device)
-    count = values.shape[0]
-    cache, fed = beginning.rows(count), values.to(reader.model.dtype)
+    return [told.text for told in tell(reader, beginning, values, longest)]
+
+
+def tell(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST) -> list[Told]:
+    """As `read_out`, with how each reading ended."""
+    if not len(values):
+        return []
+    renderer = reader.model.renderer
+    stops = (renderer.memory_ids[1], *renderer.eos)
+    found = []
+    for row in _greedy(reader, beginning, values, stops, longest).tolist():
+        cut = next((at for at, token in enumerate(row) if token in stops), len(row))
+        text = renderer.special.decode(row[:cut], skip_special_tokens=True).strip()
+        found.append(Told(text, closed=row[cut : cut + 1] == [renderer.memory_ids[1]]))
+    return found
+
+
+@torch.no_grad()
+def _greedy(reader: Reader, beginning: Beginning, values: Tensor, stops: Sequence[int], longest: int) -> Tensor:
+    """Ids `[n, T]` until every row holds one of `stops`; what a row holds after it means nothing."""
+    device, pad = reader.model.device, reader.model.renderer.memory_ids[2]
+    cache, fed = beginning.rows(len(values)), values.to(reader.model.dtype)
+    ended = torch.zeros(len(values), dtype=torch.bool, device=device)
     told: list[Tensor] = []
-    open_rows = torch.ones(count, dtype=torch.bool, device=device)
     length = beginning.length
     for _ in range(longest):
         length += fed.shape[1]
-        mask = torch.ones(count, length, dtype=torch.long, device=device)
-        token = reader.logits(reader.states(fed, mask, past_key_values=cache)[:, -1]).argmax(-1)
-        told.append(torch.where(open_rows, token, end))
-        open_rows &= ~torch.isin(token, stops)
-        if not open_rows.any():
+        mask = torch.ones(len(values), length, dtype=torch.long, device=device)
+        logits = reader.logits(reader.states(fed, mask, past_key_values=cache)[:, -1])
+        logits[:, pad] = -torch.inf  # as in the decode loop
+        told.append(logits.argmax(-1))
+        ended |= torch.isin(told[-1], torch.tensor(stops, device=device))
+        if ended.all():
             break
-        fed = reader.embed(token.unsqueeze(1)).to(reader.model.dtype)
-    rows = torch.stack(told, 1).tolist()
-    return [renderer.special.decode([t for t in row if t != end], skip_special_tokens=True).strip() for row in rows]
+        fed = reader.embed(told[-1].unsqueeze(1)).to(reader.model.dtype)
+    return torch.stack(told, 1)

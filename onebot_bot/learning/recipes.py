@@ -1,6 +1,5 @@
 """training/stage1.toml and stage2.toml: how the two stages train."""
 
-import math
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -31,9 +30,9 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     most_steps: Annotated[int, Meta(ge=0)] = 0
     """Steps taken however many they are; 0: no bound."""
     batch: Count
-    """Samples a step, on all devices together, a memory's and an ordinary one counted each."""
+    """Samples a step on each device, a memory's and an ordinary one counted each."""
     micro: Count
-    """Samples a forward pass; the rest of a batch is accumulated."""
+    """Samples a forward pass; a batch's passes are accumulated."""
     lr: Rate
     warmup: Share = 0.1
     """Share of the steps in which the rate rises; then it falls along a cosine."""
@@ -42,11 +41,6 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Longest gradient."""
     longest: Count = 1024
     """Tokens of a sample; older turns are cut."""
-
-    @property
-    def passes(self) -> int:
-        """Forward passes a step."""
-        return math.ceil(self.batch / self.micro)
 
 
 class Stage1(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,8 +54,7 @@ class Stage1(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pull: Annotated[float, Meta(ge=0)] = 0.5
     """Weight of 1 - cosine beside InfoNCE."""
     heads: bool = True
-    """Train the two heads; without, keys are the embedding's own."""
-    centred: bool = True
+    """Train the query's and the key's head; without, they stay as they are."""
     ordinary: Share = 0.5
     """Share of the samples that call for nothing."""
     keep: Annotated[float, Meta(ge=0)] = 1.0
@@ -81,7 +74,7 @@ class Stage2(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
     asking: Annotated[float, Meta(ge=0)] = 0.5
     """Weight of stage 1's loss on the same samples, so that reading does not undo asking."""
     keep: Annotated[float, Meta(ge=0)] = 1.0
-    """Weight of staying with the base model on ordinary chat (KL divergence); 0: cross-entropy on the reply."""
+    """Weight of staying with the base model on ordinary chat (KL divergence); 0: its replies are learned as texts."""
     refined: Share = 0.5
     """Share of the readings that start from a refined value, where there is one."""
 

@@ -1,6 +1,6 @@
 """Refining a memory's vectors until the model reads its text out of them word for word; the model stays as it is.
 
-Adam on the vectors alone, over several beginnings, so that they are read after any (design: memory.md, value refinement).
+Adam on the vectors alone, over several beginnings, so that they are read after any (design: memory.md).
 """
 
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from onebot_bot.learning.reading import Beginning, Reader, begin, read_out
+from onebot_bot.learning.reading import Beginning, Reader, begin, tell
 from onebot_bot.learning.recipes import Refinement
 
 STREAK = 2
@@ -27,6 +27,7 @@ class Refined(Struct, frozen=True):
     values: Tensor
     exact: list[bool]
     steps: int
+    """Taken, over all batches."""
 
 
 class _Rows(Struct):
@@ -49,6 +50,8 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
 
     Ends early when all are exact or `stop()` says so; what is not exact then is as far as it came.
     """
+    if not texts:
+        return Refined(values, [], 0)
     runs = [begin(reader, ids) for ids in beginnings]
     train, check = runs[:-CHECKS] or runs, runs[-CHECKS:]
     out, exact, steps = [], [], 0
@@ -58,7 +61,7 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
         out.append(part.values)
         exact += part.exact
         steps += part.steps
-    return Refined(torch.cat(out) if out else values, exact, steps)
+    return Refined(torch.cat(out), exact, steps)
 
 
 def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
@@ -77,11 +80,10 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
     rows = _rows(reader, texts)
     moments = torch.zeros_like(vectors), torch.zeros_like(vectors)
     streak = torch.zeros(len(texts), dtype=torch.long, device=device)
-    step = 0
-    for step in range(1, recipe.steps + 1):  # noqa: B007 - told to the caller
+    steps = 0
+    while steps < recipe.steps and not exact.all() and not stop():
+        steps += 1
         open_rows = (~exact).nonzero().flatten()
-        if not len(open_rows) or stop():
-            break
         gradient, right = _gradient(reader, rng.choice(train), rows, vectors, open_rows)
         streak[open_rows] = torch.where(right, streak[open_rows] + 1, 0)
         ready = open_rows[streak[open_rows] >= STREAK]
@@ -92,8 +94,12 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
         # A value that has passed is not touched again, whatever the gradient says.
         moving = open_rows[~exact[open_rows]]
         kept = gradient[~exact[open_rows]]
-        _adam(vectors, moments, moving, kept, step, recipe.lr * (1 - 0.7 * step / recipe.steps))
-    return Refined(vectors, [bool(e) for e in exact], step)
+        _adam(vectors, moments, moving, kept, steps, recipe.lr * (1 - 0.7 * steps / recipe.steps))
+    # What the last steps made right has not been looked at yet.
+    late = (~exact & (streak > 0)).nonzero().flatten()
+    passed = checked(reader, check, [texts[i] for i in late.tolist()], vectors[late])
+    exact[late] = torch.tensor(passed, dtype=torch.bool, device=device)
+    return Refined(vectors, exact.tolist(), steps)
 
 
 def _rows(reader: Reader, texts: Sequence[str]) -> _Rows:
@@ -109,7 +115,8 @@ def _gradient(
     reader: Reader, beginning: Beginning, rows: _Rows, vectors: Tensor, which: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Gradient `[n, v, d]` of the reading loss after one beginning, and which texts were right `[n]`."""
-    found = vectors[which].clone().requires_grad_(requires_grad=True)
+    found = vectors[which].clone()
+    found.requires_grad = True
     ids, real = rows.ids[which], rows.real[which]
     with torch.no_grad():
         told = reader.embed(ids[:, :-1])
@@ -139,12 +146,14 @@ def _adam(  # noqa: PLR0913, PLR0917 - one optimizer step spelled out
 
 
 def checked(reader: Reader, check: Sequence[Beginning], texts: Sequence[str], values: Tensor) -> list[bool]:
-    """Which values `[n, v, d]` greedy decoding turns into their text exactly, after every one of `check`."""
-    if not len(values):
+    """Which values `[n, v, d]` greedy decoding turns into their text and `</recall>`, after every one of `check`."""
+    if not texts:
         return []
     longest = max(len(reader.model.renderer.encode_text(text)) for text in texts) + 2
     right = [True] * len(texts)
     for beginning in check:
-        told = read_out(reader, beginning, values, longest)
-        right = [before and now == text for before, now, text in zip(right, told, texts, strict=True)]
+        told = tell(reader, beginning, values, longest)
+        right = [
+            before and now.closed and now.text == text for before, now, text in zip(right, told, texts, strict=True)
+        ]
     return right

@@ -14,11 +14,19 @@ from onebot_bot.learning.reading import Reader
 
 NEW_TOKENS = 48
 BATCH = 16
+LONGEST = 1024
+"""Tokens of a prompt; older turns are cut."""
 
 
 @torch.no_grad()
 def replay(reader: Reader, talks: Sequence[Talk], tokens: int = NEW_TOKENS, seed: int = 0) -> list[Talk]:
-    """The talks with the model's own reply, sampled at temperature 0.7; the reader's adapter must be off."""
+    """The talks with the model's own reply, sampled at temperature 0.7; the reader's adapter must be off.
+
+    They come back in another order: like lengths together.
+
+    Raises:
+        RequestError: a talk's last turn alone is longer than `LONGEST`.
+    """
     torch.manual_seed(seed)
     out: list[Talk] = []
     order = sorted(talks, key=lambda talk: sum(len(str(turn)) for turn in talk.context.turns))
@@ -29,7 +37,7 @@ def replay(reader: Reader, talks: Sequence[Talk], tokens: int = NEW_TOKENS, seed
 
 def _replied(reader: Reader, talks: Sequence[Talk], tokens: int) -> list[Talk]:
     renderer, model = reader.model.renderer, reader.model
-    prompts = [renderer.render_conversation(talk.context).ids for talk in talks]
+    prompts = [renderer.fit_conversation(talk.context, LONGEST)[0].ids for talk in talks]
     width = max(len(prompt) for prompt in prompts)
     rows = [[0] * (width - len(prompt)) + prompt for prompt in prompts]
     masks = [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts]
@@ -45,5 +53,9 @@ def _replied(reader: Reader, talks: Sequence[Talk], tokens: int) -> list[Talk]:
         eos_token_id=sorted(renderer.eos),
         pad_token_id=min(renderer.eos),
     )
-    texts = renderer.special.decode_batch(found[:, width:].tolist(), skip_special_tokens=True)
-    return [msgspec.structs.replace(talk, reply=text.strip()) for talk, text in zip(talks, texts, strict=True)]
+    replies = found[:, width:].tolist()
+    texts = renderer.special.decode_batch(replies, skip_special_tokens=True)
+    return [
+        msgspec.structs.replace(talk, reply=text.strip(), whole=not renderer.eos.isdisjoint(reply))
+        for talk, reply, text in zip(talks, replies, texts, strict=True)
+    ]

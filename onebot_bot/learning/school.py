@@ -5,11 +5,11 @@ from random import Random
 
 import torch
 
-from onebot_bot.engine.recall import VECTORS
+from onebot_bot.engine.recall import POOLED, VECTORS
 from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.course import Class
 from onebot_bot.learning.learner import Bank, Learner
-from onebot_bot.learning.lessons import Lesson, Talk, conversation, some_persona
+from onebot_bot.learning.lessons import PERSONAS, Lesson, Talk, conversation, some_persona
 from onebot_bot.learning.worlds import Fact, World, context, contexts, ordinary
 from onebot_bot.learning.worlds_names import Pool
 from onebot_bot.learning.worlds_words import Part
@@ -19,7 +19,7 @@ SITUATIONS = 8
 """Situations written for each fact."""
 
 
-def lessons_of(facts: Sequence[Fact], rng: Random, pool: Pool) -> list[Lesson]:
+def lessons_of(facts: Sequence[Fact], rng: Random) -> list[Lesson]:
     """Facts with situations to train with, half of them a bare question."""
     return [
         Lesson(
@@ -43,15 +43,15 @@ def strange_of(world: World, rng: Random, part: Part = "train") -> list[Conversa
     ]
 
 
-def class_of(learner: Learner, world: World, rng: Random, pool: Pool) -> Class:
+def class_of(learner: Learner, world: World, rng: Random) -> Class:
     """A world with its bank of keys, no value refined."""
     raw = learner.embed_texts([fact.text for fact in world.facts])
-    return Class(lessons_of(world.facts, rng, pool), empty_bank(raw), strange_of(world, rng))
+    return Class(lessons_of(world.facts, rng), empty_bank(raw), strange_of(world, rng))
 
 
 def empty_bank(raw: torch.Tensor, hidden: int | None = None) -> Bank:
-    """A bank of raw keys `[N, D]` without refined values."""
-    width = hidden or raw.shape[1] // 3
+    """A bank of raw keys `[N, D]` without refined values; `hidden` is the model's width where its keys do not tell."""
+    width = hidden or raw.shape[1] // len(POOLED)
     count = raw.shape[0]
     values = torch.zeros(count, VECTORS, width, device=raw.device)
     return Bank(raw, values, torch.zeros(count, dtype=torch.bool, device=raw.device))
@@ -64,9 +64,6 @@ def ordinary_talks(rng: Random, count: int, lang: Language, part: Part, pool: Po
     ]
 
 
-def test_contexts(fact: Fact, rng: Random, pool: Pool) -> list[Conversation]:
+def unseen_contexts(fact: Fact, rng: Random) -> list[Conversation]:
     """A question never trained with, in each form the bot sees, under the shipped persona."""
-    return [
-        conversation(found.turns, "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally.")
-        for found in contexts(fact, rng, "test")
-    ]
+    return [conversation(found.turns, PERSONAS[0]) for found in contexts(fact, rng, "test")]

@@ -1,16 +1,17 @@
-"""The training loop of both stages, under accelerate: evaluate, checkpoint, step, log."""
+"""The training loop of both stages, under accelerate: checkpoint, draw, step, log."""
 
 import json
 import math
+import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from msgspec import Struct
 from torch import Tensor, nn
 
@@ -25,7 +26,8 @@ POISONED = 3
 """Steps in a row without a finite loss after which the training is given up."""
 
 Report = Callable[[dict[str, Any]], None]
-"""Takes one line of metrics.jsonl."""
+"""Takes one line of metrics.jsonl; what it raises ends the training, which goes on from the last checkpoint."""
+Trained = dict[str, Tensor]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -82,7 +84,7 @@ def trained_parameters(learner: Learner, recipe: Stage1 | Stage2) -> list[nn.Par
     if not isinstance(recipe, Stage1) or recipe.heads:
         wanted += [*learner.heads.query.parameters(), *learner.heads.key.parameters()]
     for parameter in wanted:
-        parameter.requires_grad_(requires_grad=True)
+        parameter.requires_grad = True
     return wanted
 
 
@@ -93,19 +95,21 @@ def _named(name: str, modules: tuple[str, ...]) -> bool:
 def train(learner: Learner, plan: Plan, report: Report) -> None:
     """Run one stage to its end, from its last checkpoint if there is one.
 
+    A step's draws follow from the seed and its number alone: a run that was killed ends like one that was not.
+
     Raises:
-        LearningError: the loss was not finite for several steps in a row.
+        LearningError: there is nothing to learn, or the loss was not finite for several steps in a row.
     """
+    if not plan.course.size:
+        raise LearningError(f"stage {plan.stage}: there is no memory to learn from; /learn status tells what was read")
     recipe, total = plan.recipe, steps_of(plan.course, plan.recipe)
-    accelerator = Accelerator(gradient_accumulation_steps=recipe.passes, cpu=_on_cpu(learner))
-    set_seed(plan.seed + accelerator.process_index)
+    accelerator = _accelerator(learner)
     parameters = trained_parameters(learner, recipe)
     optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, total, recipe.warmup))
     objective, optimizer = accelerator.prepare(Objective(learner, plan.recipes, plan.stage), optimizer)
     checkpoint = Checkpoint(plan.folder, learner, optimizer, schedule)
     first = checkpoint.load()
-    rng = Random(f"{plan.seed} {plan.stage} {first} {accelerator.process_index}")
     learner.train()
     started, saved, bad = time.monotonic(), time.monotonic(), 0
     for step in range(first, total):
@@ -113,66 +117,87 @@ def train(learner: Learner, plan: Plan, report: Report) -> None:
         if time.monotonic() - saved > CHECKPOINT_SECONDS and accelerator.is_main_process:
             checkpoint.save(step)
             saved = time.monotonic()
-        # 2. One step of as many passes as make a batch.
-        projector_alone = isinstance(recipe, Stage2) and step < recipe.projector_steps
-        parts: dict[str, float] = {}
-        for batch, bank in passes(plan, learner, rng):
-            with accelerator.accumulate(objective):
-                losses = objective(batch, bank)
-                if torch.isfinite(losses["loss"]):
-                    accelerator.backward(losses["loss"])
-                for name, value in losses.items():
-                    parts[name] = parts.get(name, 0.0) + float(value.detach())
+        # 2. As many passes as make a batch.
+        rng = Random(f"{plan.seed} {plan.stage} {step} {accelerator.process_index}")  # noqa: S311 - data, not secrets
+        torch.manual_seed(rng.getrandbits(63))
+        parts = _gradients(accelerator, objective, passes(plan, learner, rng))
+        if isinstance(recipe, Stage2) and step < recipe.projector_steps:
+            _only(parameters, set(learner.heads.projector.parameters()))
         # 3. A poisoned batch is left out; several mean that the training has diverged.
-        finite = math.isfinite(parts["loss"])
         norm = nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        if finite and torch.isfinite(norm):
-            if projector_alone:
-                _only(parameters, set(learner.heads.projector.parameters()))
+        if _everywhere(accelerator, finite=math.isfinite(parts["loss"]) and bool(torch.isfinite(norm))):
             optimizer.step()
             bad = 0
         else:
             bad += 1
-            if bad >= POISONED:
-                raise LearningError(f"stage {plan.stage}: the loss was not finite for {bad} steps; nothing is kept")
         optimizer.zero_grad()
         schedule.step()
+        if bad >= POISONED:
+            raise LearningError(f"stage {plan.stage}: the loss was not finite for {bad} steps; nothing is kept")
         # 4. A line of metrics.
         if accelerator.is_main_process:
             spent = time.monotonic() - started
-            eta = spent / (step + 1 - first) * (total - step - 1)
-            line = {name: round(value / recipe.passes, 5) for name, value in parts.items()}
+            pace = {"seconds": spent, "eta": spent / (step + 1 - first) * (total - step - 1)}
             lr = schedule.get_last_lr()[0]
-            report({"stage": plan.stage, "step": step + 1, "of": total, **line, "lr": lr, "seconds": spent, "eta": eta})
+            report({"stage": plan.stage, "step": step + 1, "of": total, **_rounded(parts), "lr": lr, **pace})
+    if accelerator.is_main_process:
+        checkpoint.save(max(first, total))
     learner.eval()
     accelerator.free_memory()
 
 
-def passes(plan: Plan, learner: Learner, rng: Random) -> Iterator[tuple[Batch, Bank]]:
+def passes(plan: Plan, learner: Learner, rng: Random) -> list[tuple[Batch, Bank]]:
     """The forward passes of one step."""
-    recipe, found = plan.recipe, plan.course.draw(rng)
-    draw = asking if isinstance(recipe, Stage1) else reading
-    samples = draw(found, plan.course.talks, recipe, plan.writer, rng)  # type: ignore[arg-type]  # each with its own recipe
-    for batch in parts_of(samples, recipe.micro, learner.model.device):
-        yield batch, found.bank
+    recipe, found, talks = plan.recipe, plan.course.draw(rng), plan.course.talks
+    if isinstance(recipe, Stage1):
+        samples = asking(found, talks, recipe, plan.writer, rng)
+    else:
+        samples = reading(found, talks, recipe, plan.writer, rng)
+    return [(batch, found.bank) for batch in parts_of(samples, recipe.micro, learner.model.device)]
+
+
+def _accelerator(learner: Learner) -> Accelerator:
+    """One for every stage: the model stays on its device, and a pass may leave a head or a projector alone."""
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    return Accelerator(cpu=learner.model.device.type == "cpu", device_placement=False, kwargs_handlers=[unused])
+
+
+def _gradients(accelerator: Accelerator, objective: nn.Module, parts: Sequence[tuple[Batch, Bank]]) -> dict[str, float]:
+    """Add up the gradients of a step's passes, shared among the devices at the last; the sums of the losses."""
+    sums: dict[str, float] = {}
+    for at, (batch, bank) in enumerate(parts, start=1):
+        with nullcontext() if at == len(parts) else accelerator.no_sync(objective):
+            losses = objective(batch, bank)
+            accelerator.backward(losses["loss"])
+        for name, value in losses.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+    return sums
+
+
+def _everywhere(accelerator: Accelerator, *, finite: bool) -> bool:
+    """Whether it is so on every device: they step together or not at all."""
+    found: Tensor = accelerator.gather(torch.tensor([int(finite)], device=accelerator.device))
+    return bool(found.all())
+
+
+def _rounded(parts: dict[str, float]) -> dict[str, float | None]:
+    """For metrics.jsonl, which knows no NaN."""
+    return {name: round(value, 5) if math.isfinite(value) else None for name, value in parts.items()}
 
 
 def rate(step: int, total: int, warmup: float) -> float:
     """Share of the full learning rate at a step: a linear rise, then a cosine down to a twentieth."""
     rise = max(1.0, warmup * total)
     if step < rise:
-        return (step + 1) / rise
-    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1.0, total - rise)))
+        return min(1.0, (step + 1) / rise)
+    return 0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rise) / max(1.0, total - rise))))
 
 
-def _only(parameters: list[nn.Parameter], kept: set[nn.Parameter]) -> None:
+def _only(parameters: Sequence[nn.Parameter], kept: set[nn.Parameter]) -> None:
+    """Forget the gradients of all but `kept`."""
     for parameter in parameters:
         if parameter not in kept:
             parameter.grad = None
-
-
-def _on_cpu(learner: Learner) -> bool:
-    return learner.model.device.type == "cpu"
 
 
 class Checkpoint:
@@ -184,10 +209,9 @@ class Checkpoint:
 
     def save(self, step: int) -> None:
         """Write everything that the next step needs."""
-        trained = {n: p.detach().cpu() for n, p in self._learner.named_parameters() if p.requires_grad}
         state = {
             "step": step,
-            "trained": trained,
+            "trained": {name: value.detach().cpu() for name, value in _own(self._learner).items()},
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
         }
@@ -196,19 +220,34 @@ class Checkpoint:
         torch.save(state, beside)
         beside.replace(self._path)
 
-    @torch.no_grad()
     def load(self) -> int:
-        """The step to go on with; 0 when there is nothing, or nothing whole, to go on from."""
+        """The step to go on with; 0 when there is nothing, or nothing whole that fits, to go on from."""
         try:
             state = torch.load(self._path, map_location="cpu", weights_only=True)
-            own = dict(self._learner.named_parameters())
-            for name, value in state["trained"].items():
-                own[name].copy_(value)
-            self._optimizer.load_state_dict(state["optimizer"])
-            self._schedule.load_state_dict(state["schedule"])
-        except (OSError, RuntimeError, KeyError, ValueError, EOFError):
+            self._take(state["trained"], state["optimizer"], state["schedule"])
+            return int(state["step"])
+        except (OSError, RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError):
             return 0
-        return int(state["step"])
+
+    @torch.no_grad()
+    def _take(self, trained: Trained, optimizer: Any, schedule: Any) -> None:
+        """Go on from a state; raises ValueError, and changes nothing, when it is of another recipe."""
+        own = _own(self._learner)
+        learning = {name for name, value in own.items() if value.requires_grad}
+        if not learning <= trained.keys() <= own.keys():
+            raise ValueError("another set of weights")
+        if any(value.shape != own[name].shape for name, value in trained.items()):
+            raise ValueError("weights of another shape")
+        self._optimizer.load_state_dict(optimizer)
+        self._schedule.load_state_dict(schedule)
+        for name, value in trained.items():
+            own[name].copy_(value)
+
+
+def _own(learner: Learner) -> Trained:
+    """All that is not the base model's: LoRA, the rows and the heads with what they are centred on."""
+    named: Trained = {**dict(learner.named_parameters()), **dict(learner.named_buffers())}
+    return {n: v for n, v in named.items() if "lora_" in n or n.startswith(("rows", "own_rows", "parts."))}
 
 
 def writes(path: Path) -> Report:
