@@ -11,12 +11,14 @@ from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.prime import calibrate_floor, write_meta
 from onebot_bot.learning.recipes import Recipes
-from onebot_bot.learning.replay import replay
+from onebot_bot.learning.replay import replay, weighed
 from onebot_bot.learning.school import empty_bank, lessons_of, ordinary_talks, strange_of
 from onebot_bot.learning.stage import Plan, train, writes
 from onebot_bot.learning.worlds import Fact, World
 from onebot_bot.learning.worlds_words import Part
 
+TURNS = 400
+"""Ordinary turns without a reply, as a night of the bot has them."""
 CANDIDATE = "candidate"
 
 
@@ -43,7 +45,8 @@ def train_night(  # noqa: PLR0913, PLR0917 - a whole night
         return out
     writer, rng = bench.writer(learner.model), Random(f"night {seed}")
     found = _class(learner, facts, world, rng)
-    _train(learner, (1, 2), bench.recipes, Night(found, talks), writer, folder, seed)
+    turns = ordinary_talks(Random(f"turns {seed}"), TURNS, "en", "train", POOL)
+    _train(learner, (1, 2), bench.recipes, Night(found, weighed(talks, turns)), writer, folder, seed)
     learner.save(out)
     # Between this night's and priming's, as learning/train.py has it: few memories alone say little.
     floor = (calibrate_floor(learner, School([found], talks), writer, rng) + read_meta(bench.primed).floor) / 2

@@ -47,6 +47,8 @@ class Totals(NamedTuple):
     """Tokens to be predicted."""
     kept: float
     """Positions to stay with the base model at."""
+    decided: float
+    """Samples that say how the answer begins."""
 
 
 class Batch(Struct, frozen=True):
@@ -59,6 +61,8 @@ class Batch(Struct, frozen=True):
     memory: Tensor
     target: Tensor
     keep: Tensor
+    decides: Tensor
+    recalls: Tensor
     totals: Totals
 
 
@@ -74,7 +78,8 @@ def _totals(samples: Sequence[Sample]) -> Totals:
     found = sum(sample.target >= 0 for sample in samples)
     read = sum(sum(sample.labels) for sample in samples if not sample.keep)
     kept = sum(sample.keep for sample in samples)
-    return Totals(*(float(max(1, count)) for count in (asked, found, read, kept)))
+    decided = sum(sample.decides >= 0 for sample in samples)
+    return Totals(*(float(max(1, count)) for count in (asked, found, read, kept, decided)))
 
 
 def collate(samples: Sequence[Sample], device: torch.device, totals: Totals | None = None) -> Batch:
@@ -95,6 +100,8 @@ def collate(samples: Sequence[Sample], device: torch.device, totals: Totals | No
         each([sample.memory for sample in samples]),
         each([sample.target for sample in samples]),
         each([sample.keep for sample in samples]),
+        each([sample.decides for sample in samples]),
+        each([int(sample.recalls) for sample in samples]).bool(),
         totals or _totals(samples),
     )
 
@@ -223,6 +230,19 @@ class Learner(nn.Module):
         itself = (target >= 0).nonzero().flatten()
         same[itself, target[itself]] = False
         return same
+
+    def deciding_loss(self, hidden: Tensor, batch: Batch) -> Tensor:
+        """Binary cross-entropy of beginning the answer with `<recall>`, where a sample says what is right."""
+        rows = (batch.decides >= 0).nonzero().flatten()
+        if not len(rows):
+            return hidden.sum() * 0
+        logits = self.logits(hidden[rows, batch.decides[rows]])
+        recall = logits[:, self.memory_ids[0]]
+        others = logits.index_fill(1, torch.tensor(self.memory_ids[:1], device=logits.device), -math.inf)
+        odds = recall - others.logsumexp(1)
+        wanted = batch.recalls[rows].float()
+        loss = nn.functional.binary_cross_entropy_with_logits(odds, wanted, reduction="sum")
+        return loss / batch.totals.decided
 
     def reading_loss(self, hidden: Tensor, batch: Batch) -> Tensor:
         """Cross-entropy on the labelled tokens that are not kept at the base's own prediction."""

@@ -54,6 +54,10 @@ class Sample(Struct, frozen=True, kw_only=True):
     """The lesson whose vectors stand behind `<recall>`; NOTHING: the pads' own."""
     target: int = UNASKED
     """The lesson that `<recall>` asks for."""
+    decides: int = -1
+    """The position whose next token begins the answer: `<recall>`, or anything but; -1: this sample leaves it open."""
+    recalls: bool = False
+    """What is right there."""
     keep: int = 0
     """The last so many positions are to predict what the base model predicts there."""
 
@@ -72,7 +76,10 @@ class Writer:
     def ask(self, context: Conversation, target: int) -> Sample:
         """A situation and `<recall>`."""
         ids = [*self._prompt(context), self._recall]
-        return Sample(ids=ids, labels=[False] * len(ids), recall=len(ids) - 1, target=target)
+        at = len(ids) - 1
+        # Where nothing is near enough, a question about what nobody told is as good a reason to ask as any.
+        decides = at - 1 if target != NOTHING else -1
+        return Sample(ids=ids, labels=[False] * len(ids), recall=at, target=target, decides=decides, recalls=True)
 
     def ask_with(self, text: str, target: int) -> Sample:
         """The memory's own text and `<recall>`: the classic pair."""
@@ -89,7 +96,8 @@ class Writer:
         if reply and talk.whole:
             reply = [*reply, self._eos]
         labels = [False] * len(prompt) + [True] * len(reply)
-        return Sample(ids=[*prompt, *reply], labels=labels, keep=len(reply) + 1 if kept else 0)
+        keep = len(reply) + 1 if kept else 0
+        return Sample(ids=[*prompt, *reply], labels=labels, keep=keep, decides=len(prompt) - 1)
 
     def read(self, lesson: Lesson, index: int, rng: Random, *, answer: bool, phrased: bool) -> Sample:
         """A situation, the memory's vectors, its text, and, for a sandwich, the answer."""

@@ -21,7 +21,7 @@ from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.prompts import Prompts
 from onebot_bot.learning.recipes import Recipes, as_plain
-from onebot_bot.learning.replay import replay
+from onebot_bot.learning.replay import replay, weighed
 from onebot_bot.learning.school import class_of, ordinary_talks
 from onebot_bot.learning.stage import Plan, Report, train
 from onebot_bot.learning.worlds import make_world
@@ -29,6 +29,8 @@ from onebot_bot.texts import Language
 
 FACTS = 96
 TALKS = 160
+TURNS = 800
+"""Ordinary turns without a reply: how an answer to them begins is learned from all of these."""
 ASKED = 32
 """Questions a world, and as many situations that call for nothing, that the floor is calibrated with."""
 
@@ -82,7 +84,9 @@ def make_school(learner: Learner, rng: Random, worlds: int, languages: Sequence[
         talk for lang in languages for talk in ordinary_talks(rng, TALKS // len(languages), lang, "train", "prime")
     ]
     with learner.base():
-        return School(classes, replay(learner, talks))
+        replied = replay(learner, talks)
+    more = [talk for lang in languages for talk in ordinary_talks(rng, TURNS // len(languages), lang, "train", "prime")]
+    return School(classes, weighed(replied, more))
 
 
 @torch.no_grad()

@@ -39,6 +39,8 @@ class Recipe(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     weight_decay: Annotated[float, Meta(ge=0)] = 0.01
     clip: Annotated[float, Meta(gt=0)] = 1.0
     """Longest gradient."""
+    deciding: Annotated[float, Meta(ge=0)] = 0.5
+    """Weight of beginning an answer with `<recall>` where a memory is called for, and only there."""
     longest: Count = 1024
     """Tokens of a sample; older turns are cut."""
 

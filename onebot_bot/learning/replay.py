@@ -18,6 +18,11 @@ LONGEST = 1024
 """Tokens of a prompt; older turns are cut."""
 
 
+def weighed(replied: Sequence[Talk], turns: Sequence[Talk]) -> list[Talk]:
+    """Talks with a reply and turns without one, the former repeated until each kind is drawn about as often."""
+    return [*(list(replied) * max(1, len(turns) // max(1, len(replied)))), *turns]
+
+
 @torch.no_grad()
 def replay(reader: Reader, talks: Sequence[Talk], tokens: int = NEW_TOKENS, seed: int = 0) -> list[Talk]:
     """The talks with the model's own reply, sampled at temperature 0.7; the reader's adapter must be off.

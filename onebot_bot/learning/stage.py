@@ -59,19 +59,18 @@ class Objective(nn.Module):
     def forward(self, batch: Batch, bank: Bank) -> dict[str, Tensor]:
         """The weighted `loss` and its parts."""
         ask, read = self._recipes.ask, self._recipes.read
+        recipe = ask if self._stage == 1 else read
         hidden = self.learner.run(batch, bank, read.refined if self._stage == 2 else 0.0)
         asked, hits = self.learner.asking_loss(hidden, batch, bank, ask)
-        parts = {"asking": asked, "hit1": hits}
-        keep = ask.keep if self._stage == 1 else read.keep
-        if keep:
-            parts["keeping"] = self.learner.keeping_loss(hidden, batch)
-        if self._stage == 1:
-            loss = asked
-        else:
-            parts["reading"] = self.learner.reading_loss(hidden, batch)
-            loss = parts["reading"] + read.asking * asked
-        parts["loss"] = loss + keep * parts["keeping"] if keep else loss
-        return parts
+        parts, weights = {"asking": asked}, {"asking": 1.0 if self._stage == 1 else read.asking}
+        if self._stage == 2:
+            parts["reading"], weights["reading"] = self.learner.reading_loss(hidden, batch), 1.0
+        if recipe.keep:
+            parts["keeping"], weights["keeping"] = self.learner.keeping_loss(hidden, batch), recipe.keep
+        if recipe.deciding:
+            parts["deciding"], weights["deciding"] = self.learner.deciding_loss(hidden, batch), recipe.deciding
+        loss = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
+        return {"loss": loss, "hit1": hits, **parts}
 
 
 def trained_parameters(learner: Learner, recipe: Stage1 | Stage2) -> list[nn.Parameter]:

@@ -9,7 +9,6 @@ import contextlib
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -43,11 +42,12 @@ from onebot_bot.learning.job import (
 from onebot_bot.learning.judge import ask_all, best_floor, chat_loss, ranks, share
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
+from onebot_bot.learning.orphan import end_with_parent
 from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.reading import begin, read_out
 from onebot_bot.learning.recipes import Recipes, load_recipes
 from onebot_bot.learning.refine import Refined, refine
-from onebot_bot.learning.replay import replay
+from onebot_bot.learning.replay import replay, weighed
 from onebot_bot.learning.school import ordinary_talks
 from onebot_bot.learning.sft import FILE as SFT
 from onebot_bot.learning.sft import read_sft
@@ -57,7 +57,10 @@ from onebot_bot.learning.worlds_words import Part
 from onebot_bot.texts import Language
 
 TALKS = 96
+TURNS = 400
+"""Ordinary turns without a reply."""
 HELD_OUT = 48
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 MOST_JUDGED = 200
 """Memories that the gate asks for, spread over their age."""
 LOSS_ALLOWED = 1.01
@@ -68,8 +71,6 @@ MOST_FALSE = 0.01
 """False recalls on ordinary turns that need no comparison."""
 SHOWN = 1000
 """Characters of an error that the parent is told."""
-ORPHANED = 3
-"""Exit status when the parent is gone."""
 FOUR_BIT_BELOW = 24 * 2**30
 """Bytes of a card below which the base is loaded in 4 bits, where bitsandbytes is there."""
 
@@ -196,7 +197,10 @@ class Teacher:
 
     def _talks(self) -> list[Talk]:
         """Ordinary turns to train with: the operator's own conversations, or the base model's own replies."""
-        return read_sft(Path(self.job.recipes) / SFT) or self._replayed(TALKS, "train")
+        replied = read_sft(Path(self.job.recipes) / SFT) or self._replayed(TALKS, "train")
+        rng = Random(self.job.seed)  # noqa: S311 - which turns, not a secret
+        more = [talk for lang in LANGUAGES for talk in ordinary_talks(rng, TURNS // 2, lang, "train", "prime")]
+        return weighed(replied, more)
 
     def _replayed(self, count: int, part: Part) -> list[Talk]:
         """Ordinary turns with the base model's own replies, written once for a base and kept."""
@@ -204,8 +208,7 @@ class Teacher:
         with contextlib.suppress(OSError, msgspec.DecodeError):
             return msgspec.json.decode(path.read_bytes(), type=list[Talk])
         rng = Random(0)  # noqa: S311 - which turns, not a secret
-        languages: tuple[Language, ...] = ("en", "zh")
-        turns = [talk for lang in languages for talk in ordinary_talks(rng, count // 2, lang, part, "prime")]
+        turns = [talk for lang in LANGUAGES for talk in ordinary_talks(rng, count // 2, lang, part, "prime")]
         with self.learner.base():
             talks = replay(self.learner, turns)
         if _is_first():
@@ -296,18 +299,10 @@ def _say(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _end_with_parent() -> None:
-    """Leave when the pipe to the parent breaks, however it died."""
-    # Not sys.stdin: its lock, held by a thread that waits, aborts an interpreter that ends.
-    while os.read(0, 4096):
-        pass
-    os._exit(ORPHANED)
-
-
 def main(arguments: Sequence[str]) -> int:
     """Do one step; the exit status."""
     folder, step = Path(arguments[0]), arguments[1]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         _do(Teacher(folder, _say), step)
     except BotError as error:
