@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 AT_ONCE = 4
 """Memories refined side by side: what a person who writes meanwhile waits for is one pass over these."""
-PATIENCE = 60.0
+PATIENCE = 15.0
 """Seconds between two looks for something to do."""
 QUIET = 5.0
 """Seconds between two batches: who writes again right after an answer does not wait for the next one."""

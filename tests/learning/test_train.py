@@ -130,7 +130,8 @@ def test_a_night_is_trained_refined_and_judged(school: School) -> None:
     assert floor is not None
     seal_candidate(school.folder, floor)
     served = Generator(load_tiny(school.model, school.folder / CANDIDATE))
-    assert (school.folder.name, floor) == (served.adapter, pytest.approx(served.floor))
+    assert school.folder.name == served.adapter
+    assert floor == pytest.approx(served.floor)
     assert [(stage, step) for stage in (1, 2) for step in range(1, 5)] == school.steps
     assert school.said[-1] == {"share": 0.5}
 
@@ -255,7 +256,9 @@ async def test_all_four_steps_in_processes_of_their_own(school: School) -> None:
 @pytest.mark.parametrize("step", ["stage1", "stage2", "refine", "gate"])
 async def test_a_step_that_is_killed_can_be_done_again(school: School, step: str) -> None:
     """With SIGKILL, at its first sign of life: the night fails, and what it left does not hinder the next try."""
-    if step != "stage1":
+    if step == "stage2":
+        school.teacher().stage(1)
+    if step in {"refine", "gate"}:
         school.learn()
     if step == "gate":
         school.teacher().refine()
@@ -267,7 +270,7 @@ async def test_a_step_that_is_killed_can_be_done_again(school: School, step: str
 
 async def test_a_damaged_job_is_told_in_words(school: School) -> None:
     """In the parent's error."""
-    (school.folder / "values.npz").write_bytes(b"PK")
+    (school.folder / "values.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(LearningError, match="zip"):
         await teach(school.folder, "stage1", lambda _: None)
 
