@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from onebot_bot.engine.generate import PREFILL_CHUNK, Generator, Sequence
-from onebot_bot.engine.recall import inject
+from onebot_bot.engine.recall import VECTORS, inject
 from onebot_bot.engine.request import (
     RECALL,
     Control,
@@ -338,10 +338,12 @@ async def test_keys_do_not_depend_on_the_batch(trial: Generator) -> None:
 
 
 async def test_untrained_values_have_the_length_of_token_embeddings(trial: Generator) -> None:
-    """A unit key is projected to the median norm of the embeddings, in its own direction."""
-    key = np.zeros((1, trial.model.embeddings.weight.shape[1]), np.float32)
+    """A unit key is projected to the median norm of the embeddings, in its own direction, once a vector."""
+    hidden = trial.model.embeddings.weight.shape[1]
+    key = np.zeros((1, 3 * hidden), np.float32)
     key[0, 3] = 1.0
     value = await asyncio.to_thread(trial.project, key)
     norms = trial.model.embeddings.weight.detach().norm(dim=-1)
-    assert float(np.linalg.norm(value)) == pytest.approx(float(norms.median()), rel=1e-3)
-    assert int(value.argmax()) == 3
+    assert value.shape == (1, VECTORS, hidden)
+    np.testing.assert_allclose(np.linalg.norm(value[0], axis=-1), float(norms.median()), rtol=1e-3)
+    assert value[0].argmax(-1).tolist() == [3] * VECTORS

@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from tiny import RECIPES, TEXTS, learner_of
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.engine.folder import check_model_folder
@@ -28,6 +29,7 @@ from onebot_bot.engine.request import (
     Text,
     Turn,
 )
+from onebot_bot.learning.prime import write_meta
 
 pytestmark = pytest.mark.model
 
@@ -186,3 +188,26 @@ async def test_a_recall_after_a_picture_changes_what_follows(generator: Generato
     recalled = await answer(generator, conversation, policy)
     assert recalled[:2] == pads
     assert recalled[2:] != await answer(generator, conversation)
+
+
+def test_it_learns_by_the_same_path(folder: Path, tmp_path: Path) -> None:
+    """LoRA in the upper text layers alone, keys as before bit for bit, and what was learned serves."""
+    config = ModelConfig(dtype="float32", device="cpu", threads=1)
+    bare = Generator(load_model(folder, config))
+    learner = learner_of(load_model(folder, config))
+    names = [name for name, _ in learner.named_parameters() if "lora_" in name]
+    assert names
+    assert all(".language_model.layers.2." in name for name in names)
+    raw = learner.embed_texts(list(TEXTS))
+    with learner.base():
+        assert torch.equal(learner.embed_texts(list(TEXTS)), raw)
+    torch.testing.assert_close(torch.from_numpy(bare.embed(list(TEXTS))), raw, atol=1e-5, rtol=1e-4)
+    learner.save(tmp_path)
+    write_meta(tmp_path, learner.model.fingerprint, 0.4, RECIPES, name="made")
+    learner.load(tmp_path)  # the rounding of the file
+    served = load_model(folder, config, tmp_path)
+    ids = torch.tensor([[*served.renderer.encode_text("你好 Ann"), *served.renderer.memory_ids, 9]])
+    with torch.no_grad():
+        expected = learner.logits(learner.states(learner.embed(ids), torch.ones_like(ids))[0])
+        actual = served.network(input_ids=ids).logits[0]
+    torch.testing.assert_close(actual, expected, atol=1e-3, rtol=1e-4)

@@ -1,7 +1,6 @@
 """The model while it learns: what is put where, what each loss counts, and what lands on the disk."""
 
 from pathlib import Path
-from random import Random
 
 import msgspec
 import pytest
@@ -42,7 +41,7 @@ CPU = torch.device("cpu")
 def some_samples(model: LoadedModel, learner: Learner, count: int = 12) -> list[Sample]:
     """A step of stage 2, every kind of sample among them."""
     found = night_of(learner).draw(rng())
-    return reading(found, talks(), msgspec.structs.replace(READ, batch=count), writer_of(model), Random(3))
+    return reading(found, talks(), msgspec.structs.replace(READ, batch=count), writer_of(model), rng())
 
 
 def test_samples_are_padded_on_the_right() -> None:
@@ -54,7 +53,7 @@ def test_samples_are_padded_on_the_right() -> None:
     assert batch.labels.tolist() == [[False, True], [False, False]]
     assert (batch.recall.tolist(), batch.memory.tolist()) == ([1, -1], [3, NOTHING])
     assert (batch.target.tolist(), batch.keep.tolist()) == ([3, UNASKED], [0, 1])
-    assert batch.totals == Totals(asked=1, found=1, read=1, kept=1)
+    assert batch.totals == Totals(asked=1, found=1, read=1, kept=1, decided=1)
 
 
 def test_gradients_of_the_parts_are_those_of_the_whole(tiny: LoadedModel) -> None:
@@ -134,10 +133,9 @@ def test_the_rows_learn_from_input_and_output(tiny: LoadedModel, untied: LoadedM
         bank = bank_of(learner)
         trained_parameters(learner, READ)
         batch = collate([writer_of(model).read(lessons()[0], 0, rng(), answer=True, phrased=False)], CPU)
-        learner.reading_loss(learner.run(batch, bank), batch).backward()
-        for rows in {learner.rows, learner.own_rows}:
-            assert rows.grad is not None
-            assert rows.grad[0].abs().sum() > 0
+        loss = learner.reading_loss(learner.run(batch, bank), batch)
+        for gradient in torch.autograd.grad(loss, [learner.rows, learner.own_rows]):
+            assert gradient[0].abs().sum() > 0
 
 
 def test_keys_are_the_same_under_every_adapter(tiny: LoadedModel, untied: LoadedModel) -> None:
@@ -231,6 +229,19 @@ def test_the_reading_loss_counts_the_labelled_tokens_alone(tiny: LoadedModel) ->
         expected = -sum(scores[place - 1, read.ids[place]] for place in at) / len(at)
         actual = learner.reading_loss(hidden, batch)
     torch.testing.assert_close(actual, torch.as_tensor(expected))
+
+
+def test_how_an_answer_begins_is_decided_where_it_begins(tiny: LoadedModel) -> None:
+    """`<recall>` is to be a likely first token where a memory is called for, and an unlikely one in ordinary chat."""
+    learner, writer = learner_of(tiny), writer_of(tiny)
+    samples = [writer.ask(lessons()[0].contexts[0], 0), writer.chat(talks()[0]), writer.ask_with(TEXTS[1], 1)]
+    batch = collate(samples, CPU)
+    with torch.no_grad():
+        hidden = learner.run(batch, bank_of(learner))
+        places = [len(samples[0].ids) - 2, samples[1].labels.index(True) - 1]
+        likely = learner.logits(hidden[[0, 1], places]).softmax(-1)[:, learner.memory_ids[0]]
+        expected = -(likely[0].log() + (1 - likely[1]).log()) / 2
+        torch.testing.assert_close(learner.deciding_loss(hidden, batch), expected, atol=1e-4, rtol=1e-4)
 
 
 def test_keeping_costs_nothing_until_something_moved(tiny: LoadedModel) -> None:
