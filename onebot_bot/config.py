@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -201,6 +202,13 @@ class MemoryConfig(Section, frozen=True, kw_only=True):
 
 class LearningConfig(Section, frozen=True, kw_only=True):
     """[learning]: turning chats into memories, and the nights in which the bot trains itself."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which names the key, when the time zone is unknown."""
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"timezone: {self.timezone!r} is not known; use a name such as Asia/Shanghai") from error
 
     enabled: Annotated[bool, Meta(description="Hold nights by themselves; `/learn now` works either way.")] = True
     hour: Annotated[int, Meta(ge=0, le=23, description="Hour at which a night begins.")] = 2

@@ -208,3 +208,9 @@ async def test_a_file_caught_in_the_middle_of_a_save_is_not_applied(tmp_path: Pa
     config = await asyncio.wait_for(anext(watch_config(path, sleep=poll)), 5)
     assert isinstance(config, Config)
     assert config.server.port == 7001
+
+
+def test_an_unknown_time_zone_is_named(tmp_path: Path) -> None:
+    """The error names the key and gives an example."""
+    with pytest.raises(ConfigError, match=r"learning: timezone: 'Mars/Base' is not known; use a name such as"):
+        parse_config('[learning]\ntimezone = "Mars/Base"\n', tmp_path / "config.toml")

@@ -1,25 +1,43 @@
-"""Beginnings that memories are refined after: a person's words, and the model about to recall. No torch."""
+"""Beginnings that memories are refined after: what people say, and the model about to recall. No torch."""
+
+from collections.abc import Sequence
+from random import Random
 
 from onebot_bot.engine.render import Renderer
 from onebot_bot.learning.lessons import conversation
+from onebot_bot.learning.worlds import context, make_world
+from onebot_bot.texts import Language
 
-TURNS = (
+TURNS: tuple[str, ...] = (
     "What do you remember about this?",
     "你还记得这件事吗？",
     "[Ann(20001)] Do you happen to know?",
     "I was wondering, what was that again?",
-    "Please remind me.\nIt was something we talked about.",
     "[小明(20002)] 那个来着？",
     "Who was it that told you, and what?",
-    "说说看。",
 )
-"""The last two only check."""
+ASKED: Sequence[tuple[Language, int]] = (("en", 10), ("zh", 2))
+"""Questions about made-up people besides, in all the forms that chats have: a value is read after a question, mostly."""
+WORLD = 7
+"""Any: its people are nobody's."""
 
 
 def beginnings(renderer: Renderer, persona: str) -> list[list[int]]:
-    """Ids of each beginning, up to `<recall>`; every other under the bot's persona, the others without."""
+    """Ids of each beginning, up to `<recall>`; every other under the bot's persona, the others without.
+
+    In an order that mixes the kinds; `refine` keeps back the last few to check with.
+    """
     recall = renderer.memory_ids[0]
     return [
-        [*renderer.render_conversation(conversation([("user", turn)], persona if at % 2 == 0 else "")).ids, recall]
-        for at, turn in enumerate(TURNS)
+        [*renderer.render_conversation(conversation(said, persona if at % 2 == 0 else "")).ids, recall]
+        for at, said in enumerate(_said())
     ]
+
+
+def _said() -> list[Sequence[tuple[str, str]]]:
+    rng = Random(WORLD)  # noqa: S311 - the same beginnings every time
+    found: list[Sequence[tuple[str, str]]] = [[("user", turn)] for turn in TURNS]
+    for lang, count in ASKED:
+        found += [context(fact, rng).turns for fact in make_world(WORLD, count, lang).facts]
+    rng.shuffle(found)
+    return found

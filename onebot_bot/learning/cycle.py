@@ -283,7 +283,11 @@ class LearningCycle:
     async def _judge(self, killed: list[Journal]) -> Journal | None:
         # Until the model is there nobody knows whether the night was held for the same one.
         await self._means.work.plan()
-        return await asyncio.to_thread(self._choose, killed)
+        chosen = await asyncio.to_thread(self._choose, killed)
+        if chosen is None:
+            # What was thrown away may be what the model took up at the start.
+            await self._means.work.swap(await asyncio.to_thread(self._means.versions.current))
+        return chosen
 
     def _choose(self, killed: list[Journal]) -> Journal | None:
         """The night to go on with; all others are thrown away whole, with what they may have promoted."""

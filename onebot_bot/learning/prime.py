@@ -68,7 +68,7 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     out = folder / "candidate"
     learner.save(out)
     floor = calibrate_floor(learner, school, writer, rng)
-    write_meta(out, model.fingerprint, floor, recipes, name=f"primed-{seed}", seconds=time.time() - started)
+    write_meta(out, model.fingerprint, floor, recipes, name=_name(out), seconds=time.time() - started)
     for place in checkpoints:
         shutil.rmtree(place, ignore_errors=True)
     return out
@@ -112,6 +112,11 @@ def _nothing_meant(found: Class, talks: Sequence[Talk], rng: Random) -> list[Con
         *rng.sample(list(found.strange), min(half, len(found.strange))),
         *(rng.choice(talks).context for _ in range(half)),
     ]
+
+
+def _name(folder: Path) -> str:
+    """Named by its weights: values that were refined for another primed adapter are not taken for this one's."""
+    return f"primed-{hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:8]}"
 
 
 def write_meta(folder: Path, base: str, floor: float, recipes: Recipes, **more: Any) -> None:

@@ -84,12 +84,10 @@ class Stage2(Recipe, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Refinement(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Adam on a memory's vectors alone, the model frozen, until greedy decoding gives its text."""
 
-    steps: Count = 160
-    lr: Rate = 0.05
+    steps: Count = 120
+    lr: Rate = 0.15
     batch: Count = 32
     """Memories side by side."""
-    contexts: Count = 6
-    """Different beginnings that the value must be read after; others check it."""
 
 
 class Reading(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 from onebot_bot.learning.reading import Beginning, Reader, begin, tell
 from onebot_bot.learning.recipes import Refinement
 
-STREAK = 2
+STREAK = 3
 """Steps in a row, each after another beginning, that a text must be right in before it is checked."""
-CHECKS = 2
+CHECKS = 4
 """Beginnings kept back from the refinement, that a value is checked after."""
+MARGIN = 1.5
+"""Nats by which each token must be ahead of the next best to count as right: what wins by a hair after one beginning
+loses after another."""
 
 Stop = Callable[[], bool]
 
@@ -129,8 +132,14 @@ def _gradient(
         loss = nn.functional.cross_entropy(logits.float(), ids[real], reduction="sum")
         gradient = torch.autograd.grad(loss, found)[0]
     wrong = torch.zeros_like(real)
-    wrong[real] = logits.argmax(-1) != ids[real]
+    wrong[real] = _lead(logits.detach().float(), ids[real]) < MARGIN
     return gradient, ~wrong.any(1)
+
+
+def _lead(logits: Tensor, wanted: Tensor) -> Tensor:
+    """How far the wanted tokens `[n]` are ahead of all others in `[n, V]`."""
+    own = logits.gather(1, wanted.unsqueeze(1))
+    return (own - logits.scatter(1, wanted.unsqueeze(1), float("-inf")).max(1, keepdim=True).values).squeeze(1)
 
 
 @torch.no_grad()

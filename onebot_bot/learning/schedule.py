@@ -4,6 +4,7 @@ Nights are counted by the calendar day of their hour in the configured zone, so 
 saving, nor a clock that is set makes two of one.
 """
 
+import functools
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -46,8 +47,9 @@ class Past(Struct, frozen=True):
     last_night: date | None = None
 
 
+@functools.cache
 def zone_of(name: str) -> tzinfo:
-    """The time zone of that name; UTC, with an error in the log, when there is none."""
+    """The time zone of that name; UTC, with an error in the log, once, when there is none."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
