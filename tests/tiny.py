@@ -27,7 +27,7 @@ ASK = Stage1(
     modules=("q_proj", "v_proj"), pairs="contexts", loss="infonce",
 )  # fmt: skip
 READ = Stage2(rank=4, alpha=8, epochs=1, least_steps=6, batch=6, micro=4, lr=5e-3, modules=ALL)
-RECIPES = Recipes(ask=ASK, read=READ, refine=Refinement(steps=60, lr=0.05, batch=4, contexts=2))
+RECIPES = Recipes(ask=ASK, read=READ, refine=Refinement(steps=60, lr=0.05, batch=4))
 
 
 def make_tiny(folder: Path, trial: Path, *, tied: bool = True, layers: int = 4) -> Path:

@@ -173,18 +173,18 @@ class Learner(nn.Module):
         use = bank.refined[which] & (torch.rand(len(which), device=which.device) < refined)
         return torch.where(use.view(-1, 1, 1), bank.values[which], projected)
 
+    @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Raw keys `[n, D]` of texts: of the layers that no adapter changes."""
         found = []
         for start in range(0, len(texts), 32):
             ids, mask = key_inputs(self.model.renderer, texts[start : start + 32], self.model.device)
-            with torch.no_grad():
-                out = self._body(
-                    inputs_embeds=self.model.embeddings(ids),
-                    attention_mask=mask,
-                    use_cache=False,
-                    output_hidden_states=True,
-                )
+            out = self._body(
+                inputs_embeds=self.model.embeddings(ids),
+                attention_mask=mask,
+                use_cache=False,
+                output_hidden_states=True,
+            )
             found.append(raw_keys(out.hidden_states, mask))
         return torch.cat(found)
 

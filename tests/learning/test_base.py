@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import READ, TEXTS, learner_of
+from tiny import READ, RECIPES, TEXTS, learner_of, night_of, writer_of
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.errors import ModelError
 from onebot_bot.learning.base import lacking_for_four_bit, load_base, recompute_layers
 from onebot_bot.learning.learner import collate
 from onebot_bot.learning.lessons import Sample
-from onebot_bot.learning.stage import trained_parameters
+from onebot_bot.learning.stage import Plan, train, trained_parameters
 
 pytestmark = pytest.mark.model
 CPU = ModelConfig(dtype="float32", device="cpu", threads=1)
@@ -43,6 +43,20 @@ def test_computing_layers_again_changes_no_gradient(tiny_folder: Path) -> None:
     assert len(gradients[0]) == len(gradients[1]) > 0
     for one, other in zip(*gradients, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_stage_runs_with_layers_computed_again(tiny_folder: Path, tmp_path: Path) -> None:
+    """Step after step over one bank, whose keys belong to no gradient."""
+    model = load_base(tiny_folder, CPU)
+    recompute_layers(model.network)
+    learner = learner_of(model)
+    assert not learner.embed_texts(list(TEXTS)).requires_grad
+    plan = Plan(
+        stage=2, recipes=RECIPES, course=night_of(learner), writer=writer_of(model), folder=tmp_path / "checkpoints"
+    )
+    losses: list[float] = []
+    train(learner, plan, lambda line: losses.append(line["loss"]))
+    assert len(losses) == RECIPES.read.least_steps
 
 
 def test_four_bits_without_a_card_say_what_is_missing(tiny_folder: Path) -> None:
