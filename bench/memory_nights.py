@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
+import msgspec
+
 from bench.memory_setup import POOL, Bench
 from onebot_bot.engine.adapter import META, read_meta
 from onebot_bot.learning.course import Class, Night, School
@@ -56,11 +58,12 @@ def train_night(  # noqa: PLR0913, PLR0917 - a whole night
 
 def train_classic(bench: Bench, facts: Sequence[Fact], folder: Path, seed: int) -> Learner:
     """The classic recipe's stage 1, from nothing."""
-    recipe = bench.classic.ask
+    recipe = msgspec.structs.replace(bench.classic.ask, epochs=bench.sizes.classic_epochs)
+    recipes = msgspec.structs.replace(bench.classic, ask=recipe)
     learner = Learner(bench.load(), recipe, recipe.modules)
     raw = learner.embed_texts([fact.text for fact in facts])
     course = Night(Class(lessons_of(facts, Random(seed)), empty_bank(raw)), [])
-    _train(learner, (1,), bench.classic, course, bench.writer(learner.model), folder, seed)
+    _train(learner, (1,), recipes, course, bench.writer(learner.model), folder, seed)
     return learner
 
 

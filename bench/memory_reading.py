@@ -93,7 +93,10 @@ def read_parts(  # noqa: PLR0913, PLR0917 - the memories, and what to read them 
     chosen["<= 8 tokens"] = [at for at in every if sizes[at] <= 8]
     chosen["9 to 16 tokens"] = [at for at in every if 8 < sizes[at] <= 16]
     chosen["17 to 24 tokens"] = [at for at in every if 16 < sizes[at] <= 24]
-    return {name: _judge(told, texts, places) for name, places in chosen.items() if places}
+    found = {name: _judge(told, texts, places) for name, places in chosen.items() if places}
+    for at, name in enumerate(("after the bare question", "in chats")):
+        found[name] = _judge([each[at : at + 1] for each in told], texts, every)
+    return found
 
 
 def _judge(told: Sequence[Sequence[str]], texts: Sequence[str], places: Sequence[int]) -> Read:
@@ -120,7 +123,7 @@ def _asked(writer: Writer, situations: Sequence[Conversation]) -> list[list[int]
 def _longer(bench: Bench, model: LoadedModel, facts: Sequence[Fact], seed: int) -> dict[str, Read]:
     """Memories of about 32 and 64 tokens, made of several facts."""
     found = {}
-    for size in (32, 64):
+    for size in (32, 64) if bench.sizes.joined else ():
         joined = [_joined(model, facts[3 * at :], size) for at in range(bench.sizes.joined)]
         heads = [facts[3 * at] for at in range(bench.sizes.joined)]
         values, _, _ = refine_all(bench, model, joined, project(model, joined), seed)

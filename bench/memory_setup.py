@@ -60,12 +60,25 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """Trained after the first one."""
     joined: int = 6
     """Longer memories of each length."""
+    classic_epochs: int = 30
+    """Of the classic recipe, whose own are 30."""
     dialogues: int = 80
     """Of MADial-zh."""
 
 
 FULL = Sizes()
-QUICK = Sizes(trained=0, chats=64, ordinary=200, replies=48, asked=(14, 4, 4, 4), nights=(), joined=4, dialogues=24)
+QUICK = Sizes(
+    trained=0,
+    chats=64,
+    ordinary=200,
+    replies=48,
+    talks=64,
+    asked=(14, 4, 4, 4),
+    nights=(),
+    joined=0,
+    classic_epochs=8,
+    dialogues=24,
+)
 
 
 class Bench(Struct, frozen=True, kw_only=True):
