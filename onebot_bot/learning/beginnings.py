@@ -17,7 +17,7 @@ TURNS: tuple[str, ...] = (
     "Who was it that told you, and what?",
 )
 ASKED: Sequence[tuple[Language, int]] = (("en", 10), ("zh", 2))
-"""Questions about made-up people besides, in all the forms that chats have: a value is read after a question, mostly."""
+"""Questions about made-up people besides, in all forms that chats have: values are mostly read after a question."""
 WORLD = 7
 """Any: its people are nobody's."""
 

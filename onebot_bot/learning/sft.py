@@ -1,6 +1,6 @@
 """training/sft.jsonl: ordinary conversations of the operator's own, learned from in place of self-replay. No torch.
 
-One JSON object a line: `{"messages": [{"role": "user", "content": "..."}, ..., {"role": "assistant", "content": "..."}]}`.
+One JSON object a line: `{"messages": [{"role": "user", "content": "..."}, {"role": "assistant", "content": "..."}]}`.
 """
 
 from collections.abc import Sequence
