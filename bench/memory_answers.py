@@ -38,6 +38,8 @@ from onebot_bot.protocol.chat_id import ChatId
 
 LONGEST = 56
 """Tokens of an answer, what is recalled included."""
+SHORTER = 32
+"""Tokens of an answer without a recall."""
 RECALLS = 2
 HISTORY, TEXT_BASE = "full history", "text given, bare model"
 """All that was told in the chat, in the prompt; and the text read by the model as it was before any training."""
@@ -109,7 +111,8 @@ async def _answer_all(
         async with Database(path / "m.sqlite3") as database, MemoryStore(database, path / "m.faiss") as store:
             place = await _furnish(bench, model, store, world, values, seed)
             questions = questions_of(bench.sizes.asked, world, Random(f"answers {seed}"))
-            rows = {name: [await answer(place, each) for each in questions] for name, answer in _ROWS.items()}
+            asked = {name: answer for name, answer in _ROWS.items() if name != HISTORY or bench.sizes.history}
+            rows = {name: [await answer(place, each) for each in questions] for name, answer in asked.items()}
     bare = Generator(bench.load())
     rows[TEXT_BASE] = [await _given(bare, each, [each.text] if each.text else []) for each in questions]
     return {name: _shares(questions, found) for name, found in rows.items()}
@@ -274,18 +277,20 @@ async def _given(generator: Generator, asked: Asked, texts: Sequence[str]) -> An
 
 
 def _remembered(texts: Sequence[str]) -> str:
-    return "\nWhat you remember:\n" + "\n".join(f"- {text}" for text in texts) if texts else ""
+    return f"You know: {' '.join(texts)}\n" if texts else ""
 
 
 def _situation(asked: Asked, texts: Sequence[str]) -> Conversation:
-    return conversation(asked.situation, PERSONA + _remembered(texts))
+    """The texts right before the question: in the system turn, models as small as this one miss them more often."""
+    *before, (role, question) = asked.situation
+    return conversation([*before, (role, _remembered(texts) + question)], PERSONA)
 
 
 async def _answer(
     generator: Generator, asked: Asked, situation: Conversation, policy: RecallPolicy | None, tokens: int
 ) -> Answer:
     """Greedy; ends as soon as the value of what was told has been said."""
-    sampling = SamplingParams(temperature=0, max_new_tokens=LONGEST)
+    sampling = SamplingParams(temperature=0, max_new_tokens=LONGEST if policy else SHORTER)
     request = GenerationRequest(conversation=situation, sampling=sampling, recall=policy, timeout=600)
     sequence = generator.start(Generation(request))
     text = ""

@@ -171,9 +171,11 @@ def _decoding_figures(rows: tuple[Decoded, ...]) -> Iterator[tuple[str, float]]:
 
 
 def _use_figures(results: Results) -> Iterator[tuple[str, float]]:
+    """Of those that were given the text, the model that made the most of it counts, trained or bare."""
     told = {row.row: fmean(row.right) for row in results.answered if row.asked == "told"}
-    if {OURS, TEXT} <= told.keys():
-        yield "answers_behind_text_points", 100 * (told[TEXT] - told[OURS])
+    given = [right for row, right in told.items() if row.startswith(TEXT)]
+    if OURS in told and given:
+        yield "answers_behind_text_points", 100 * (max(given) - told[OURS])
     for row in results.called:
         if row.row == OURS:
             yield "false_recalls_percent", 100 * fmean(row.false)

@@ -29,7 +29,7 @@ TRAINING = ROOT / "training"
 PRIMED = TRAINING / "primed" / "trial"
 WORK = ROOT / "logs" / "bench-memory"
 THREADS = 2
-VERSION = 1
+VERSION = 2
 """Counted up when what is measured changes: what older code stored is not reused."""
 
 POOL: Pool = "bench"
@@ -56,9 +56,11 @@ class Sizes(Struct, frozen=True, kw_only=True):
     """That a night trains on."""
     asked: tuple[int, int, int, int] = (20, 6, 6, 4)
     """End to end: told, updates, unanswerables, groups."""
+    history: bool = True
+    """Also with all that was told in the prompt."""
     nights: tuple[int, ...] = (5, 10)
     """Trained after the first one."""
-    joined: int = 6
+    joined: int = 4
     """Longer memories of each length."""
     classic_epochs: int = 30
     """Of the classic recipe, whose own are 30."""
@@ -73,7 +75,8 @@ QUICK = Sizes(
     ordinary=200,
     replies=48,
     talks=64,
-    asked=(14, 4, 4, 4),
+    asked=(12, 4, 4, 4),
+    history=False,
     nights=(),
     joined=0,
     classic_epochs=8,

@@ -72,6 +72,13 @@ def test_short_goals_are_those_missed() -> None:
     ]
 
 
+def test_the_best_reader_of_given_text_counts() -> None:
+    """Answers are compared with the model that made the most of the text, trained or bare."""
+    bare = Answered(row=f"{TEXT}, bare model", asked="told", right=(0.9, 0.9), tokens=(10.0, 10.0))
+    results = msgspec.structs.replace(RESULTS, answered=(*RESULTS.answered, bare))
+    assert collect_figures(results)["answers_behind_text_points"] == pytest.approx(10.0)
+
+
 def test_worse_of_trained_and_refined_counts() -> None:
     """Exactness is not reached by one of the two alone."""
     trained = Decoded(row=OURS, value="trained", part="all", exact=(0.5,), f1=(0.9,))
