@@ -21,6 +21,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "see.other": ("[{name}]", "[{name}]"),
     "see.all": ("@全体成员", "@everyone"),
     "see.quote": ("（回复 {name}：“{text}”）", "(replying to {name}: “{text}”)"),
+    "see.private": ("你在和{name}聊天。", "You are talking with {name}."),
     "see.group": (
         "你在一个 QQ 群里，你的名字是{names}。每行开头的方括号里是说话人的名字和 QQ 号。"
         "只回复最后一条消息，不要写方括号。",

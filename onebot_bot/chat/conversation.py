@@ -7,7 +7,11 @@ from onebot_bot.config import BotConfig
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.texts import say
+from onebot_bot.texts import Language, say
+
+
+LONGEST_NAME = 40
+"""Characters of a name that the model is told."""
 
 
 def build_conversation(chat: ChatId, said: Sequence[Entry], asked: Sequence[Entry], settings: Settings) -> Conversation:
@@ -15,17 +19,36 @@ def build_conversation(chat: ChatId, said: Sequence[Entry], asked: Sequence[Entr
 
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
     """
-    turns = _merged([*said, *asked], group=chat.kind == "group")
+    entries = [*said, *asked]
+    turns = _merged(entries, group=chat.kind == "group")
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
-    return Conversation((*_system(chat, settings.bot), *turns), opening, settings.generation.thinking, len(asked))
+    return Conversation(
+        (*_system(chat, settings.bot, _partner(entries)), *turns), opening, settings.generation.thinking, len(asked)
+    )
 
 
-def _system(chat: ChatId, bot: BotConfig) -> list[Turn]:
+def _partner(entries: Sequence[Entry]) -> str:
+    """The name that the last person who wrote goes by, on one line."""
+    names = [entry.name for entry in entries if entry.role == "user" and entry.name]
+    return " ".join(names[-1].split())[:LONGEST_NAME] if names else ""
+
+
+def _system(chat: ChatId, bot: BotConfig, partner: str) -> list[Turn]:
     lines = [bot.persona] if bot.persona else []
+    if chat.kind == "private" and partner:
+        # Memories say who by name: without it "my birthday" would be nobody's.
+        lines.append(say(_tongue(bot), "see.private", name=partner))
     if chat.kind == "group":
-        lines.append(say(bot.language, "see.group", names="、".join([*bot.names, str(chat.account)])))
+        lines.append(say(_tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
     return [Turn("system", (Text("\n".join(lines)),))] if lines else []
+
+
+def _tongue(bot: BotConfig) -> Language:
+    """The persona's language: who wrote it in English has a model that knows English best."""
+    if not bot.persona:
+        return bot.language
+    return "zh" if any("\u3400" <= letter <= "\u9fff" for letter in bot.persona) else "en"
 
 
 def _merged(entries: Sequence[Entry], *, group: bool) -> list[Turn]:

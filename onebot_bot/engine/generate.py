@@ -29,13 +29,15 @@ from onebot_bot.engine.request import (
     Usage,
     Vector,
 )
-from onebot_bot.engine.sampling import Sampler
+from onebot_bot.engine.sampling import Sampler, greedy
 from onebot_bot.engine.worker import UNCALIBRATED, stop_reason
 from onebot_bot.errors import BotError, ModelError, RequestError
 
 PREFILL_CHUNK = 512
 """Prompt tokens a step: bounds how long an interrupt or another answer waits."""
 
+LONGEST_READING = 96
+"""Tokens after which a memory that is being read out is closed: a fact has some 40."""
 EMBED_BATCH = 32
 EMBED_TOKENS = 512
 
@@ -68,12 +70,21 @@ class Sequence:
         self._ids = torch.zeros(max(room, model.context) + 64, dtype=torch.long, device=model.device)
         self._ids[: len(rendered.ids)] = torch.tensor(rendered.ids, device=model.device)
         self._length = len(rendered.ids)
+        self._said = self._ids.clone()
+        self._said_length = self._length
+        self.reading = 0
+        """Tokens of a memory that is being read out, counted from 1; 0 outside of a recall."""
         self.sampler = Sampler(generation.request.sampling, len(rendered.ids), model.device)
 
     @property
     def ids(self) -> Tensor:
         """Every id so far `[T]`, prompt and placeholders included."""
         return self._ids[: self._length]
+
+    @property
+    def said(self) -> Tensor:
+        """`ids` without what was recalled: repeating a memory in the answer is no repetition."""
+        return self._said[: self._said_length]
 
     @property
     def positions(self) -> int:
@@ -84,6 +95,9 @@ class Sequence:
         """Note an id that takes the next position."""
         self._ids[self._length] = token
         self._length += 1
+        if not self.reading:
+            self._said[self._said_length] = token
+            self._said_length += 1
 
     def write(self, token: int) -> None:
         """Note a sampled token and the text it completes."""
@@ -359,12 +373,14 @@ class Generator:
         )
         sequence.next_input = self._memory_input(hit)
         sequence.last_fed = self._pad
+        sequence.reading = 1
         for _ in range(sequence.next_input.shape[1]):
             sequence.append(self._pad)
         if policy.close:
             end = self.model.embed_ids([self._recall_end])
             sequence.next_input = torch.cat([sequence.next_input, end], dim=1)
             sequence.write(self._recall_end)
+            sequence.reading = 0
 
     def _memory_input(self, hit: RecallHit | None) -> Tensor:
         """`[1, n, d]`: the memory's vectors, or `<|memory_pad|>`'s own embedding: nothing comes to mind."""
@@ -379,18 +395,26 @@ class Generator:
     # --- sampling ------------------------------------------------------------------------------------------------
 
     def _sample(self, sequence: Sequence, hidden: Tensor, *, asking: bool) -> None:
-        token = sequence.sampler.pick(self.model.logits(hidden), sequence.ids, self._bans[asking])
+        token = self._pick(sequence, self.model.logits(hidden), asking=asking)
         if token in self.model.renderer.eos:
             sequence.new_tokens += 1
             sequence.finish(FinishReason.STOP)
             return
         sequence.write(token)
+        if sequence.reading:
+            sequence.reading = 0 if token == self._recall_end else sequence.reading + 1
         limit = sequence.generation.request.sampling.max_new_tokens
         if sequence.new_tokens >= limit or sequence.positions + 1 >= self.model.context:
             sequence.finish(FinishReason.LENGTH)
             return
         sequence.last_fed = token
         sequence.next_input = self.model.embed_ids([token])
+
+    def _pick(self, sequence: Sequence, logits: Tensor, *, asking: bool) -> int:
+        """A memory is read out greedily, whatever the settings and however often its words were said before."""
+        if not sequence.reading:
+            return sequence.sampler.pick(logits, sequence.said, self._bans[asking])
+        return self._recall_end if sequence.reading > LONGEST_READING else greedy(logits, self._bans[False])
 
     # --- keys ----------------------------------------------------------------------------------------------------
 

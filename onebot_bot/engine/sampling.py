@@ -56,19 +56,28 @@ class Sampler:
         Raises:
             ModelError: the logits are not finite.
         """
-        scores = logits.float()
-        if not bool(torch.isfinite(scores).all()):
-            raise ModelError(
-                "the model produced NaN or infinite logits: set model.dtype to float32 or bfloat16, "
-                "or check the model's files with `onebot-bot doctor`"
-            )
-        scores = scores.index_fill(0, banned, float("-inf")).unsqueeze(0)
+        scores = _allowed(logits, banned).unsqueeze(0)
         seen = cast("torch.LongTensor", ids.unsqueeze(0))
         scores = self._penalties(seen, cast("torch.FloatTensor", scores))
         if self._greedy:
             return int(scores.argmax())
         probabilities = self._warpers(seen, cast("torch.FloatTensor", scores)).softmax(-1)
         return int(torch.multinomial(probabilities[0], 1, generator=self._random))
+
+
+def greedy(logits: Tensor, banned: Tensor) -> int:
+    """The likeliest token of raw `logits` `[V]` but for `banned` `[n]`; raises as `Sampler.pick`."""
+    return int(_allowed(logits, banned).argmax())
+
+
+def _allowed(logits: Tensor, banned: Tensor) -> Tensor:
+    scores = logits.float()
+    if not bool(torch.isfinite(scores).all()):
+        raise ModelError(
+            "the model produced NaN or infinite logits: set model.dtype to float32 or bfloat16, "
+            "or check the model's files with `onebot-bot doctor`"
+        )
+    return scores.index_fill(0, banned, float("-inf"))
 
 
 def _warpers(params: SamplingParams) -> LogitsProcessorList:

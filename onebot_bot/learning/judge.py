@@ -52,6 +52,10 @@ def share(ranks_: Sequence[int], k: int) -> float:
     return sum(rank < k for rank in ranks_) / max(1, len(ranks_))
 
 
+MOST_LOST = 0.03
+"""Share of the memories that were meant which a floor may keep from coming to mind."""
+
+
 def best_floor(right: Sequence[float], wrong: Sequence[float]) -> float:
     """The cosine that parts the scores of memories that were meant from those found where nothing was meant.
 
@@ -66,6 +70,15 @@ def best_floor(right: Sequence[float], wrong: Sequence[float]) -> float:
     least = min(costs)
     good = [cut for cut, cost in zip(cuts, costs, strict=True) if cost <= least + 1e-9]
     return good[len(good) // 2]
+
+
+def sparing_floor(right: Sequence[float], wrong: Sequence[float]) -> float:
+    """`best_floor`, but never above all but `MOST_LOST` of the right ones.
+
+    What does not come to mind is missed more than what comes up in vain.
+    """
+    floor = best_floor(right, wrong)
+    return min(floor, sorted(right)[int(MOST_LOST * len(right))]) if right else floor
 
 
 @torch.no_grad()

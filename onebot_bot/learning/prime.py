@@ -16,7 +16,7 @@ from onebot_bot.engine.adapter import CONFIG, HEADS, META, WEIGHTS
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.course import Class, School
-from onebot_bot.learning.judge import ask_all, best_floor
+from onebot_bot.learning.judge import ask_all, sparing_floor
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.prompts import Prompts
@@ -102,7 +102,7 @@ def calibrate_floor(learner: Learner, school: School, writer: Writer, rng: Rando
         right += (asked.queries * keys[indices]).sum(1).tolist()
         strange = ask_all(learner, _nothing_meant(found, school.talks, rng), writer)
         wrong += (strange.queries @ keys.T).max(1).values.tolist()
-    return best_floor(right, wrong)
+    return sparing_floor(right, wrong)
 
 
 def _nothing_meant(found: Class, talks: Sequence[Talk], rng: Random) -> list[Conversation]:

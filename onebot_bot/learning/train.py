@@ -39,7 +39,7 @@ from onebot_bot.learning.job import (
     write_refined,
     write_verdict,
 )
-from onebot_bot.learning.judge import ask_all, best_floor, chat_loss, ranks, share
+from onebot_bot.learning.judge import ask_all, sparing_floor, chat_loss, ranks, share
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
 from onebot_bot.learning.orphan import end_with_parent
@@ -181,7 +181,7 @@ class Teacher:
             "false recalls": sum(strange.asks) / max(1, len(held)),
             "chat loss": chat_loss(self.learner, held, self.writer),
         }
-        return figures, best_floor(right, wrong)
+        return figures, sparing_floor(right, wrong)
 
     def _read(self, values: torch.Tensor) -> list[str]:
         """What the values are read out as, after a beginning that refining only checked with."""

@@ -364,7 +364,7 @@ async def test_settings_apply_to_the_next_turn(world: World) -> None:
     await world.quiet()
     request = (await world.engine.next()).request
     assert request.sampling.temperature == 0.1
-    assert request.conversation.turns[0].parts == (Text("Speak like a pirate."),)
+    assert request.conversation.turns[0].parts == (Text("Speak like a pirate.\nYou are talking with n1."),)
 
 
 async def test_until_it_is_sent_an_answer_is_owed(world: World) -> None:

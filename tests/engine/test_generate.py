@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from onebot_bot.engine.generate import PREFILL_CHUNK, Generator, Sequence
+from onebot_bot.engine.generate import LONGEST_READING, PREFILL_CHUNK, Generator, Sequence
 from onebot_bot.engine.recall import VECTORS, inject
 from onebot_bot.engine.request import (
     RECALL,
@@ -235,15 +235,16 @@ def finding(hit: RecallHit | None, queries: list[Vector], floor: float = 0.3, mo
 def steps_to_first_logits(generator: Generator, sequence: Sequence) -> torch.Tensor:
     """Logits `[V]` after the prompt and what a recall put in, before any token is sampled."""
     seen: list[torch.Tensor] = []
-    pick = sequence.sampler.pick
+    pick = generator._pick
 
-    def spy(logits: torch.Tensor, ids: torch.Tensor, banned: torch.Tensor) -> int:
+    def spy(sequence: Sequence, logits: torch.Tensor, *, asking: bool) -> int:
         seen.append(logits)
-        return pick(logits, ids, banned)
+        return pick(sequence, logits, asking=asking)
 
-    sequence.sampler.pick = spy  # type: ignore[method-assign]  # a spy, the real one still runs
-    while not seen:
-        generator.step([sequence])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(generator, "_pick", spy)
+        while not seen:
+            generator.step([sequence])
     return seen[0]
 
 
@@ -303,9 +304,9 @@ async def test_a_recall_is_closed_for_a_model_that_cannot_close_it(trial: Genera
 
 async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that only ever asks is answered `max_recalls` times; then it cannot ask any more."""
-    recall = trial.model.renderer.memory_ids[0]
+    recall, end, _ = trial.model.renderer.memory_ids
     logits = torch.zeros(trial.model.embeddings.weight.shape[0])
-    logits[recall], logits[100] = 10.0, 5.0
+    logits[recall], logits[end] = 10.0, 5.0
     monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda _: logits)
     queries: list[Vector] = []
     sampling = SamplingParams(temperature=0, max_new_tokens=12)
@@ -313,6 +314,26 @@ async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPa
     result = await ask(trial, talk("hi"), sampling, finding(hit, queries, most=3))
     assert len(queries) == len(result.recalls) == 3
     assert result.text.count(RECALL) == 3
+
+
+async def test_a_memory_is_read_out_greedily_and_may_be_said_again(trial: Generator) -> None:
+    """Neither the temperature nor the penalties touch what is recalled, and its words are no repetition afterwards."""
+    hit = RecallHit(7, 0.9, "a fact", some_vectors(trial, 2))
+    conversation = talk("What do you remember?", opening=True)
+    plain = await ask(trial, conversation, SamplingParams(temperature=0, max_new_tokens=12), finding(hit, []))
+    wild = SamplingParams(temperature=2.0, repetition_penalty=2.0, presence_penalty=2.0, seed=1, max_new_tokens=12)
+    assert (await ask(trial, conversation, wild, finding(hit, []))).text == plain.text
+
+
+async def test_a_memory_without_an_end_is_closed(trial: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading that goes on and on is ended after `LONGEST_READING` tokens."""
+    logits = torch.zeros(trial.model.embeddings.weight.shape[0])
+    logits[100] = 5.0
+    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda _: logits)
+    policy = finding(RecallHit(7, 0.9, "a fact", some_vectors(trial, 1)), [])
+    conversation = talk("hi", opening=True)
+    result = await ask(trial, conversation, SamplingParams(temperature=0, max_new_tokens=120), policy)
+    assert result.text.index("</recall>") == len("<recall>") + LONGEST_READING
 
 
 async def test_without_a_policy_the_model_cannot_ask(trial: Generator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import torch
 from tiny import learner_of, lessons, talks, writer_of
 
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.learning.judge import ask_all, best_floor, character_f1, chat_loss, ranks, share
+from onebot_bot.learning.judge import ask_all, best_floor, character_f1, chat_loss, ranks, share, sparing_floor
 
 pytestmark = pytest.mark.model
 
@@ -39,6 +39,15 @@ def test_the_floor_is_one_of_the_best_cuts_even_if_they_lie_apart() -> None:
     right, wrong = [0.2, 0.8], [0.1, 0.4]
     floor = best_floor(right, wrong)
     assert floor == pytest.approx(0.15) or floor == pytest.approx(0.6)
+
+
+def test_a_sparing_floor_keeps_nearly_all_that_was_meant() -> None:
+    """Where scores overlap it yields; where they do not it is the best one."""
+    right = [0.3, *[0.6] * 49]
+    assert best_floor(right, [0.5] * 10) == pytest.approx(0.55)
+    assert sparing_floor(right[1:], [0.5] * 10) == pytest.approx(0.55)
+    assert sparing_floor([0.3, 0.32, *[0.6] * 38], [0.5] * 10) == pytest.approx(0.32)
+    assert sparing_floor([], [0.9]) == pytest.approx(0.25)
 
 
 def test_a_floor_without_examples_lies_below_what_was_found() -> None:
