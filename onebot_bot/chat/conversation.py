@@ -9,7 +9,6 @@ from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language, say
 
-
 LONGEST_NAME = 40
 """Characters of a name that the model is told."""
 

@@ -39,7 +39,7 @@ from onebot_bot.learning.job import (
     write_refined,
     write_verdict,
 )
-from onebot_bot.learning.judge import ask_all, sparing_floor, chat_loss, ranks, share
+from onebot_bot.learning.judge import ask_all, chat_loss, ranks, share, sparing_floor
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
 from onebot_bot.learning.orphan import end_with_parent
