@@ -84,7 +84,7 @@ class Teacher:
         self._report = report
         self.recipes: Recipes = load_recipes(Path(self.job.recipes))
         model = load_learnable(self.job)
-        self.learner = Learner(model, self.recipes.read, self.recipes.read.modules).to(model.device)
+        self.learner = Learner(model, self.recipes.read, self.recipes.read.modules)
         self.writer = Writer(model.renderer, load_prompts(Path(self.job.prompts)), self.recipes.read.longest)
         self.bank = _bank(self.vectors, model.device)
         if self.job.primed:
