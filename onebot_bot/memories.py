@@ -340,6 +340,9 @@ class Memories:
         view = self._sure(self._view)
         if not self._whole.is_set():
             left = await self._store.count_stale(view.fingerprint)
+            if not left:  # a start, not a change: it takes no longer than reading the bank
+                await self._whole.wait()
+                return await self.search(chat, text, subject)
             raise StoreError(f"The memories are being prepared for another model, {left} to go; ask again later.")
         query = view.compared(await self._engine.embed([text]))[0]
         if subject is None:

@@ -234,9 +234,9 @@ class NapCat(OneBotClient):
         async with asyncio.timeout(PATIENCE):
             return await self._unread[peer].get()
 
-    async def ask(self, user: int, words: str) -> str:
-        """Somebody writes to the bot and reads what it sends next."""
-        await self.tell(user, words)
+    async def ask(self, user: int, words: str, name: str = "") -> str:
+        """Somebody, who goes by `name` or a number, writes to the bot and reads what it sends next."""
+        await self.tell(user, words, sender={"user_id": user, "nickname": name or str(user), "card": ""})
         return (await self.answer(user)).text
 
     async def ask_group(self, group: int, user: int, words: str) -> str:

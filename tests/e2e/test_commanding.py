@@ -104,22 +104,22 @@ async def test_why(ready: NapCat, floor: float, expected: str) -> None:
 
 async def test_reset(ready: NapCat) -> None:
     """After /reset the model writes what it writes in an empty chat; what was said stays on record."""
-    fresh = await ready.ask(USER, "Hello, how are you?")
-    await ready.ask(OWNER, "My name is Tom and I live on the moon.")
+    fresh = await ready.ask(USER, "Hello, how are you?", "Tom")
+    await ready.ask(OWNER, "My name is Tom and I live on the moon.", "Tom")
     await ready.settled()
     before = len(ready.record(OWNER))
     assert await ready.command("/reset") == "好，我们重新开始。"
-    assert fresh == await ready.ask(OWNER, "Hello, how are you?")
+    assert fresh == await ready.ask(OWNER, "Hello, how are you?", "Tom")
     await ready.settled()
     assert before + 2 == len(ready.record(OWNER))
 
 
 async def test_undo(ready: NapCat) -> None:
     """After /undo the model writes what it would have written without the last exchange."""
-    await ready.ask(USER, "I have a dog.")
-    expected = await ready.ask(USER, "Hello, how are you?")
-    await ready.ask(OWNER, "I have a dog.")
-    await ready.ask(OWNER, "My name is Tom and I live on the moon.")
+    await ready.ask(USER, "I have a dog.", "Tom")
+    expected = await ready.ask(USER, "Hello, how are you?", "Tom")
+    await ready.ask(OWNER, "I have a dog.", "Tom")
+    await ready.ask(OWNER, "My name is Tom and I live on the moon.", "Tom")
     await ready.settled()
     assert await ready.command("/undo") == "已撤回最近 1 轮对话。"
-    assert expected == await ready.ask(OWNER, "Hello, how are you?")
+    assert expected == await ready.ask(OWNER, "Hello, how are you?", "Tom")
