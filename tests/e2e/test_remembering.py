@@ -34,11 +34,11 @@ async def refined(napcat: NapCat) -> None:
 
 async def test_a_fact_is_remembered(napcat: NapCat) -> None:
     """Told in private, noted after the quiet spell, recalled when the talk itself is out of sight; /why shows it."""
-    await napcat.ask(OWNER, "My birthday is March 14.")
+    await napcat.ask(OWNER, "My birthday is March 14.", "Tom")
     await napcat.until("/memory list", "March 14")
     await refined(napcat)
     await napcat.command("/reset")
-    assert "March 14" in await napcat.ask(OWNER, "When is my birthday?")
+    assert "March 14" in await napcat.ask(OWNER, "When is my birthday?", "Tom")
     assert "birthday is March 14" in await napcat.command("/why")
 
 
