@@ -189,10 +189,10 @@ def test_a_poisoned_value_harms_nobody_else(school: School) -> None:
 
 
 def test_ones_own_conversations_take_the_place_of_replies(school: School) -> None:
-    """Where sft.jsonl lies beside the recipes."""
+    """Where sft.jsonl lies beside the recipes; turns without a reply are learned from besides."""
     line = {"messages": [{"role": "user", "content": "Sing."}, {"role": "assistant", "content": "La la."}]}
     (school.recipes / "sft.jsonl").write_text(json.dumps(line))
-    assert [talk.reply for talk in school.teacher()._talks()] == ["La la."]
+    assert {talk.reply for talk in school.teacher()._talks()} == {"La la.", ""}
 
 
 def test_refining_ends_with_its_time(school: School) -> None:
