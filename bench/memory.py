@@ -76,10 +76,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print_report(results, given.json, given.png)
 
 
-def _ask_madial(bench: Bench, shared: Parts, data: Path) -> dict[str, Found]:
-    return shared.take("madial", dict[str, Found], lambda: ask_madial(bench, load_madial(data)))
-
-
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
