@@ -1,7 +1,6 @@
 """How good a learner is: what it finds, what it reads out, when it asks, and how far it moved from the base model."""
 
 import itertools
-from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -94,9 +93,3 @@ def chat_loss(learner: Learner, talks: Sequence[Talk], writer: Writer) -> float:
         loss = nn.functional.cross_entropy(learner.logits(hidden[rows, at]), batch.ids[rows, at + 1], reduction="sum")
         total, count = total + float(loss), count + len(rows)
     return total / max(1, count)
-
-
-def character_f1(told: str, text: str) -> float:
-    """F1 of the characters of two texts as multisets."""
-    same = sum((Counter(told) & Counter(text)).values())
-    return 2 * same / (len(told) + len(text)) if told or text else 1.0

@@ -110,3 +110,11 @@ def test_percentile_is_one_of_the_values() -> None:
     values = [float(value) for value in range(1, 101)]
     Random(1).shuffle(values)  # noqa: S311 - an order that repeats
     assert [percentile(values, share) for share in (0.95, 0.99)] == [95.0, 99.0]
+
+
+def test_character_f1_counts_characters() -> None:
+    """1 for the same text, 0 for nothing in common, and between."""
+    assert character_f1("abc", "abc") == 1.0
+    assert character_f1("", "") == 1.0
+    assert character_f1("xyz", "abc") == 0.0
+    assert character_f1("ab", "abcd") == pytest.approx(2 * 2 / 6)

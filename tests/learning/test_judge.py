@@ -6,7 +6,7 @@ import torch
 from tiny import learner_of, lessons, talks, writer_of
 
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.learning.judge import ask_all, best_floor, character_f1, chat_loss, ranks, share, sparing_floor
+from onebot_bot.learning.judge import ask_all, best_floor, chat_loss, ranks, share, sparing_floor
 
 pytestmark = pytest.mark.model
 
@@ -54,14 +54,6 @@ def test_a_floor_without_examples_lies_below_what_was_found() -> None:
     """Recall is not shut off when nothing speaks against it."""
     assert best_floor([0.5, 0.6], []) == pytest.approx(0.45)
     assert best_floor([], [0.9]) == pytest.approx(0.25)
-
-
-def test_character_f1_counts_characters() -> None:
-    """1 for the same text, 0 for nothing in common, and between."""
-    assert character_f1("abc", "abc") == 1.0
-    assert character_f1("", "") == 1.0
-    assert character_f1("xyz", "abc") == 0.0
-    assert character_f1("ab", "abcd") == pytest.approx(2 * 2 / 6)
 
 
 def test_a_query_does_not_depend_on_its_neighbours(tiny: LoadedModel) -> None:
