@@ -10,12 +10,13 @@ from statistics import fmean
 
 import torch
 from msgspec import Struct
+from msgspec.structs import replace
 from torch import Tensor, nn
 
 from bench.memory_finding import even
 from bench.memory_reading import project, refine_all, serving
 from bench.memory_results import NOTHING, OURS, TEXT, TEXT_RAG
-from bench.memory_setup import PERSONA, Bench
+from bench.memory_setup import ASKER, PERSONA, Bench
 from onebot_bot.chat.reply import spoken
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
@@ -29,8 +30,8 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.errors import BotError
-from onebot_bot.learning.lessons import conversation
-from onebot_bot.learning.worlds import Conflict, Fact, Unanswerable, Update, World, contexts, told
+from onebot_bot.learning.lessons import situated
+from onebot_bot.learning.worlds import Conflict, Context, Fact, Unanswerable, Update, World, contexts, told
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.rows import NewMemory
 from onebot_bot.memory.store import MemoryStore
@@ -56,7 +57,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 
     kind: str
     chat: ChatId
-    situation: tuple[tuple[str, str], ...]
+    situation: Context
     last: str
     text: str = ""
     """The memory that holds the answer."""
@@ -148,7 +149,7 @@ def _told(fact: Fact, rng: Random, kind: str = "told", wrong: str = "") -> Asked
     return Asked(
         kind=kind,
         chat=fact.chat,
-        situation=situation.turns,
+        situation=situation,
         last=situation.turns[-1][1],
         text=fact.text,
         value=fact.value,
@@ -167,7 +168,7 @@ def _both_sides(conflict: Conflict, rng: Random) -> tuple[Asked, Asked]:
 
 def _untold(gap: Unanswerable, rng: Random) -> Asked:
     text = rng.choice(gap.tests)
-    return Asked(kind="unanswerables", chat=gap.chat, situation=(("user", text),), last=text)
+    return Asked(kind="unanswerables", chat=gap.chat, situation=Context("bare", (("user", text),), ASKER), last=text)
 
 
 # --- the store -------------------------------------------------------------------------------------------------------
@@ -282,8 +283,9 @@ def _remembered(texts: Sequence[str]) -> str:
 
 def _situation(asked: Asked, texts: Sequence[str]) -> Conversation:
     """The texts right before the question: in the system turn, models as small as this one miss them more often."""
-    *before, (role, question) = asked.situation
-    return conversation([*before, (role, _remembered(texts) + question)], PERSONA)
+    *before, (role, question) = asked.situation.turns
+    turns = (*before, (role, _remembered(texts) + question))
+    return situated(replace(asked.situation, turns=turns), PERSONA)
 
 
 async def _answer(

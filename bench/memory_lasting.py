@@ -13,7 +13,7 @@ from bench.memory_reading import Read, read_parts, refine_all, serving
 from bench.memory_setup import PERSONA, POOL, Bench, bench_world
 from onebot_bot.learning.judge import ask_all, chat_loss
 from onebot_bot.learning.learner import Learner
-from onebot_bot.learning.lessons import Talk, conversation
+from onebot_bot.learning.lessons import Talk, conversation, situated
 from onebot_bot.learning.worlds import Fact, ordinary
 
 DAILY = 8
@@ -79,7 +79,7 @@ def _talk(said: Sequence[str]) -> Talk:
 def measure_calls(bench: Bench, learner: Learner, asks: float, asked: int, seed: int) -> Calls:
     """Ordinary turns never trained with, beside the share `asks` of `asked` questions that began with a recall."""
     turns = ordinary(Random(f"ordinary {seed}"), bench.sizes.ordinary, "en", "test", POOL)
-    situations = [conversation(turn.turns, PERSONA) for turn in turns]
+    situations = [situated(turn, PERSONA) for turn in turns]
     found = ask_all(learner, situations, bench.writer(learner.model)).asks
     return Calls(asked, round(asks * asked), len(found), sum(found))
 

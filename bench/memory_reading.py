@@ -17,7 +17,7 @@ from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.beginnings import beginnings
-from onebot_bot.learning.lessons import Writer, conversation
+from onebot_bot.learning.lessons import Writer, situated
 from onebot_bot.learning.reading import LONGEST, Serving
 from onebot_bot.learning.refine import refine
 from onebot_bot.learning.worlds import Fact, World, contexts, join
@@ -110,8 +110,8 @@ def _read_own(  # noqa: PLR0913, PLR0917 - the memories, and what to read them w
     """Each value read after a bare test question about its fact, and after one as chats have it."""
     rng, writer = Random(f"reading {seed}"), bench.writer(model)
     asked = [contexts(fact, rng, "test") for fact in facts]
-    bare = [conversation(each[0].turns, PERSONA) for each in asked]
-    chats = [conversation(rng.choice(each[1:]).turns, PERSONA) for each in asked]
+    bare = [situated(each[0], PERSONA) for each in asked]
+    chats = [situated(rng.choice(each[1:]), PERSONA) for each in asked]
     both = [read_each(Serving(model), _asked(writer, found), values, longest) for found in (bare, chats)]
     return list(zip(*both, strict=True))
 

@@ -15,10 +15,10 @@ from onebot_bot.engine.adapter import META
 from onebot_bot.engine.model import LoadedModel, fingerprint, load_model
 from onebot_bot.engine.request import Conversation, Text
 from onebot_bot.learning.learner import Learner
-from onebot_bot.learning.lessons import PERSONAS, Talk, Writer, conversation
+from onebot_bot.learning.lessons import PERSONAS, Talk, Writer, conversation, situated
 from onebot_bot.learning.prompts import Prompts, load_prompts
 from onebot_bot.learning.recipes import Recipes, load_recipes
-from onebot_bot.learning.worlds import Fact, World, contexts, make_world
+from onebot_bot.learning.worlds import Context, Fact, World, contexts, make_world
 from onebot_bot.learning.worlds_names import Pool
 
 T = TypeVar("T")
@@ -29,13 +29,15 @@ TRAINING = ROOT / "training"
 PRIMED = TRAINING / "primed" / "trial"
 WORK = ROOT / "logs" / "bench-memory"
 THREADS = 2
-VERSION = 2
+VERSION = 3
 """Counted up when what is measured changes: what older code stored is not reused."""
 
 POOL: Pool = "bench"
 FIRST_WORLD = 1000
 """Priming's worlds lie far below; their people are of another pool, too."""
 PERSONA = PERSONAS[0]
+ASKER = "Robin"
+"""Who asks the bare questions, alone with the bot."""
 
 
 class Sizes(Struct, frozen=True, kw_only=True):
@@ -204,7 +206,7 @@ class Question(Struct, frozen=True):
 def bare_questions(facts: Sequence[Fact]) -> list[Question]:
     """Every test form of every fact, alone."""
     asked = [(text, at) for at, fact in enumerate(facts) for text in fact.tests]
-    return [Question(conversation([("user", text)], PERSONA), text, at) for text, at in asked]
+    return [Question(situated(Context("bare", (("user", text),), ASKER), PERSONA), text, at) for text, at in asked]
 
 
 def chat_questions(facts: Sequence[Fact], rng: Random, count: int) -> list[Question]:
@@ -213,7 +215,7 @@ def chat_questions(facts: Sequence[Fact], rng: Random, count: int) -> list[Quest
     for number in range(count):
         at = number % len(facts)
         asked = rng.choice(contexts(facts[at], rng, "test")[1:])
-        found.append(Question(conversation(asked.turns, PERSONA), asked.turns[-1][1], at))
+        found.append(Question(situated(asked, PERSONA), asked.turns[-1][1], at))
     return found
 
 

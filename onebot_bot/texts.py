@@ -1,9 +1,11 @@
 """The one catalogue of what people in QQ read from the bot itself, Chinese first, English beside it."""
 
+import re
 from collections.abc import Mapping
 from typing import Literal
 
 Language = Literal["zh", "en"]
+_HAN = re.compile(r"[\u3400-\u9fff]")
 
 _CATALOGUE: Mapping[str, tuple[str, str]] = {
     # --- what the model sees of things that are not words ---------------------------------------------------------
@@ -293,6 +295,11 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "night.serving": ("正在使用：{adapter}", "Serving: {adapter}"),
     "night.bare": ("出厂版本", "the model as it came"),
 }
+
+
+def language_of(text: str) -> Language:
+    """Chinese when at least a fifth of a text is."""
+    return "zh" if 5 * len(_HAN.findall(text)) >= len(text) else "en"
 
 
 def say(language: Language, key: str, /, **values: object) -> str:

@@ -7,7 +7,7 @@ from onebot_bot.config import BotConfig
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.texts import Language, say
+from onebot_bot.texts import Language, language_of, say
 
 LONGEST_NAME = 40
 """Characters of a name that the model is told."""
@@ -47,7 +47,7 @@ def _tongue(bot: BotConfig) -> Language:
     """The persona's language: who wrote it in English has a model that knows English best."""
     if not bot.persona:
         return bot.language
-    return "zh" if any("\u3400" <= letter <= "\u9fff" for letter in bot.persona) else "en"
+    return language_of(bot.persona)
 
 
 def _merged(entries: Sequence[Entry], *, group: bool) -> list[Turn]:

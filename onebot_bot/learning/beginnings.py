@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from random import Random
 
 from onebot_bot.engine.render import Renderer
-from onebot_bot.learning.lessons import conversation
-from onebot_bot.learning.worlds import context, make_world
+from onebot_bot.learning.lessons import situated
+from onebot_bot.learning.worlds import Context, context, make_world
 from onebot_bot.texts import Language
 
 TURNS: tuple[str, ...] = (
@@ -18,6 +18,7 @@ TURNS: tuple[str, ...] = (
 )
 ASKED: Sequence[tuple[Language, int]] = (("en", 10), ("zh", 2))
 """Questions about made-up people besides, in all forms that chats have: values are mostly read after a question."""
+PARTNER = "Lin"
 WORLD = 7
 """Any: its people are nobody's."""
 
@@ -29,15 +30,15 @@ def beginnings(renderer: Renderer, persona: str) -> list[list[int]]:
     """
     recall = renderer.memory_ids[0]
     return [
-        [*renderer.render_conversation(conversation(said, persona if at % 2 == 0 else "")).ids, recall]
+        [*renderer.render_conversation(situated(said, persona if at % 2 == 0 else "")).ids, recall]
         for at, said in enumerate(_said())
     ]
 
 
-def _said() -> list[Sequence[tuple[str, str]]]:
+def _said() -> list[Context]:
     rng = Random(WORLD)  # noqa: S311 - the same beginnings every time
-    found: list[Sequence[tuple[str, str]]] = [[("user", turn)] for turn in TURNS]
+    found = [Context("bare", (("user", turn),), "" if turn.startswith("[") else PARTNER) for turn in TURNS]
     for lang, count in ASKED:
-        found += [context(fact, rng).turns for fact in make_world(WORLD, count, lang).facts]
+        found += [context(fact, rng) for fact in make_world(WORLD, count, lang).facts]
     rng.shuffle(found)
     return found

@@ -9,8 +9,11 @@ from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.learning.prompts import Prompts
-from onebot_bot.texts import Language, say
+from onebot_bot.learning.worlds import ACCOUNT, Context
+from onebot_bot.texts import Language, language_of, say
 
+CALLED = f"小忆、Memo、{ACCOUNT}"
+"""The bot's names in made-up groups."""
 NOTHING = -1
 """As a target: no memory is near enough."""
 UNASKED = -2
@@ -134,6 +137,13 @@ def conversation(turns: Sequence[tuple[str, str]], persona: str = "") -> Convers
     said = [Turn("assistant" if role == "assistant" else "user", (Text(text),)) for role, text in turns]
     head = [Turn("system", (Text(persona),))] if persona else []
     return Conversation((*head, *said))
+
+
+def situated(found: Context, persona: str = "") -> Conversation:
+    """A made-up situation as the chat tells it: under the persona stands who else is there."""
+    lang = language_of(persona or found.turns[-1][1])
+    where = say(lang, "see.private", name=found.partner) if found.partner else say(lang, "see.group", names=CALLED)
+    return conversation(found.turns, f"{persona}\n{where}".strip())
 
 
 def some_persona(rng: Random) -> str:

@@ -36,12 +36,13 @@ from onebot_bot.learning.job import (
 )
 from onebot_bot.learning.primed import name_of, primed_for
 from onebot_bot.learning.prompts import load_prompts
-from onebot_bot.learning.situations import language_of, situations_by_model, situations_from_forms
+from onebot_bot.learning.situations import situations_by_model, situations_from_forms
 from onebot_bot.learning.teaching import teach
 from onebot_bot.learning.versions import META, Versions, seal
 from onebot_bot.learning.work import CANDIDATE, METRICS, Plan, Run, Verdict
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.texts import language_of
 
 log = structlog.get_logger(__name__)
 

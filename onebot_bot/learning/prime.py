@@ -28,8 +28,9 @@ from onebot_bot.learning.worlds import make_world
 from onebot_bot.texts import Language
 
 FACTS = 96
-TALKS = 160
-TURNS = 800
+TALKS = 800
+"""Ordinary turns with a reply: from fewer, staying with the base model is learned by heart."""
+TURNS = 2400
 """Ordinary turns without a reply: how an answer to them begins is learned from all of these."""
 ASKED = 32
 """Questions a world, and as many situations that call for nothing, that the floor is calibrated with."""
@@ -44,8 +45,9 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     worlds: int = 120,
     languages: Sequence[Language] = ("en", "zh"),
     seed: int = 0,
+    start: Path | None = None,
 ) -> Path:
-    """Train both stages for a model without adapter and write the adapter to `folder`/candidate.
+    """Train both stages for a model and write the adapter to `folder`/candidate; `start` is an adapter to go on from.
 
     A run that was killed goes on from its checkpoints in `folder` when it is started again with the same arguments.
 
@@ -59,7 +61,9 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     learner = Learner(model, recipes.read, recipes.read.modules)
     writer = Writer(model.renderer, prompts, recipes.read.longest)
     rng = Random(seed)  # noqa: S311 - data, not secrets
-    school = make_school(learner, rng, worlds, languages)
+    if start is not None:
+        learner.load(start)
+    school = make_school(learner, rng, worlds, languages, fresh=start is None)
     stages: tuple[Literal[1, 2], ...] = (1, 2)
     checkpoints = [folder / f"stage{stage}" for stage in stages]
     for stage, place in zip(stages, checkpoints, strict=True):
@@ -74,11 +78,18 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     return out
 
 
-def make_school(learner: Learner, rng: Random, worlds: int, languages: Sequence[Language]) -> School:
-    """Worlds of the priming pool, and ordinary chat that the base model replied to by itself."""
+def make_school(
+    learner: Learner, rng: Random, worlds: int, languages: Sequence[Language], *, fresh: bool = True
+) -> School:
+    """Worlds of the priming pool, and ordinary chat that the base model replied to by itself.
+
+    A `fresh` learner's keys are centred on these worlds.
+    """
     made = [make_world(seed, FACTS, languages[seed % len(languages)], "prime") for seed in range(worlds)]
-    raw = learner.embed_texts([fact.text for world in made[:: max(1, worlds // 24)] for fact in world.facts])
-    learner.calibrate(raw)
+    if fresh:
+        learner.calibrate(
+            learner.embed_texts([fact.text for world in made[:: max(1, worlds // 24)] for fact in world.facts])
+        )
     classes = [class_of(learner, world, rng) for world in made]
     talks = [
         talk for lang in languages for talk in ordinary_talks(rng, TALKS // len(languages), lang, "train", "prime")

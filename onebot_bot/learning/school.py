@@ -9,8 +9,8 @@ from onebot_bot.engine.recall import POOLED, VECTORS
 from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.course import Class
 from onebot_bot.learning.learner import Bank, Learner
-from onebot_bot.learning.lessons import PERSONAS, Lesson, Talk, conversation, some_persona
-from onebot_bot.learning.worlds import Fact, World, context, contexts, ordinary
+from onebot_bot.learning.lessons import Lesson, Talk, situated, some_persona
+from onebot_bot.learning.worlds import Context, Fact, World, context, ordinary
 from onebot_bot.learning.worlds_names import Pool
 from onebot_bot.learning.worlds_words import Part
 from onebot_bot.texts import Language
@@ -26,9 +26,7 @@ def lessons_of(facts: Sequence[Fact], rng: Random) -> list[Lesson]:
             id=number,
             text=fact.text,
             lang=fact.lang,
-            contexts=tuple(
-                conversation(context(fact, rng, "train").turns, some_persona(rng)) for _ in range(SITUATIONS)
-            ),
+            contexts=tuple(situated(context(fact, rng, "train"), some_persona(rng)) for _ in range(SITUATIONS)),
         )
         for number, fact in enumerate(facts)
     ]
@@ -36,8 +34,9 @@ def lessons_of(facts: Sequence[Fact], rng: Random) -> list[Lesson]:
 
 def strange_of(world: World, rng: Random, part: Part = "train") -> list[Conversation]:
     """Questions about what nobody told."""
+    people = [fact.person for fact in world.facts]
     return [
-        conversation([("user", question)], some_persona(rng))
+        situated(Context("bare", (("user", question),), rng.choice(people)), some_persona(rng))
         for gap in world.unanswerables
         for question in (gap.questions if part == "train" else gap.tests)
     ]
@@ -59,11 +58,4 @@ def empty_bank(raw: torch.Tensor, hidden: int | None = None) -> Bank:
 
 def ordinary_talks(rng: Random, count: int, lang: Language, part: Part, pool: Pool) -> list[Talk]:
     """Ordinary chat, not yet replied to."""
-    return [
-        Talk(context=conversation(found.turns, some_persona(rng))) for found in ordinary(rng, count, lang, part, pool)
-    ]
-
-
-def unseen_contexts(fact: Fact, rng: Random) -> list[Conversation]:
-    """A question never trained with, in each form the bot sees, under the shipped persona."""
-    return [conversation(found.turns, PERSONAS[0]) for found in contexts(fact, rng, "test")]
+    return [Talk(context=situated(found, some_persona(rng))) for found in ordinary(rng, count, lang, part, pool)]

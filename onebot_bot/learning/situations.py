@@ -9,11 +9,10 @@ from onebot_bot.errors import BotError
 from onebot_bot.learning.extraction import Ask
 from onebot_bot.learning.prompts import Prompts
 from onebot_bot.learning.worlds_words import attributes, fill
-from onebot_bot.texts import Language
+from onebot_bot.texts import Language, language_of
 
 MOST = 12
 """Situations of one memory."""
-_HAN = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"[\u3400-\u9fff]{2,}|[A-Za-z][\w'-]+|\d[\w:.-]*")
 _LINK = re.compile(
     "喜欢|讨厌|今天|昨天|明天|每天|打算|已经|最近|自己|一个|一只|一条|一家|最爱|害怕|[的是在有叫了和跟把被对住养最很不也都去想会要从到与给让说爱怕]"
@@ -43,11 +42,6 @@ CUES: dict[Language, tuple[str, ...]] = {
         "说说你知道的{t}。",
     ),
 }
-
-
-def language_of(text: str) -> Language:
-    """Chinese when at least a fifth of a text is."""
-    return "zh" if 5 * len(_HAN.findall(text)) >= len(text) else "en"
 
 
 def situations_from_forms(text: str, rng: Random, most: int = MOST) -> list[str]:

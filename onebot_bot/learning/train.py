@@ -22,7 +22,6 @@ import torch
 
 from onebot_bot.engine.adapter import read_meta
 from onebot_bot.engine.model import LoadedModel, pick_device
-from onebot_bot.engine.request import Conversation
 from onebot_bot.errors import BotError, LearningError, ModelError
 from onebot_bot.learning.base import lacking_for_four_bit, load_base
 from onebot_bot.learning.beginnings import beginnings
@@ -41,7 +40,7 @@ from onebot_bot.learning.job import (
 )
 from onebot_bot.learning.judge import ask_all, chat_loss, ranks, share, sparing_floor
 from onebot_bot.learning.learner import Bank, Learner
-from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
+from onebot_bot.learning.lessons import Lesson, Talk, Writer, situated
 from onebot_bot.learning.orphan import end_with_parent
 from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.reading import begin, read_out
@@ -53,6 +52,8 @@ from onebot_bot.learning.sft import FILE as SFT
 from onebot_bot.learning.sft import read_sft
 from onebot_bot.learning.stage import Plan, Report, train, writes
 from onebot_bot.learning.work import CANDIDATE, METRICS
+from onebot_bot.learning.worlds import Context, Said
+from onebot_bot.learning.worlds_names import names, number_of
 from onebot_bot.learning.worlds_words import Part
 from onebot_bot.texts import Language
 
@@ -163,7 +164,9 @@ class Teacher:
     def _judge(self, chosen: list[int], held: Sequence[Talk], values: Any) -> tuple[dict[str, float], float]:
         """hit@1, exact share, false recalls, chat loss and so on of what is loaded; and the floor that suits it."""
         memories = [self.job.memories[index] for index in chosen]
-        situations = [_situation(memory.situations[-1], self.job.persona) for memory in memories]
+        situations = [
+            situated(_seated(memory, memory.situations[-1], group=False), self.job.persona) for memory in memories
+        ]
         asked = ask_all(self.learner, situations, self.writer)
         strange = ask_all(self.learner, [talk.context for talk in held], self.writer)
         with torch.no_grad():
@@ -273,14 +276,23 @@ def _bank(vectors: Vectors, device: torch.device) -> Bank:
 
 
 def _lesson(memory: Remembered, persona: str) -> Lesson:
-    """All situations but the gate's, every other under the bot's persona."""
+    """All situations but the gate's, every other under the bot's persona, alone with the bot and in groups by turns."""
     turns = memory.situations[:-1] or memory.situations
-    contexts = tuple(_situation(said, persona if at % 2 == 0 else "") for at, said in enumerate(turns))
+    contexts = tuple(
+        situated(_seated(memory, said, group=at % 4 > 1), persona if at % 2 == 0 else "")
+        for at, said in enumerate(turns)
+    )
     return Lesson(id=memory.id, text=memory.text, lang=memory.lang, contexts=contexts)
 
 
-def _situation(turns: Sequence[tuple[str, str]], persona: str) -> Conversation:
-    return conversation(turns, persona)
+def _seated(memory: Remembered, turns: Sequence[tuple[str, str]], *, group: bool) -> Context:
+    """Somebody made up says it."""
+    asker = names(Random(memory.id), 1, memory.lang)[0]  # noqa: S311 - no secret
+    said: list[Said] = [("assistant" if role == "assistant" else "user", text) for role, text in turns]
+    if not group:
+        return Context("bare", tuple(said), asker)
+    *before, (role, text) = said
+    return Context("group", (*before, (role, f"[{asker}({number_of(asker)})] {text}")))
 
 
 def _spread(count: int) -> list[int]:

@@ -22,9 +22,10 @@ DAYS = 30
 NEAR = 0.25
 """The share of people in a confusable world whose name differs little from another's."""
 
-Kind = Literal["bare", "history", "group", "group history", "own"]
-KINDS: tuple[Kind, ...] = ("bare", "history", "group", "group history", "own")
-"""A lone question; talk before it; a line of a group; several; and a person's question about themselves, in a group."""
+Kind = Literal["bare", "history", "group", "group history", "own", "own alone"]
+KINDS: tuple[Kind, ...] = ("bare", "history", "group", "group history", "own", "own alone")
+"""A lone question; talk before it; a line of a group; several; and a person's question about themselves, in a group and
+alone with the bot."""
 
 
 class Fact(Struct, frozen=True, kw_only=True):
@@ -106,6 +107,8 @@ class Context(Struct, frozen=True):
 
     kind: Kind
     turns: tuple[Said, ...]
+    partner: str = ""
+    """Who talks alone with the bot; empty in a group."""
 
 
 class _Manner(Struct, frozen=True):
@@ -150,7 +153,7 @@ def contexts(fact: Fact, rng: Random, part: Part = "train") -> tuple[Context, ..
     asker = next(name for name in names(rng, 2, fact.lang, manner.pool) if name != fact.person)
     found = []
     for kind in KINDS:
-        own = kind == "own"
+        own = kind in {"own", "own alone"}
         question = rng.choice(fact.asked_by_self(part) if own else fact.asked(part))
         found.append(_render(rng, kind, fact.person if own else asker, question, manner))
     return tuple(found)
@@ -265,7 +268,7 @@ def _ordinary_context(rng: Random, people: Sequence[str], manner: _Manner) -> Co
 
 
 def _ordinary_turn(rng: Random, mentioned: str, manner: _Manner) -> str:
-    """Half are hand-written; a quarter mention a person, one in seven has numbers in it, one in twenty tells."""
+    """A third are hand-written; a third ask what anybody may know, a quarter mention a person, one in twenty tells."""
     words, dice = ordinary_words(manner.lang), rng.random()
     if dice < 0.05:
         attribute = rng.choice(attributes(manner.lang))
@@ -273,8 +276,8 @@ def _ordinary_turn(rng: Random, mentioned: str, manner: _Manner) -> str:
         return fill(form, mentioned, draw_value(rng, attribute, manner.lang))
     if dice < 0.30:
         return rng.choice(words.mentions.of(manner.part)).format(n=mentioned)
-    if dice < 0.45:
-        return rng.choice(words.patterns.of(manner.part)).format(a=rng.randint(2, 19), b=rng.randint(20, 99))
+    if dice < 0.65:
+        return words.fill(rng.choice(words.patterns.of(manner.part)), rng)
     return rng.choice(words.turns.of(manner.part))
 
 
@@ -284,7 +287,7 @@ def _render(rng: Random, kind: Kind, speaker: str, text: str, manner: _Manner) -
     called = in_group and rng.random() < 0.4
     last = _line(speaker, f"@{_CALLED[manner.lang]} {text}" if called else text, group=in_group)
     before = _before(rng, manner, group=in_group) if kind in {"history", "group history"} else ()
-    return Context(kind, _merge([*before, ("user", last)]))
+    return Context(kind, _merge([*before, ("user", last)]), "" if in_group else speaker)
 
 
 def _before(rng: Random, manner: _Manner, *, group: bool) -> Iterator[Said]:

@@ -50,12 +50,18 @@ class Attribute(Struct, frozen=True, kw_only=True):
 
 
 class Ordinary(Struct, frozen=True):
-    """Turns that call for no memory; `mentions` hold `{n}`, `patterns` the numbers `{a}` and `{b}`."""
+    """Turns that call for no memory; `mentions` hold `{n}`, `patterns` numbers (`{a}`, `{b}`) and the `slots`."""
 
     turns: Forms
     mentions: Forms
     patterns: Forms
+    slots: dict[str, tuple[str, ...]]
     replies: tuple[str, ...]
+
+    def fill(self, pattern: str, rng: Random) -> str:
+        """The pattern with numbers and words in its places."""
+        drawn = {name: rng.choice(words) for name, words in self.slots.items()}
+        return pattern.format(a=rng.randint(2, 19), b=rng.randint(20, 99), **drawn)
 
 
 @cache
@@ -70,7 +76,8 @@ def ordinary_words(lang: Language) -> Ordinary:
     """The ordinary turns of the language; every third only tests."""
     words = ordinary_zh if lang == "zh" else ordinary_en
     turns, mentions, patterns = (_thirds(_items([text])) for text in (words.TURNS, words.MENTIONS, words.PATTERNS))
-    return Ordinary(turns, mentions, patterns, _items([words.REPLIES]))
+    slots = {name: _items([text]) for name, text in words.SLOTS.items()}
+    return Ordinary(turns, mentions, patterns, slots, _items([words.REPLIES]))
 
 
 def draw_value(rng: Random, attribute: Attribute, lang: Language) -> str:
