@@ -31,11 +31,11 @@ from onebot_bot.engine.request import (
 )
 from onebot_bot.errors import BotError
 from onebot_bot.learning.lessons import situated
-from onebot_bot.learning.worlds import Conflict, Context, Fact, Unanswerable, Update, World, contexts, told
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.rows import NewMemory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.worlds.world import Conflict, Context, Fact, Unanswerable, Update, World, contexts, told
 
 LONGEST = 56
 """Tokens of an answer, what is recalled included."""

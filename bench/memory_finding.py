@@ -14,7 +14,7 @@ from bench.memory_setup import Bench, Question, bare_questions, chat_questions
 from onebot_bot.learning.judge import ask_all
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import PERSONAS, Writer, conversation
-from onebot_bot.learning.worlds import Fact
+from onebot_bot.worlds.world import Fact
 
 
 class Found(Struct, frozen=True):

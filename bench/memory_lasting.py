@@ -14,7 +14,7 @@ from bench.memory_setup import PERSONA, POOL, Bench, bench_world
 from onebot_bot.learning.judge import ask_all, chat_loss
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, conversation, situated
-from onebot_bot.learning.worlds import Fact, ordinary
+from onebot_bot.worlds.world import Fact, ordinary
 
 DAILY = 8
 """Facts that each day after the first adds."""

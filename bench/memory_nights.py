@@ -16,8 +16,8 @@ from onebot_bot.learning.recipes import Recipes
 from onebot_bot.learning.replay import replay, weighed
 from onebot_bot.learning.school import empty_bank, lessons_of, ordinary_talks, strange_of
 from onebot_bot.learning.stage import Plan, train, writes
-from onebot_bot.learning.worlds import Fact, World
-from onebot_bot.learning.worlds_words import Part
+from onebot_bot.worlds.words import Part
+from onebot_bot.worlds.world import Fact, World
 
 TURNS = 400
 """Ordinary turns without a reply, as a night of the bot has them."""

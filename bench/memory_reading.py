@@ -20,7 +20,7 @@ from onebot_bot.learning.beginnings import beginnings
 from onebot_bot.learning.lessons import Writer, situated
 from onebot_bot.learning.reading import LONGEST, Serving
 from onebot_bot.learning.refine import refine
-from onebot_bot.learning.worlds import Fact, World, contexts, join
+from onebot_bot.worlds.world import Fact, World, contexts, join
 
 ROWS = 32
 """Memories read side by side."""

@@ -34,8 +34,8 @@ from bench.memory_setup import (
     restored_talks,
 )
 from onebot_bot.learning.lessons import Talk
-from onebot_bot.learning.worlds import Fact, World
-from onebot_bot.learning.worlds_words import Part
+from onebot_bot.worlds.words import Part
+from onebot_bot.worlds.world import Fact, World
 
 ASKED_OF_TRAINED = 512
 """Questions about the larger world."""

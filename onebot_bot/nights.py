@@ -13,13 +13,13 @@ from msgspec import Struct
 from onebot_bot.config import Config
 from onebot_bot.engine.worker import EngineWorker, Runner
 from onebot_bot.errors import ModelError
-from onebot_bot.learning.curator import Clock, Curator, Reading
+from onebot_bot.extraction.by_model import Extractor, asking
+from onebot_bot.extraction.curator import Clock, Curator, Reading
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
-from onebot_bot.learning.extraction import Extractor, asking
 from onebot_bot.learning.idle import Idle
 from onebot_bot.learning.night import NightWork, Parts, maker_of
 from onebot_bot.learning.primed import primed_for
-from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.recipes import load_recipes
 from onebot_bot.learning.schedule import zone_of
 from onebot_bot.learning.sequence import Means

@@ -9,10 +9,10 @@ import transformers
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.engine.model import LoadedModel, load_model
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.course import Class, Night
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
-from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.recipes import Recipes, Refinement, Stage1, Stage2
 from onebot_bot.learning.school import empty_bank
 

@@ -16,7 +16,7 @@ from prompt_toolkit.utils import get_cwidth
 from onebot_bot.cli.importing_texts import tell
 from onebot_bot.config import load_config
 from onebot_bot.errors import CommandError
-from onebot_bot.learning.importer import Job, Person, Preview, bring_in, look_through
+from onebot_bot.importing.importer import Job, Person, Preview, bring_in, look_through
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import parse_chat_id

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from onebot_bot.config import Config, load_config
 from onebot_bot.errors import ConfigError
-from onebot_bot.learning.prompts import load_prompts
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.recipes import load_recipes
 from onebot_bot.nights import recipes_folder
 from onebot_bot.texts import Language

@@ -5,8 +5,8 @@ from random import Random
 
 from onebot_bot.engine.render import Renderer
 from onebot_bot.learning.lessons import situated
-from onebot_bot.learning.worlds import Context, context, make_world
 from onebot_bot.texts import Language
+from onebot_bot.worlds.world import Context, context, make_world
 
 TURNS: tuple[str, ...] = (
     "What do you remember about this?",

@@ -8,9 +8,9 @@ from msgspec import Struct
 from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import Conversation, Text, Turn
-from onebot_bot.learning.prompts import Prompts
-from onebot_bot.learning.worlds import ACCOUNT, Context
+from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of, say
+from onebot_bot.worlds.world import ACCOUNT, Context
 
 CALLED = f"小忆、Memo、{ACCOUNT}"
 """The bot's names in made-up groups."""

@@ -17,9 +17,10 @@ from msgspec import Struct
 from onebot_bot.config import Config
 from onebot_bot.engine.request import Engine, EngineStatus, Vector
 from onebot_bot.errors import BotError, ModelError
+from onebot_bot.extraction.by_model import asking
+from onebot_bot.extraction.curator import Curator
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.canary import Canary, greet, read_out
-from onebot_bot.learning.curator import Curator
-from onebot_bot.learning.extraction import asking
 from onebot_bot.learning.job import (
     JOB,
     REFINED,
@@ -35,7 +36,6 @@ from onebot_bot.learning.job import (
     write_job,
 )
 from onebot_bot.learning.primed import name_of, primed_for
-from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.situations import situations_by_model, situations_from_forms
 from onebot_bot.learning.teaching import teach
 from onebot_bot.learning.versions import META, Versions, seal

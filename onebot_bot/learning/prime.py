@@ -15,17 +15,17 @@ import torch
 from onebot_bot.engine.adapter import CONFIG, HEADS, META, WEIGHTS
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import Conversation
+from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.learning.course import Class, School
 from onebot_bot.learning.judge import ask_all, sparing_floor
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
-from onebot_bot.learning.prompts import Prompts
 from onebot_bot.learning.recipes import Recipes, as_plain
 from onebot_bot.learning.replay import replay, weighed
 from onebot_bot.learning.school import class_of, ordinary_talks
 from onebot_bot.learning.stage import Plan, Report, train
-from onebot_bot.learning.worlds import make_world
 from onebot_bot.texts import Language
+from onebot_bot.worlds.world import make_world
 
 FACTS = 96
 TALKS = 800

@@ -10,10 +10,10 @@ from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.course import Class
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, situated, some_persona
-from onebot_bot.learning.worlds import Context, Fact, World, context, ordinary
-from onebot_bot.learning.worlds_names import Pool
-from onebot_bot.learning.worlds_words import Part
 from onebot_bot.texts import Language
+from onebot_bot.worlds.names import Pool
+from onebot_bot.worlds.words import Part
+from onebot_bot.worlds.world import Context, Fact, World, context, ordinary
 
 SITUATIONS = 8
 """Situations written for each fact."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from random import Random
 
 from onebot_bot.errors import BotError
-from onebot_bot.learning.extraction import Ask
-from onebot_bot.learning.prompts import Prompts
-from onebot_bot.learning.worlds_words import attributes, fill
+from onebot_bot.extraction.by_model import Ask
+from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of
+from onebot_bot.worlds.words import attributes, fill
 
 MOST = 12
 """Situations of one memory."""

@@ -23,6 +23,7 @@ import torch
 from onebot_bot.engine.adapter import read_meta
 from onebot_bot.engine.model import LoadedModel, pick_device
 from onebot_bot.errors import BotError, LearningError, ModelError
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.base import lacking_for_four_bit, load_base
 from onebot_bot.learning.beginnings import beginnings
 from onebot_bot.learning.course import Class, Night
@@ -42,7 +43,6 @@ from onebot_bot.learning.judge import ask_all, chat_loss, ranks, share, sparing_
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, situated
 from onebot_bot.learning.orphan import end_with_parent
-from onebot_bot.learning.prompts import load_prompts
 from onebot_bot.learning.reading import begin, read_out
 from onebot_bot.learning.recipes import Recipes, load_recipes
 from onebot_bot.learning.refine import Refined, refine
@@ -52,10 +52,10 @@ from onebot_bot.learning.sft import FILE as SFT
 from onebot_bot.learning.sft import read_sft
 from onebot_bot.learning.stage import Plan, Report, train, writes
 from onebot_bot.learning.work import CANDIDATE, METRICS
-from onebot_bot.learning.worlds import Context, Said
-from onebot_bot.learning.worlds_names import names, number_of
-from onebot_bot.learning.worlds_words import Part
 from onebot_bot.texts import Language
+from onebot_bot.worlds.names import names, number_of
+from onebot_bot.worlds.words import Part
+from onebot_bot.worlds.world import Context, Said
 
 TALKS = 96
 TURNS = 400

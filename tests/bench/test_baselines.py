@@ -16,7 +16,7 @@ from bench.baselines import (
     split_bigrams,
     split_words,
 )
-from onebot_bot.learning.worlds import make_world
+from onebot_bot.worlds.world import make_world
 
 
 def test_words_leave_the_possessive() -> None:

@@ -27,13 +27,16 @@ from bench.memory_setup import (
 )
 from onebot_bot.learning.lessons import Talk, conversation
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.worlds.world import Context
 
 CHAT = ChatId(10000, "group", 700)
 
 
 def asked(value: str = "", wrong: str = "") -> Asked:
     """A question whose answer must hold `value`."""
-    return Asked(kind="told", chat=CHAT, situation=(("user", "?"),), last="?", value=value, wrong=wrong)
+    return Asked(
+        kind="told", chat=CHAT, situation=Context("bare", (("user", "?"),)), last="?", value=value, wrong=wrong
+    )
 
 
 def test_parts_are_made_once(tmp_path: Path) -> None:

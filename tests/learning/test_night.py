@@ -15,8 +15,8 @@ from nights import make_adapter
 from onebot_bot.config import Config
 from onebot_bot.engine.request import RECALL, RECALL_END, Generation, GenerationRequest, Vector
 from onebot_bot.errors import LearningError, ModelError
+from onebot_bot.extraction.curator import Summary
 from onebot_bot.learning import night
-from onebot_bot.learning.curator import Summary
 from onebot_bot.learning.job import (
     Judged,
     Refinements,

@@ -9,9 +9,9 @@ import pytest
 from tiny import PROMPTS, RECIPES, TEXTS, load_tiny
 
 from onebot_bot.engine.generate import Generator
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning import prime, stage
 from onebot_bot.learning.prime import prime as run_prime
-from onebot_bot.learning.prompts import load_prompts
 
 pytestmark = pytest.mark.model
 RECIPE = msgspec.structs.replace(

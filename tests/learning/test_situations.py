@@ -4,21 +4,12 @@ import pytest
 from tiny import PROMPTS, rng
 
 from onebot_bot.errors import ModelError
-from onebot_bot.learning.prompts import load_prompts
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.situations import (
     filtered,
-    language_of,
     situations_by_model,
     situations_from_forms,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "language"), [("Ann has a cat.", "en"), ("小明养了一只猫。", "zh"), ("小明 uses Arch Linux", "en")]
-)
-def test_the_language_is_what_most_of_it_is(text: str, language: str) -> None:
-    """A Chinese name in an English sentence does not make it Chinese."""
-    assert language == language_of(text)
 
 
 @pytest.mark.parametrize(

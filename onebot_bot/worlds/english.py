@@ -8,7 +8,7 @@ its article.
 No form may name a value of its attribute.
 """
 
-from onebot_bot.learning import worlds_en_things
+from onebot_bot.worlds import english_things
 
 _TASTES = """
 birthday | fixed | date | {n}'s birthday
@@ -269,7 +269,7 @@ m? What is my favourite band? / Whose concert would I never miss?
 m! Which band do I like best? / Whose records do I collect?
 """
 
-ATTRIBUTES = _TASTES + worlds_en_things.ATTRIBUTES
+ATTRIBUTES = _TASTES + english_things.ATTRIBUTES
 
 ASKED_TRAIN = (
     "Do you remember {x}?",

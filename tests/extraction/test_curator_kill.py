@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fakes import FakeClock, ScriptedEngine
 
-from onebot_bot.learning.curator import Curator, Reading
-from onebot_bot.learning.extraction import Extractor
-from onebot_bot.learning.prompts import load_prompts
+from onebot_bot.extraction.by_model import Extractor
+from onebot_bot.extraction.curator import Curator, Reading
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History

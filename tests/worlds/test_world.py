@@ -13,10 +13,10 @@ from random import Random
 import pytest
 from tokenizers import Tokenizer
 
-from onebot_bot.learning.worlds import KINDS, Fact, World, context, contexts, join, make_world, ordinary, told
-from onebot_bot.learning.worlds_names import names, pool_of
-from onebot_bot.learning.worlds_words import attributes, fill, ordinary_words
 from onebot_bot.texts import Language
+from onebot_bot.worlds.names import names, pool_of
+from onebot_bot.worlds.words import attributes, fill, ordinary_words
+from onebot_bot.worlds.world import KINDS, Fact, World, context, contexts, join, make_world, ordinary, told
 
 DATA = Path(__file__).parent.parent / "data"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
@@ -68,7 +68,7 @@ def test_same_seed_makes_same_world(lang: Language) -> None:
 
 def test_world_does_not_depend_on_the_process() -> None:
     """Another process, which hashes strings differently, makes the same world."""
-    code = "from onebot_bot.learning.worlds import make_world; print(make_world(1, 64, 'zh'))"
+    code = "from onebot_bot.worlds.world import make_world; print(make_world(1, 64, 'zh'))"
     environment = {**os.environ, "PYTHONHASHSEED": "1", "PYTHONIOENCODING": "utf-8"}
     printed = subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE)
     assert printed.stdout.decode().strip() == str(make_world(1, 64, "zh"))

@@ -16,9 +16,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from onebot_bot.errors import CommandError
-from onebot_bot.learning.export_json import AGAIN, read_json, read_jsonl
-from onebot_bot.learning.export_source import Chat, Item, Left, Reason, Said, open_text
-from onebot_bot.learning.export_text import CLASSIC, EXPORTER, read_classic, read_exporter
+from onebot_bot.importing.json_export import AGAIN, read_json, read_jsonl
+from onebot_bot.importing.plain_text import CLASSIC, EXPORTER, read_classic, read_exporter
+from onebot_bot.importing.source import Chat, Item, Left, Reason, Said, open_text
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language

@@ -4,8 +4,8 @@ from datetime import UTC
 
 import pytest
 
-from onebot_bot.learning.plain import extract_plainly, slot_of, statements
-from onebot_bot.learning.sources import Chunk, chunk_of
+from onebot_bot.extraction.plain import extract_plainly, slot_of, statements
+from onebot_bot.extraction.sources import Chunk, chunk_of
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, timedelta
 
-from onebot_bot.learning import rules_en, rules_zh
-from onebot_bot.learning.days import NUMBER_WORDS, PartialDate, named_dates, numbers, relative_dates, relative_numbers
-from onebot_bot.learning.sources import Chunk, Source, is_chinese, pieces
+from onebot_bot.extraction import rules_chinese, rules_english
+from onebot_bot.extraction.days import NUMBER_WORDS, PartialDate, named_dates, numbers, relative_dates, relative_numbers
+from onebot_bot.extraction.sources import Chunk, Source, is_chinese, pieces
 
 LEAST_WORDS = 0.8
 """Share of an entry's English content words that its sources must hold: of four all, of five all but one."""
@@ -202,12 +202,12 @@ def _stem(word: str) -> str:
 
 def _wrong_sense(told: str, evidence: str) -> str:
     """A question, a wish, a joke, or the opposite of what was said."""
-    if rules_zh.JOKE.search(evidence) or rules_en.JOKE.search(evidence):
+    if rules_chinese.JOKE.search(evidence) or rules_english.JOKE.search(evidence):
         return "its source is a joke"
     sentence = _nearest(told, list(pieces(evidence)))
     if _asks(sentence):
         return "its source is a question"
-    doubt = rules_zh.DOUBT.search(sentence) or rules_en.DOUBT.search(sentence)
+    doubt = rules_chinese.DOUBT.search(sentence) or rules_english.DOUBT.search(sentence)
     if doubt and doubt.group().casefold() not in told.casefold():
         return f"its source is uncertain: {doubt.group()}"
     clause = _nearest(told, re.split(r"[，,]|\bbut\b|但是?", sentence))

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from onebot_bot.learning.days import PartialDate, named_dates, numbers, relative_dates, relative_numbers, resolve_days
+from onebot_bot.extraction.days import PartialDate, named_dates, numbers, relative_dates, relative_numbers, resolve_days
 
 SAID = date(2026, 11, 20)
 

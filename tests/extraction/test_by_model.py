@@ -12,9 +12,9 @@ from fakes import ScriptedEngine, answer
 
 from onebot_bot.engine.request import FinishReason
 from onebot_bot.errors import ModelError, RequestError
-from onebot_bot.learning.extraction import Extractor, Harvest, Limits, asking, read_answer
-from onebot_bot.learning.prompts import load_prompts
-from onebot_bot.learning.sources import Chunk, chunk_of
+from onebot_bot.extraction.by_model import Extractor, Harvest, Limits, asking, read_answer
+from onebot_bot.extraction.prompts import load_prompts
+from onebot_bot.extraction.sources import Chunk, chunk_of
 from onebot_bot.memory.history import Entry
 from onebot_bot.memory.rows import Memory
 from onebot_bot.protocol.chat_id import ChatId

@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from onebot_bot.learning import ordinary_en, ordinary_zh, worlds_en, worlds_zh
 from onebot_bot.texts import Language
+from onebot_bot.worlds import chinese, english, ordinary_chinese, ordinary_english
 
 Part = Literal["train", "test"]
 """Which ways to say a thing: those that train, or those that nothing was ever trained on."""
@@ -67,14 +67,14 @@ class Ordinary(Struct, frozen=True):
 @cache
 def attributes(lang: Language) -> tuple[Attribute, ...]:
     """Every attribute of the language, in a fixed order."""
-    text = worlds_zh.ATTRIBUTES if lang == "zh" else worlds_en.ATTRIBUTES
+    text = chinese.ATTRIBUTES if lang == "zh" else english.ATTRIBUTES
     return tuple(_read(block.strip().splitlines(), lang) for block in text.strip().split("\n\n"))
 
 
 @cache
 def ordinary_words(lang: Language) -> Ordinary:
     """The ordinary turns of the language; every third only tests."""
-    words = ordinary_zh if lang == "zh" else ordinary_en
+    words = ordinary_chinese if lang == "zh" else ordinary_english
     turns, mentions, patterns = (_thirds(_items([text])) for text in (words.TURNS, words.MENTIONS, words.PATTERNS))
     slots = {name: _items([text]) for name, text in words.SLOTS.items()}
     return Ordinary(turns, mentions, patterns, slots, _items([words.REPLIES]))
@@ -130,7 +130,7 @@ def _sort(name: str, values: str) -> Sort:
 
 def _ask(lang: Language, part: Part, phrase: str, *, before: bool = False) -> tuple[str, ...]:
     """The ways to ask that fit any phrase."""
-    words = worlds_zh if lang == "zh" else worlds_en
+    words = chinese if lang == "zh" else english
     asked = Forms(words.BEFORE_TRAIN, words.BEFORE_TEST) if before else Forms(words.ASKED_TRAIN, words.ASKED_TEST)
     return tuple(form.replace("{x}", phrase) for form in asked.of(part))
 

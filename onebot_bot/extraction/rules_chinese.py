@@ -2,7 +2,7 @@
 
 import re
 
-from onebot_bot.learning.rules import Rule
+from onebot_bot.extraction.rules import Rule
 
 # Possessive, here and below: whoever types 刚刚刚刚 a hundred times must not keep the bot busy for a year.
 _VERY = (

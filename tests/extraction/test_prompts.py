@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from onebot_bot.errors import ConfigError
-from onebot_bot.learning.prompts import Prompts, load_prompts
+from onebot_bot.extraction.prompts import Prompts, load_prompts
 from onebot_bot.texts import Language
 
 SHIPPED = Path(__file__).parents[2] / "training" / "prompts.toml"

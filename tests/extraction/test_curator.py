@@ -10,9 +10,9 @@ import pytest
 from fakes import FakeClock, ScriptedEngine, until
 
 from onebot_bot.errors import ModelError, StoreError
-from onebot_bot.learning.curator import MOST_TRIES, Curator, Learn, Reading
-from onebot_bot.learning.extraction import Extractor
-from onebot_bot.learning.prompts import load_prompts
+from onebot_bot.extraction.by_model import Extractor
+from onebot_bot.extraction.curator import MOST_TRIES, Curator, Learn, Reading
+from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History

@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from onebot_bot.errors import CommandError
-from onebot_bot.learning import export_json, importer
-from onebot_bot.learning.export_source import encoding_of
-from onebot_bot.learning.importer import Job, Preview, bring_in, look_through
+from onebot_bot.importing import importer, json_export
+from onebot_bot.importing.importer import Job, Preview, bring_in, look_through
+from onebot_bot.importing.source import encoding_of
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import ChatId
@@ -303,7 +303,7 @@ async def test_json_is_read_in_pieces_of_any_size(
     history: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int, indent: int | None
 ) -> None:
     """Where a piece ends does not matter, nor how the file is laid out."""
-    monkeypatch.setattr(export_json, "PIECE", piece)
+    monkeypatch.setattr(json_export, "PIECE", piece)
     texts = ['a "quoted" \\ {[', "😀 line\nbreak", "x" * 500, "末"]
     messages = [message(number, text) for number, text in enumerate(texts, 1)]
     whole = {**header(), "messages": messages, "avatars": {"1": "data:"}}

@@ -10,10 +10,10 @@ from msgspec import Meta, Struct
 
 from onebot_bot.engine.request import Conversation, Engine, FinishReason, GenerationRequest, SamplingParams, Text, Turn
 from onebot_bot.errors import RequestError
-from onebot_bot.learning.days import resolve_days
-from onebot_bot.learning.prompts import Prompts
-from onebot_bot.learning.sources import MOST_MESSAGES, Chunk, Source, is_chinese
-from onebot_bot.learning.verify import days_of, gist, nameless, unfounded
+from onebot_bot.extraction.days import resolve_days
+from onebot_bot.extraction.prompts import Prompts
+from onebot_bot.extraction.sources import MOST_MESSAGES, Chunk, Source, is_chinese
+from onebot_bot.extraction.verify import days_of, gist, nameless, unfounded
 from onebot_bot.memory.rows import Extracted, Memory
 from onebot_bot.texts import Language
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 
-from onebot_bot.learning.export_json import YEARS, readable
-from onebot_bot.learning.export_source import Chat, Item, Left, Said
+from onebot_bot.importing.json_export import YEARS, readable
+from onebot_bot.importing.source import Chat, Item, Left, Said
 from onebot_bot.texts import Language
 
 CLASSIC = re.compile(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2} +\d{1,2}:\d{2}:\d{2})(?:[ \t]+(.*))?$")

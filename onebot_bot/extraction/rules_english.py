@@ -2,7 +2,7 @@
 
 import re
 
-from onebot_bot.learning.rules import Rule
+from onebot_bot.extraction.rules import Rule
 
 _VERY = (
     r"(?:(?:really|absolutely|just|also|always|still|now|currently|actually|do|definitely|truly|totally|recently|"

@@ -17,10 +17,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from onebot_bot.errors import BotError, CommandError
-from onebot_bot.learning.extraction import SHOWN, Dropped, Extractor, Harvest, merged
-from onebot_bot.learning.plain import extract_plainly, slot_of
-from onebot_bot.learning.sources import MOST_MESSAGES, Chunk, chunk_of
-from onebot_bot.learning.verify import says_again
+from onebot_bot.extraction.by_model import SHOWN, Dropped, Extractor, Harvest, merged
+from onebot_bot.extraction.plain import extract_plainly, slot_of
+from onebot_bot.extraction.sources import MOST_MESSAGES, Chunk, chunk_of
+from onebot_bot.extraction.verify import says_again
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Extracted, Memory
 from onebot_bot.memory.store import MemoryStore

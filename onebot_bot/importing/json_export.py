@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from onebot_bot.errors import CommandError
-from onebot_bot.learning.export_source import Chat, Item, Left, Reason, Said, open_text
+from onebot_bot.importing.source import Chat, Item, Left, Reason, Said, open_text
 from onebot_bot.texts import Language, say
 
 PIECE = 1 << 20

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from onebot_bot.learning import rules_en, rules_zh
-from onebot_bot.learning.days import resolve_days
-from onebot_bot.learning.rules import Rule, Statement
-from onebot_bot.learning.sources import Chunk, Source, is_chinese, pieces
+from onebot_bot.extraction import rules_chinese, rules_english
+from onebot_bot.extraction.days import resolve_days
+from onebot_bot.extraction.rules import Rule, Statement
+from onebot_bot.extraction.sources import Chunk, Source, is_chinese, pieces
 from onebot_bot.memory.rows import Extracted
 
 ASKED_TO_REMEMBER = 0.9
@@ -48,7 +48,7 @@ def statements(words: str, who: str) -> list[Statement]:
 
 def slot_of(text: str) -> str:
     """What a memory's text can have one value of, like `city`; empty when it may stand beside others of its kind."""
-    for rule in (*rules_zh.RULES_ZH, *rules_en.RULES_EN):
+    for rule in (*rules_chinese.RULES_ZH, *rules_english.RULES_EN):
         if rule.slot and (found := rule.written.fullmatch(text)):
             return _filled(rule.slot, found.groupdict()).casefold()
     return ""
@@ -78,13 +78,13 @@ def _taken_back(source: Source, later: Sequence[Source]) -> bool:
 
 
 def _joke(words: str) -> bool:
-    return bool(rules_zh.JOKE.search(words) or rules_en.JOKE.search(words))
+    return bool(rules_chinese.JOKE.search(words) or rules_english.JOKE.search(words))
 
 
 def _remembered(words: str, who: str) -> Iterator[Statement]:
     """What a message asks to be remembered: the facts about its author in it, or else its very words."""
     chinese = is_chinese(words)
-    rules = rules_zh if chinese else rules_en
+    rules = rules_chinese if chinese else rules_english
     found = rules.REMEMBER.fullmatch(words)
     if found is None:
         return
@@ -102,7 +102,7 @@ def _of_sentence(sentence: str, who: str) -> Iterator[Statement]:
     if len(sentence) > LONGEST_SENTENCE or sentence.rstrip("!！").endswith(("?", "？")) or _hearsay(sentence):
         return
     chinese = is_chinese(sentence)
-    if (rules_zh if chinese else rules_en).DOUBT.search(sentence):
+    if (rules_chinese if chinese else rules_english).DOUBT.search(sentence):
         return
     yield from _chinese(sentence, who) if chinese else _english(sentence, who)
 
@@ -117,13 +117,13 @@ def _hearsay(sentence: str) -> bool:
 def _chinese(sentence: str, who: str) -> Iterator[Statement]:
     going_on = False
     for clause in _CLAUSE_ZH.split(sentence):
-        bare = _bare(clause, rules_zh.OPENERS, rules_zh.ENDING)
-        if rules_zh.ASKING.search(bare):
+        bare = _bare(clause, rules_chinese.OPENERS, rules_chinese.ENDING)
+        if rules_chinese.ASKING.search(bare):
             going_on = False
             continue
-        stated = f"我{bare}" if going_on and rules_zh.STATED_ON.match(bare) else bare
-        found = _matched(stated, rules_zh.RULES_ZH, who)
-        if found is None and rules_zh.REPORTED.search(clause) and not rules_zh.OWN_REPORT.search(clause):
+        stated = f"我{bare}" if going_on and rules_chinese.STATED_ON.match(bare) else bare
+        found = _matched(stated, rules_chinese.RULES_ZH, who)
+        if found is None and rules_chinese.REPORTED.search(clause) and not rules_chinese.OWN_REPORT.search(clause):
             return  # somebody else speaks from here on
         going_on = found is not None
         if found is not None:
@@ -131,14 +131,14 @@ def _chinese(sentence: str, who: str) -> Iterator[Statement]:
 
 
 def _english(sentence: str, who: str) -> Iterator[Statement]:
-    for clause in rules_en.SPLIT.split(sentence):
-        bare = _bare(clause, rules_en.OPENERS, rules_en.ENDING)
-        if rules_en.ASKING.search(bare):
+    for clause in rules_english.SPLIT.split(sentence):
+        bare = _bare(clause, rules_english.OPENERS, rules_english.ENDING)
+        if rules_english.ASKING.search(bare):
             continue
-        bare = _bare(rules_en.CUT.split(bare, maxsplit=1)[0], rules_en.OPENERS, rules_en.ENDING)
-        if len(bare.split()) <= MOST_WORDS and (found := _matched(bare, rules_en.RULES_EN, who)):
+        bare = _bare(rules_english.CUT.split(bare, maxsplit=1)[0], rules_english.OPENERS, rules_english.ENDING)
+        if len(bare.split()) <= MOST_WORDS and (found := _matched(bare, rules_english.RULES_EN, who)):
             yield found
-        elif rules_en.REPORTED.search(clause):
+        elif rules_english.REPORTED.search(clause):
             return  # somebody else speaks from here on
 
 

@@ -10,10 +10,10 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from onebot_bot.learning.worlds_names import Pool, names, number_of, pool_of
-from onebot_bot.learning.worlds_words import Attribute, Part, Sort, attributes, draw_value, fill, ordinary_words
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language
+from onebot_bot.worlds.names import Pool, names, number_of, pool_of
+from onebot_bot.worlds.words import Attribute, Part, Sort, attributes, draw_value, fill, ordinary_words
 
 ACCOUNT = 10000
 """The bot's own number in a generated world."""
