@@ -106,7 +106,9 @@ def _retrieved(bench: Bench, runs: Sequence[SeedResults]) -> list[Retrieved]:
     rows: dict[str, list[list[Found]]] = {name: [run.baselines[name] for run in runs] for name in runs[0].baselines}
     epochs = bench.sizes.classic_epochs
     shortened = "" if epochs == bench.classic.ask.epochs else f", {epochs} of {bench.classic.ask.epochs} epochs"
-    rows["classic" + shortened] = [run.classic for run in runs]
+    classic = [run.classic for run in runs if run.classic is not None]
+    if classic:
+        rows["classic" + shortened + (", one seed" if len(classic) < len(runs) else "")] = classic
     if all(run.ablations for run in runs):
         rows["default, not primed"] = [run.ablations.unprimed for run in runs if run.ablations]
     rows["primed, no night"] = [run.primed.found for run in runs]

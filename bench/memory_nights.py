@@ -19,7 +19,7 @@ from onebot_bot.learning.stage import Plan, train, writes
 from onebot_bot.worlds.words import Part
 from onebot_bot.worlds.world import Fact, World
 
-TURNS = 400
+TURNS = 600
 """Ordinary turns without a reply, as a night of the bot has them."""
 CANDIDATE = "candidate"
 

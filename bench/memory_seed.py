@@ -61,7 +61,8 @@ class SeedResults(Struct, frozen=True, kw_only=True):
     """What was measured with one seed."""
 
     baselines: dict[str, list[Found]]
-    classic: list[Found]
+    classic: list[Found] | None
+    """None: not trained with this seed."""
     primed: Asking
     default: Asking
     trained: dict[str, Found]
@@ -102,7 +103,8 @@ class Seed:
         take = self._parts.take
         self._talks = self._replied("talks", self._bench.sizes.talks, "train")
         found = take("baselines", dict[str, list[Found]], lambda: baselines(self._bench, self._facts, self._number))
-        classic = take("classic", list[Found], self._classic)
+        wanted = self._number < self._bench.sizes.classic_seeds
+        classic = take("classic", list[Found], self._classic) if wanted else None
         primed = take("primed", Asking, lambda: self._asking(self._bench.primed))
         adapter = self._night(self._facts, self._world, "night-1")
         default = take("default", Asking, lambda: self._asking(adapter))

@@ -57,8 +57,8 @@ from onebot_bot.worlds.names import names, number_of
 from onebot_bot.worlds.words import Part
 from onebot_bot.worlds.world import Context, Said
 
-TALKS = 96
-TURNS = 400
+TALKS = 240
+TURNS = 600
 """Ordinary turns without a reply."""
 HELD_OUT = 48
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
