@@ -98,11 +98,6 @@ def judge_ranks(ranks: Sequence[int]) -> Retrieval:
     return Retrieval(hit1, hit5, hit10, sum(1 / rank for rank in ranks) / len(ranks), len(ranks))
 
 
-def exact_share(found: Sequence[str], wanted: Sequence[str]) -> float:
-    """The share of texts that came back exactly, white space at the ends aside."""
-    return sum(a.strip() == b.strip() for a, b in zip(found, wanted, strict=True)) / len(wanted)
-
-
 def character_f1(found: str, wanted: str) -> float:
     """The harmonic mean of precision and recall over characters as a multiset, 0 to 1; order does not count."""
     if not found or not wanted:

@@ -21,11 +21,8 @@ VERSION = 1
 RESTART = {"restart": True}
 SECRET_KEYS = frozenset({"server.token"})
 
-Port = Annotated[int, Meta(ge=1, le=65535)]
 Seconds = Annotated[float, Meta(ge=0)]
-Ratio = Annotated[float, Meta(ge=0, le=1)]
 Count = Annotated[int, Meta(ge=0)]
-Positive = Annotated[int, Meta(ge=1)]
 
 
 class Section(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

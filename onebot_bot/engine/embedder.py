@@ -1,7 +1,7 @@
 """Keys from a model made for it: Qwen3-Embedding and its kin, loaded from a folder.
 
-The recipe is the model card's: the text as it is, one end token behind it, the last hidden state there, length 1. A
-query is headed by what it is asked for; a text that is kept is not.
+The recipe is the model card's for what is kept: the text as it is, one end token behind it, the last hidden state
+there, length 1.
 """
 
 import hashlib
@@ -23,8 +23,6 @@ from onebot_bot.errors import ModelError
 
 FAMILY = "qwen3"
 """The model_type that pools its last token."""
-TASK = "Given a message in a chat, retrieve the remembered fact that it calls for"
-"""English, also for Chinese: the model was trained on such instructions (its card)."""
 BATCH = 16
 LONGEST = 512
 """Tokens; a memory has about 40."""
@@ -45,10 +43,6 @@ class Embedder(Struct, frozen=True, kw_only=True):
     def width(self) -> int:
         """How many numbers a key has."""
         return int(self.network.config.hidden_size)
-
-    def embed_queries(self, texts: Sequence[str], task: str = TASK) -> Vector:
-        """Unit vectors `[n, d]` float32 of what is looked for, comparable with `embed`'s."""
-        return self.embed([f"Instruct: {task}\nQuery:{text}" for text in texts])
 
     @torch.inference_mode()
     def embed(self, texts: Sequence[str]) -> Vector:

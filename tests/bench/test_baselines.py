@@ -9,7 +9,6 @@ import pytest
 from bench.baselines import (
     BM25,
     character_f1,
-    exact_share,
     find_rank,
     judge_ranks,
     percentile,
@@ -81,11 +80,6 @@ def test_nothing_asked_is_no_figure() -> None:
         judge_ranks([])
     with pytest.raises(ValueError, match="percentile"):
         percentile([], 0.5)
-
-
-def test_exact_share_counts_whole_texts() -> None:
-    """Only white space at the ends is forgiven."""
-    assert exact_share([" Nora has a cat.", "nora has a cat."], ["Nora has a cat.", "Nora has a cat."]) == 0.5
 
 
 @pytest.mark.parametrize(

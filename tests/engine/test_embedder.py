@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from onebot_bot.config import ModelConfig
-from onebot_bot.engine.embedder import BATCH, LONGEST, TASK, Embedder, load_embedder
+from onebot_bot.engine.embedder import BATCH, LONGEST, Embedder, load_embedder
 from onebot_bot.engine.folder import INCOMPLETE
 from onebot_bot.engine.request import Vector
 from onebot_bot.errors import ModelError
@@ -101,14 +101,6 @@ def test_batches_give_what_single_texts_give(embedder: Embedder) -> None:
 def test_no_text_no_keys(embedder: Embedder) -> None:
     """An empty list has a width too."""
     assert embedder.embed([]).shape == (0, 32)
-
-
-def test_a_query_is_headed_by_its_instruction(embedder: Embedder) -> None:
-    """In the card's words; a kept text is not."""
-    expected = embedder.embed([f"Instruct: {TASK}\nQuery:who has a cat?"])
-
-    np.testing.assert_array_equal(expected, embedder.embed_queries(["who has a cat?"]))
-    assert np.abs(expected - embedder.embed(["who has a cat?"])).max() > 0.01
 
 
 def test_words_are_never_special_tokens(embedder: Embedder) -> None:
