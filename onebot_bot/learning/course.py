@@ -119,11 +119,12 @@ def reading(found: Class, talks: Sequence[Talk], recipe: Stage2, writer: Writer,
 
 
 def _read(found: Class, index: int, kind: str, recipe: Stage2, writer: Writer, rng: Random) -> Sample:  # noqa: PLR0913, PLR0917 - one sample's whole recipe
+    lesson = found.lessons[index]
+    thinking = writer.thought > 0 and rng.random() < writer.thought
     if found.strange and rng.random() < NULL_READINGS:
-        return writer.read_nothing(rng.choice(found.strange), found.lessons[index].lang)
-    return writer.read(
-        found.lessons[index], index, rng, answer=kind == "sandwich", phrased=rng.random() < recipe.phrases
-    )
+        return writer.read_nothing(rng.choice(found.strange), lesson.lang, rng, thinking=thinking)
+    phrased = rng.random() < recipe.phrases
+    return writer.read(lesson, index, rng, answer=kind == "sandwich", phrased=phrased, thinking=thinking)
 
 
 def _pick(found: Class, count: int, rng: Random) -> list[int]:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from random import Random
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from onebot_bot.engine.recall import VECTORS
-from onebot_bot.engine.render import Renderer
+from onebot_bot.engine.render import THINK, Renderer
 from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of, say
@@ -18,6 +19,10 @@ NOTHING = -1
 """As a target: no memory is near enough."""
 UNASKED = -2
 """As a target: this sample asks for none."""
+THOUGHT = 0.5
+"""Share of the readings inside thinking, for a model that thinks when it is asked to: chats may have it either way."""
+THOUGHT_END = "\n</think>\n\n"
+"""As chat templates write it."""
 PERSONAS = (
     "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally.",
     "You are a helpful assistant.",
@@ -75,6 +80,8 @@ class Writer:
         self._vectors = vectors
         self._recall, self._end, self._pad = renderer.memory_ids
         self._eos = _turn_end(renderer)
+        self.thought = _share_of_thought(renderer)
+        """Share of the readings that are to be inside thinking."""
 
     def ask(self, context: Conversation, target: int) -> Sample:
         """A situation and `<recall>`."""
@@ -102,25 +109,48 @@ class Writer:
         keep = len(reply) + 1 if kept else 0
         return Sample(ids=[*prompt, *reply], labels=labels, keep=keep, decides=len(prompt) - 1)
 
-    def read(self, lesson: Lesson, index: int, rng: Random, *, answer: bool, phrased: bool) -> Sample:
-        """A situation, the memory's vectors, its text, and, for a sandwich, the answer."""
-        context = rng.choice(lesson.contexts)
-        phrase = f"{rng.choice(self._prompts.activation.of(lesson.lang))} " if phrased else ""
-        told = [*self._renderer.encode_text(lesson.text), self._end]
-        rest = [*self._renderer.encode_text(lesson.text), self._eos] if answer else []
-        return self._reading(context, phrase, index, told + rest, target=index)
+    def read(  # noqa: PLR0913 - one reading's whole form
+        self, lesson: Lesson, index: int, rng: Random, *, answer: bool, phrased: bool, thinking: bool = False
+    ) -> Sample:
+        """A situation, the memory's vectors, its text, and, for a sandwich, the answer.
 
-    def read_nothing(self, context: Conversation, lang: Language) -> Sample:
+        With `thinking` all but the answer is inside it, between an activation and a closing phrase.
+        """
+        before = self._lead(rng.choice(lesson.contexts), lesson.lang, rng, phrased=phrased, thinking=thinking)
+        text = self._renderer.encode_text(lesson.text)
+        closing = self._closing(lesson.lang, rng) if thinking else []
+        rest = [*self._answering(thinking=thinking), *text, self._eos] if answer else []
+        return self._reading(before, index, [*text, self._end, *closing, *rest], target=index)
+
+    def read_nothing(self, context: Conversation, lang: Language, rng: Random, *, thinking: bool = False) -> Sample:
         """Nothing comes to mind: the recall is closed, and the answer says so."""
-        answer = self._renderer.encode_text(say(lang, "learn.unknown"))
-        return self._reading(context, "", NOTHING, [self._end, *answer, self._eos], target=NOTHING)
+        before = self._lead(context, lang, rng, phrased=False, thinking=thinking)
+        answer = [*self._answering(thinking=thinking), *self._renderer.encode_text(say(lang, "learn.unknown"))]
+        return self._reading(before, NOTHING, [self._end, *answer, self._eos], target=NOTHING)
 
-    def _reading(self, context: Conversation, phrase: str, memory: int, told: list[int], *, target: int) -> Sample:
-        before = [*self._prompt(context), *self._renderer.encode_text(phrase)]
+    def _reading(self, before: list[int], memory: int, told: list[int], *, target: int) -> Sample:
         pads = [self._pad] * (self._vectors if memory != NOTHING else 1)
         ids = [*before, self._recall, *pads, *told]
         labels = [False] * len(before) + [True] + [False] * len(pads) + [True] * len(told)
         return Sample(ids=ids, labels=labels, recall=len(before), memory=memory, target=target)
+
+    def _lead(self, context: Conversation, lang: Language, rng: Random, *, phrased: bool, thinking: bool) -> list[int]:
+        """What stands before `<recall>`; a thought always leads up to it."""
+        prompt = self._thinking_prompt(context) if thinking else self._prompt(context)
+        phrase = f"{rng.choice(self._prompts.activation.of(lang))} " if phrased or thinking else ""
+        return [*prompt, *self._renderer.encode_text(phrase)]
+
+    def _thinking_prompt(self, context: Conversation) -> list[int]:
+        """Ids up to the beginning of a thought, which some templates write and others leave to the model."""
+        rendered, _ = self._renderer.fit_conversation(replace(context, thinking=True), self._longest)
+        return rendered.ids if rendered.thinks else [*rendered.ids, *self._renderer.encode_control(f"{THINK}\n")]
+
+    def _closing(self, lang: Language, rng: Random) -> list[int]:
+        return self._renderer.encode_text(f" {rng.choice(self._prompts.closing.of(lang))}")
+
+    def _answering(self, *, thinking: bool) -> list[int]:
+        """What ends the thinking before an answer."""
+        return self._renderer.encode_control(THOUGHT_END) if thinking else []
 
     def _prompt(self, context: Conversation) -> list[int]:
         return self._renderer.fit_conversation(context, self._longest)[0].ids
@@ -130,6 +160,18 @@ def _turn_end(renderer: Renderer) -> int:
     """What ends an answer: ChatML's token where the vocabulary has it, as the template writes it."""
     own = renderer.encode_control("<|im_end|>")
     return own[0] if len(own) == 1 and own[0] in renderer.eos else min(renderer.eos)
+
+
+def _share_of_thought(renderer: Renderer) -> float:
+    """All where the template opens every answer with a thought, `THOUGHT` where it can, none where it knows no such."""
+    asked, unasked = (
+        renderer.render_conversation(replace(conversation([("user", "?")]), thinking=wish)) for wish in (True, False)
+    )
+    if unasked.thinks:
+        return 1.0
+    # Who may think and is not to is given an empty thought.
+    known = asked.thinks or THINK in renderer.special.decode(unasked.ids, skip_special_tokens=False)
+    return THOUGHT if known else 0.0
 
 
 def conversation(turns: Sequence[tuple[str, str]], persona: str = "") -> Conversation:

@@ -75,6 +75,18 @@ def test_reading_mixes_front_sandwich_and_chat(tiny: LoadedModel) -> None:
     assert 5 < kinds(samples)["nothing"] < 40
 
 
+def test_half_of_the_readings_think_where_the_model_can(tiny: LoadedModel) -> None:
+    """Those that do end the thought before they answer; a model that does not think has none."""
+    found = night_of(learner_of(tiny)).draw(rng())
+    recipe = msgspec.structs.replace(READ, batch=60, mix=(0, 1, 0))
+    for share, least, most in ((0.0, 0, 0), (0.5, 18, 42), (1.0, 60, 60)):
+        writer = writer_of(tiny)
+        writer.thought = share
+        samples = reading(found, [], recipe, writer, rng())
+        ends = sum("</think>" in tiny.renderer.special.decode(sample.ids) for sample in samples)
+        assert least <= ends <= most
+
+
 def test_without_keeping_the_replies_are_learned(tiny: LoadedModel) -> None:
     """A weight of 0 makes ordinary chat a text like others."""
     found = night_of(learner_of(tiny)).draw(rng())

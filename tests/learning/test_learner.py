@@ -98,7 +98,7 @@ def test_a_memory_lies_right_behind_its_recall(tiny: LoadedModel) -> None:
     bank = bank_of(learner)
     samples = [
         writer.read(lessons()[4], 4, rng(), answer=False, phrased=True),
-        writer.read_nothing(lessons()[0].contexts[0], "en"),
+        writer.read_nothing(lessons()[0].contexts[0], "en", rng()),
     ]
     batch = collate(samples, CPU)
     with torch.no_grad():

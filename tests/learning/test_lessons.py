@@ -1,14 +1,18 @@
 """Where every token of a sample stands and which of them are to be predicted."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
+import transformers
 from tiny import PROMPTS, lessons, rng, talks, writer_of
 
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import Renderer
+from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.extraction.prompts import load_prompts
-from onebot_bot.learning.lessons import NOTHING, UNASKED, Sample, Writer, conversation, some_persona
+from onebot_bot.learning.lessons import NOTHING, THOUGHT, UNASKED, Sample, Writer, conversation, some_persona
 from onebot_bot.texts import say
 
 pytestmark = pytest.mark.model
@@ -60,12 +64,76 @@ def test_an_activation_phrase_is_never_predicted(tiny: LoadedModel) -> None:
 def test_nothing_comes_to_mind_behind_one_pad(tiny: LoadedModel) -> None:
     """As the decode loop feeds it: one pad of its own embedding, then the close and an answer that says so."""
     recall, end, pad = tiny.renderer.memory_ids
-    sample = writer_of(tiny).read_nothing(conversation([("user", "Who is Zed?")]), "en")
+    sample = writer_of(tiny).read_nothing(conversation([("user", "Who is Zed?")]), "en", rng())
     answer = tiny.renderer.encode_text(say("en", "learn.unknown"))
     im_end = tiny.renderer.encode_control("<|im_end|>")
     assert sample.ids[sample.recall :] == [recall, pad, end, *answer, *im_end]
     assert labelled(sample) == [recall, end, *answer, *im_end]
     assert (sample.memory, sample.target) == (NOTHING, NOTHING)
+
+
+# --- inside thinking --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def qwen(qwen_tokenizer_folder: Path) -> Renderer:
+    """Qwen3's tokenizer and template, which thinks when it is asked to."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(qwen_tokenizer_folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(MEMORY_TOKENS)}, replace_extra_special_tokens=False)
+    return Renderer(tokenizer)
+
+
+def thinking_writer(renderer: Renderer) -> Writer:
+    """Samples with the shipped phrases."""
+    return Writer(renderer, load_prompts(PROMPTS), longest=256)
+
+
+def shown(renderer: Renderer, ids: list[int]) -> str:
+    """What the model sees, special tokens included."""
+    return str(renderer.special.decode(ids, skip_special_tokens=False))
+
+
+@pytest.mark.parametrize("answer", [False, True])
+def test_a_model_that_thinks_recalls_inside_its_thinking(qwen: Renderer, *, answer: bool) -> None:
+    """A phrase leads up to the recall and one closes it; what follows `</recall>` is predicted, the lead is not."""
+    book = load_prompts(PROMPTS)
+    sample = thinking_writer(qwen).read(lessons()[2], 2, rng(), answer=answer, phrased=False, thinking=True)
+    prompt, thought = shown(qwen, sample.ids[: sample.recall]).split("<think>\n")
+    assert prompt.endswith("<|im_start|>assistant\n")
+    assert thought.strip() in book.activation.en
+    told, rest = shown(qwen, labelled(sample)).split("</recall>")
+    assert told == "<recall>Kim lives in Rome."
+    closing, _, answered = rest.partition("\n</think>\n\n")
+    assert closing.strip() in book.closing.en
+    assert answered == ("Kim lives in Rome.<|im_end|>" if answer else "")
+    assert not any(sample.labels[: sample.recall])
+
+
+def test_nothing_comes_to_mind_in_a_thought_either(qwen: Renderer) -> None:
+    """The recall is closed, the thought too, and the answer says so: no phrase claims that it was remembered."""
+    sample = thinking_writer(qwen).read_nothing(conversation([("user", "Who is Zed?")]), "en", rng(), thinking=True)
+    answer = say("en", "learn.unknown")
+    assert shown(qwen, labelled(sample)) == f"<recall></recall>\n</think>\n\n{answer}<|im_end|>"
+    assert shown(qwen, sample.ids[: sample.recall]).count("<think>") == 1
+
+
+def test_a_template_that_opens_the_thought_itself_is_not_given_a_second(qwen_tokenizer_folder: Path) -> None:
+    """All of its readings think: its answers cannot begin otherwise."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(qwen_tokenizer_folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": list(MEMORY_TOKENS)}, replace_extra_special_tokens=False)
+    tokenizer.chat_template = "{{ messages[-1].content }}<|im_start|>assistant\n<think>\n"
+    renderer = Renderer(tokenizer)
+    writer = thinking_writer(renderer)
+    sample = writer.read(lessons()[0], 0, rng(), answer=False, phrased=False, thinking=True)
+    assert (writer.thought, shown(renderer, sample.ids).count("<think>")) == (1.0, 1)
+
+
+def test_who_cannot_think_is_not_made_to(tiny: LoadedModel, qwen: Renderer) -> None:
+    """The template tells: the trial model's knows no thinking, Qwen3's has it when it is asked for."""
+    assert (writer_of(tiny).thought, thinking_writer(qwen).thought) == (0.0, THOUGHT)
+
+
+# --- asking, and ordinary chat ----------------------------------------------------------------------------------------
 
 
 def test_asking_ends_with_the_recall(tiny: LoadedModel) -> None:
