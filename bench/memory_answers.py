@@ -304,7 +304,7 @@ async def _answer(
     if isinstance(sequence.outcome, BotError):
         raise sequence.outcome
     said = spoken(text)
-    ids = sequence.ids[len(sequence.rendered.ids) :].tolist()
+    ids = sequence.ids[len(sequence.rendered.ids) :]
     spent = tokens + memory_positions(ids, generator.model.renderer.memory_ids)
     recalled = any(recall.memory_id is not None for recall in sequence.recalls)
     return Answer(is_right(asked, said), spent, said, recalled)

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from onebot_bot.engine.request import (
+    Counters,
     EngineStatus,
     FinishReason,
     Generation,
@@ -138,6 +139,7 @@ class FakeRunner:
     adapter = ""
     floor = 0.3
     parameters = 0
+    counters = Counters()
 
     def __init__(self, on_step: Callable[[list[FakeRunning]], None] = lambda _: None) -> None:
         self.on_step = on_step

@@ -27,16 +27,17 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # Where each library may be imported. torch stays out of everything that the fast tests import.
 HOMES = {
     "torch": (
-        *("engine/adapter", "engine/embedder", "engine/generate", "engine/model", "engine/recall"),
-        *("engine/sampling", "engine/trial", "learning/"),
+        *("engine/adapter", "engine/decode", "engine/embedder", "engine/forward", "engine/generate", "engine/kv"),
+        *("engine/model", "engine/pictures", "engine/recall", "engine/sampling", "engine/slots", "engine/trial"),
+        "learning/",
     ),
     "transformers": (
-        *("engine/embedder", "engine/generate", "engine/model", "engine/sampling", "engine/trial"),
+        *("engine/embedder", "engine/kv", "engine/model", "engine/trial"),
         "learning/",
     ),
     "peft": ("engine/adapter", "learning/"),
     "accelerate": ("learning/",),
-    "faiss": ("memory/vectors",),
+    "faiss": ("memory/codes", "memory/lists"),
     "websockets": ("transport/",),
     "aiohttp": ("transport/",),
     "apscheduler": ("learning/cycle",),

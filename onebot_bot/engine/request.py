@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from onebot_bot.errors import BotError, RequestError
@@ -112,6 +112,8 @@ class RecallPolicy(Struct, frozen=True):
     max_recalls: int
     close: bool = False
     """Feed `</recall>` right behind the vectors: for a model that was never trained to read a memory out and close."""
+    drop_injected: bool = False
+    """Hide the vectors from what follows `</recall>`: then the answer sees only the words that were read out."""
 
 
 class Recalled(Struct, frozen=True):
@@ -151,6 +153,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     """
 
     prompt_tokens: int = 0
+    reused_tokens: int = 0
+    """Of the prompt, found in the cache."""
     new_tokens: int = 0
     dropped_turns: int = 0
     queued: float = 0.0
@@ -228,6 +232,34 @@ class Generation:
         self._news.set()
 
 
+class Counters(Struct, kw_only=True):
+    """What the model's thread has done since the model was loaded."""
+
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    """Of those, found in the cache."""
+    decode_steps: int = 0
+    decoded_rows: int = 0
+    """Answers fed in those steps, each step's counted."""
+    recalls: int = 0
+    recall_seconds: float = 0.0
+    """For the query and the search, over all recalls."""
+    kv_bytes: int = 0
+    """Taken by keys and values now, those kept for a chat's next turn included."""
+    kv_budget: int = 0
+    """Bytes that they may take."""
+
+    @property
+    def mean_batch(self) -> float:
+        """Answers that shared a forward."""
+        return self.decoded_rows / self.decode_steps if self.decode_steps else 0.0
+
+    @property
+    def mean_recall(self) -> float:
+        """Seconds a recall."""
+        return self.recall_seconds / self.recalls if self.recalls else 0.0
+
+
 class EngineStatus(Struct, frozen=True, kw_only=True):
     """What /status shows. Rates in tokens a second over the last answers; memory in bytes."""
 
@@ -240,6 +272,12 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     answers: int = 0
     tokens_per_second: float = 0.0
     first_token: float = 0.0
+    first_token_p50: float = 0.0
+    """Seconds from the submission to the first token: the median of the last answers."""
+    first_token_p95: float = 0.0
+    interrupts: int = 0
+    """Answers that an interrupt ended, since the start."""
+    counters: Counters = field(default_factory=Counters)
     trained_recall: bool = False
     fingerprint: str = ""
     """Names what makes keys; empty while there is no model."""

@@ -1,92 +1,97 @@
-"""Choosing the next token: transformers' own logits processors, put together per request."""
+"""Choosing the next token of every row of a batch: each by its own parameters, all read from the device at once."""
 
-from typing import cast
+from collections.abc import Sequence
 
 import torch
+from msgspec import Struct
 from torch import Tensor
-from transformers import LogitsProcessor, LogitsProcessorList
-from transformers.generation.logits_process import (
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
 
 from onebot_bot.engine.request import SamplingParams
-from onebot_bot.errors import ModelError
 
-
-class PresencePenalty(LogitsProcessor):
-    """Subtract a constant from every token already written in this answer (OpenAI's presence_penalty).
-
-    `prompt` is the number of prompt tokens, which do not count.
-    """
-
-    def __init__(self, penalty: float, prompt: int) -> None:
-        self._penalty = penalty
-        self._prompt = prompt
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """`input_ids` `[1, T]`, `scores` `[1, V]`."""
-        seen = input_ids[:, self._prompt :]
-        return scores.scatter(1, seen, scores.gather(1, seen) - self._penalty)
+BROKEN = -1
+"""In place of a token: the row's logits were not finite."""
 
 
 class Sampler:
     """Picks tokens for one answer; holds its own random stream, so a seed repeats it whatever else runs."""
 
-    def __init__(self, params: SamplingParams, prompt: int, device: torch.device) -> None:
-        self._greedy = params.temperature == 0
-        self._penalties = LogitsProcessorList()
-        if params.repetition_penalty != 1:
-            self._penalties.append(RepetitionPenaltyLogitsProcessor(params.repetition_penalty))
-        if params.presence_penalty:
-            self._penalties.append(PresencePenalty(params.presence_penalty, prompt))
-        self._warpers = LogitsProcessorList() if self._greedy else _warpers(params)
+    def __init__(self, params: SamplingParams, prompt: Sequence[int], vocabulary: int, device: torch.device) -> None:
+        self._params = params
+        self.greedy = params.temperature == 0 and params.repetition_penalty == 1 and not params.presence_penalty
+        """Whether nothing but the likeliest token is asked for."""
+        self._seen = torch.zeros(vocabulary, dtype=torch.bool, device=device)
+        self._seen[torch.tensor(prompt, dtype=torch.long, device=device)] = True
+        self._written = torch.zeros_like(self._seen)
         self._random = torch.Generator(device)
         if params.seed is None:
             self._random.seed()
         else:
             self._random.manual_seed(params.seed)
 
-    def pick(self, logits: Tensor, ids: Tensor, banned: Tensor) -> int:
-        """The next token from raw `logits` `[V]`, given all `ids` `[T]` so far; `banned` `[n]` ids cannot come.
+    def note(self, token: int) -> None:
+        """Count a token of the answer among those already said."""
+        if not self.greedy:
+            self._seen[token] = True
+            self._written[token] = True
 
-        Raises:
-            ModelError: the logits are not finite.
-        """
-        scores = _allowed(logits, banned).unsqueeze(0)
-        seen = cast("torch.LongTensor", ids.unsqueeze(0))
-        scores = self._penalties(seen, cast("torch.FloatTensor", scores))
-        if self._greedy:
-            return int(scores.argmax())
-        probabilities = self._warpers(seen, cast("torch.FloatTensor", scores)).softmax(-1)
-        return int(torch.multinomial(probabilities[0], 1, generator=self._random))
+    def pick(self, scores: Tensor) -> Tensor:
+        """The next token `[]` from float32 `scores` `[V]`, finite but for what cannot come (-inf)."""
+        scores = self._penalised(scores)
+        if self._params.temperature == 0:
+            return scores.argmax()
+        probabilities, ids = narrowed(scores / self._params.temperature, self._params)
+        # Dividing by draws from Exp(1) and taking the largest is torch.multinomial's own method, without its
+        # check on the host, which would wait for the device in every row.
+        best = (probabilities / torch.empty_like(probabilities).exponential_(generator=self._random)).argmax()
+        return best if ids is None else ids[best]
 
-
-def greedy(logits: Tensor, banned: Tensor) -> int:
-    """The likeliest token of raw `logits` `[V]` but for `banned` `[n]`; raises as `Sampler.pick`."""
-    return int(_allowed(logits, banned).argmax())
-
-
-def _allowed(logits: Tensor, banned: Tensor) -> Tensor:
-    scores = logits.float()
-    if not bool(torch.isfinite(scores).all()):
-        raise ModelError(
-            "the model produced NaN or infinite logits: set model.dtype to float32 or bfloat16, "
-            "or check the model's files with `onebot-bot doctor`"
-        )
-    return scores.index_fill(0, banned, float("-inf"))
+    def _penalised(self, scores: Tensor) -> Tensor:
+        """Repetition penalty (Keskar et al. 2019) over prompt and answer, OpenAI's presence penalty over the answer."""
+        if (penalty := self._params.repetition_penalty) != 1:
+            weakened = torch.where(scores < 0, scores * penalty, scores / penalty)
+            scores = torch.where(self._seen, weakened, scores)
+        if self._params.presence_penalty:
+            scores = scores - self._params.presence_penalty * self._written
+        return scores
 
 
-def _warpers(params: SamplingParams) -> LogitsProcessorList:
-    """In the order transformers' generate applies them."""
-    warpers = LogitsProcessorList([TemperatureLogitsWarper(params.temperature)])
+def narrowed(scores: Tensor, params: SamplingParams) -> tuple[Tensor, Tensor | None]:
+    """Weights `[n]` of the tokens that top-k, nucleus and min-p leave, others 0, and their ids; None: all in order.
+
+    Applied in the order of transformers' generate; only the top-k are sorted where there is a k.
+    """
+    ids: Tensor | None = None
     if params.top_k:
-        warpers.append(TopKLogitsWarper(params.top_k))
+        scores, ids = scores.topk(min(params.top_k, scores.shape[0]))
+    elif params.top_p < 1:
+        scores, ids = scores.sort(descending=True)
+    weights = scores.softmax(-1)
     if params.top_p < 1:
-        warpers.append(TopPLogitsWarper(params.top_p))
+        weights = weights.masked_fill(weights.cumsum(-1) - weights >= params.top_p, 0)
     if params.min_p:
-        warpers.append(MinPLogitsWarper(params.min_p))
-    return warpers
+        weights = weights.masked_fill(weights < params.min_p * weights.max(), 0)
+    return weights, ids
+
+
+class Choice(Struct, frozen=True):
+    """How one row's token is chosen."""
+
+    sampler: Sampler | None
+    """None: greedily."""
+    asking: bool
+    """Whether `<recall>` may come."""
+
+
+def choose(logits: Tensor, choices: Sequence[Choice], recall: int, pad: int) -> list[int]:
+    """The next token of each row of raw `logits` `[n, V]`, `BROKEN` where they are not finite; `pad` never comes."""
+    scores = logits.float()
+    finite = torch.isfinite(scores).all(-1)
+    scores = torch.where(finite.unsqueeze(1), scores, 0)
+    scores[:, pad] = -torch.inf
+    scores[[row for row, choice in enumerate(choices) if not choice.asking], recall] = -torch.inf
+    tokens = scores.argmax(-1)
+    for row, choice in enumerate(choices):
+        if choice.sampler is not None and not choice.sampler.greedy:
+            tokens[row] = choice.sampler.pick(scores[row])
+    found: list[int] = torch.where(finite, tokens, BROKEN).tolist()
+    return found

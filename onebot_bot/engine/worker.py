@@ -6,18 +6,20 @@ at interrupts before every step, so both take effect within one forward pass. No
 
 import asyncio
 import contextlib
+import math
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 import structlog
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from onebot_bot.engine.request import (
+    Counters,
     EngineStatus,
     FinishReason,
     Generation,
@@ -38,6 +40,7 @@ UNCALIBRATED = 0.3
 """Least cosine of a recalled memory, for a model that nobody trained to ask."""
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
+CLOSING = "the bot is shutting down"
 
 
 class Running(Protocol):
@@ -80,6 +83,10 @@ class Runner(Protocol):
     @property
     def parameters(self) -> int:
         """How many the network has."""
+
+    @property
+    def counters(self) -> Counters:
+        """What was done since the model was loaded."""
 
     def start(self, generation: Generation) -> Running:
         """Check and render a request; raises RequestError."""
@@ -124,6 +131,7 @@ class EngineWorker:
         self._running: list[Running] = []
         self._finished: deque[Usage] = deque(maxlen=RATE_WINDOW)
         self._answers = 0
+        self._interrupts = 0
 
     async def __aenter__(self) -> Self:
         """Start the thread; the model loads while submissions already queue."""
@@ -181,6 +189,8 @@ class EngineWorker:
     async def _post(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
         if self.failure is not None:
             raise self.failure
+        if self._closing:
+            raise ModelError(CLOSING)
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._inbox.put(_Job(work, future, exclusive))
         return await future
@@ -191,6 +201,7 @@ class EngineWorker:
         recent = list(self._finished)
         seconds = sum(u.total - u.first_token for u in recent)
         tokens = sum(max(0, u.new_tokens - 1) for u in recent)
+        first = sorted(u.first_token for u in recent)
         runner = self._runner
         return EngineStatus(
             state=self._state,
@@ -201,7 +212,11 @@ class EngineWorker:
             queued=len(self._waiting) + self._inbox.qsize(),
             answers=self._answers,
             tokens_per_second=tokens / seconds if seconds else 0.0,
-            first_token=sum(u.first_token for u in recent) / len(recent) if recent else 0.0,
+            first_token=sum(first) / len(first) if first else 0.0,
+            first_token_p50=_at_share(first, 0.5),
+            first_token_p95=_at_share(first, 0.95),
+            interrupts=self._interrupts,
+            counters=structs.replace(runner.counters) if runner else Counters(),
             trained_recall=runner.trained_recall if runner else False,
             fingerprint=runner.fingerprint if runner else "",
             base=runner.base if runner else "",
@@ -273,7 +288,7 @@ class EngineWorker:
         except Exception as error:
             log.exception("a step failed; the answers in it fail, the worker goes on")
             for running in self._running:
-                running.outcome = ModelError(f"generation failed: {error}")
+                running.outcome = running.outcome or ModelError(f"generation failed: {error}")
         self._publish()
 
     def _run_jobs(self, runner: Runner) -> None:
@@ -319,6 +334,7 @@ class EngineWorker:
     def _count(self, outcome: GenerationResult | BotError) -> None:
         if isinstance(outcome, GenerationResult):
             self._answers += 1
+            self._interrupts += outcome.finish_reason is FinishReason.INTERRUPTED
             self._finished.append(outcome.usage)
 
     def _end_all(self) -> None:
@@ -326,10 +342,10 @@ class EngineWorker:
         for generation in [*(running.generation for running in self._running), *self._waiting]:
             self._tell(generation.finish, _unstarted(generation, FinishReason.INTERRUPTED))
         for job in self._jobs:
-            self._tell(_settle, job.future, ModelError("the bot is shutting down"))
+            self._tell(_settle, job.future, ModelError(CLOSING))
         with contextlib.suppress(queue.Empty):
             while (message := self._inbox.get_nowait()) is not None:
-                self._refuse(message, ModelError("the bot is shutting down"))
+                self._refuse(message, ModelError(CLOSING))
 
     def _tell(self, call: Callable[..., None], *args: Any) -> None:
         # The loop may be gone when the process is being torn down; then nobody is waiting any more.
@@ -349,6 +365,11 @@ def stop_reason(generation: Generation) -> FinishReason | None:
 def _unstarted(generation: Generation, reason: FinishReason) -> GenerationResult:
     waited = time.monotonic() - generation.submitted
     return GenerationResult(text="", finish_reason=reason, usage=Usage(queued=waited, total=waited))
+
+
+def _at_share(ordered: Sequence[float], share: float) -> float:
+    """The least value that so many are not above; 0 of none."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
 def _settle(future: asyncio.Future[Any], outcome: Any) -> None:

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from onebot_bot.engine.generate import LONGEST_READING, PREFILL_CHUNK, Generator, Sequence
+from onebot_bot.engine import decode
+from onebot_bot.engine.answer import Sequence
+from onebot_bot.engine.decode import LONGEST_READING, PREFILL_CHUNK
+from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.recall import VECTORS, inject
 from onebot_bot.engine.request import (
     RECALL,
@@ -25,6 +28,7 @@ from onebot_bot.engine.request import (
     Turn,
     Vector,
 )
+from onebot_bot.engine.sampling import choose
 from onebot_bot.errors import BotError, ModelError, RequestError
 
 pytestmark = pytest.mark.model
@@ -137,7 +141,7 @@ async def test_the_presence_penalty_counts_the_answer_only(trial: Generator) -> 
             trial.step([sequence])
 
     await asyncio.to_thread(finish)
-    written = sequence.ids[prompt:].tolist()
+    written = sequence.ids[prompt:]
     assert len(written) > 5
     assert len(set(written)) == len(written)
 
@@ -177,7 +181,9 @@ async def test_nan_logits_are_a_clear_error(trial: Generator, monkeypatch: pytes
     """A model that breaks down says what to change, and only this answer fails."""
     with monkeypatch.context() as patch:
         width = trial.model.embeddings.weight.shape[0]
-        patch.setattr(trial.model.network.lm_head, "forward", lambda _: torch.full((width,), float("nan")))
+        patch.setattr(
+            trial.model.network.lm_head, "forward", lambda hidden: torch.full((len(hidden), width), torch.nan)
+        )
         with pytest.raises(ModelError, match=r"model\.dtype"):
             await ask(trial, talk("hi"))
     assert (await ask(trial, talk("Name a colour."))).text
@@ -192,7 +198,7 @@ async def test_an_interrupt_works_during_a_long_prefill(trial: Generator) -> Non
     await asyncio.to_thread(trial.step, [sequence])
     assert isinstance(sequence.outcome, GenerationResult)
     assert sequence.outcome.finish_reason is FinishReason.INTERRUPTED
-    assert sequence.positions == PREFILL_CHUNK
+    assert sequence.positions == sequence.reused + PREFILL_CHUNK
 
 
 async def test_characters_are_never_split(trial: Generator) -> None:
@@ -235,14 +241,13 @@ def finding(hit: RecallHit | None, queries: list[Vector], floor: float = 0.3, mo
 def steps_to_first_logits(generator: Generator, sequence: Sequence) -> torch.Tensor:
     """Logits `[V]` after the prompt and what a recall put in, before any token is sampled."""
     seen: list[torch.Tensor] = []
-    pick = generator._pick
 
-    def spy(sequence: Sequence, logits: torch.Tensor, *, asking: bool) -> int:
-        seen.append(logits)
-        return pick(sequence, logits, asking=asking)
+    def spy(logits: torch.Tensor, *more: Any) -> list[int]:
+        seen.append(logits[0])
+        return choose(logits, *more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(generator, "_pick", spy)
+        patch.setattr(decode, "choose", spy)
         while not seen:
             generator.step([sequence])
     return seen[0]
@@ -297,7 +302,7 @@ async def test_a_recall_is_closed_for_a_model_that_cannot_close_it(trial: Genera
     await asyncio.to_thread(steps_to_first_logits, trial, sequence)
     _, end, pad = trial.model.renderer.memory_ids
     prompt = len(sequence.rendered.ids)
-    assert sequence.ids[prompt : prompt + 3].tolist() == [pad, pad, end]
+    assert sequence.ids[prompt : prompt + 3] == [pad, pad, end]
     assert sequence.take_delta().startswith("<recall></recall>")
     assert sequence.positions == prompt + 3
 
@@ -307,7 +312,7 @@ async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPa
     recall, end, _ = trial.model.renderer.memory_ids
     logits = torch.zeros(trial.model.embeddings.weight.shape[0])
     logits[recall], logits[end] = 10.0, 5.0
-    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda _: logits)
+    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda hidden: logits.expand(len(hidden), -1))
     queries: list[Vector] = []
     sampling = SamplingParams(temperature=0, max_new_tokens=12)
     hit = RecallHit(1, 0.9, "a fact", some_vectors(trial, 1))
@@ -329,7 +334,7 @@ async def test_a_memory_without_an_end_is_closed(trial: Generator, monkeypatch: 
     """A reading that goes on and on is ended after `LONGEST_READING` tokens."""
     logits = torch.zeros(trial.model.embeddings.weight.shape[0])
     logits[100] = 5.0
-    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda _: logits)
+    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda hidden: logits.expand(len(hidden), -1))
     policy = finding(RecallHit(7, 0.9, "a fact", some_vectors(trial, 1)), [])
     conversation = talk("hi", opening=True)
     result = await ask(trial, conversation, SamplingParams(temperature=0, max_new_tokens=120), policy)
@@ -341,13 +346,13 @@ async def test_without_a_policy_the_model_cannot_ask(trial: Generator, monkeypat
     recall, _, pad = trial.model.renderer.memory_ids
     logits = torch.zeros(trial.model.embeddings.weight.shape[0])
     logits[recall], logits[pad], logits[100] = 10.0, 9.0, 5.0
-    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda _: logits)
+    monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda hidden: logits.expand(len(hidden), -1))
     request = GenerationRequest(conversation=talk("hi"), sampling=SamplingParams(temperature=0, max_new_tokens=4))
     sequence = trial.start(Generation(request))
     prompt = len(sequence.rendered.ids)
     for _ in range(4):
         await asyncio.to_thread(trial.step, [sequence])
-    assert sequence.ids[prompt:].tolist() == [100] * 4
+    assert sequence.ids[prompt:] == [100] * 4
 
 
 async def test_keys_do_not_depend_on_the_batch(trial: Generator) -> None:

@@ -98,7 +98,7 @@ def greedy(generator: Generator, conversation: Conversation, recall: RecallPolic
     while sequence.outcome is None:
         generator.step([sequence])
     assert isinstance(sequence.outcome, GenerationResult)
-    return list(sequence.ids[len(sequence.rendered.ids) :].tolist())
+    return sequence.ids[len(sequence.rendered.ids) :]
 
 
 async def answer(generator: Generator, conversation: Conversation, recall: RecallPolicy | None = None) -> list[int]:
@@ -168,7 +168,7 @@ async def test_a_text_chat_between_two_steps_does_not_disturb_a_picture_chat(
     sequences = [generator.start(Generation(GenerationRequest(conversation=one, sampling=sampling))) for one in talks]
     while running := [s for s in sequences if s.outcome is None]:
         generator.step(running)
-    assert [s.ids[len(s.rendered.ids) :].tolist() for s in sequences] == alone
+    assert [s.ids[len(s.rendered.ids) :] for s in sequences] == alone
 
 
 async def test_a_forged_image_pad_is_only_text(generator: Generator, picture: bytes) -> None:

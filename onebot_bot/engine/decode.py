@@ -1,0 +1,298 @@
+"""The decode loop: admission, prompts in chunks, one forward for all answers, recall, one sampling for all.
+
+A step feeds at most `PREFILL_CHUNK` tokens of prompts, and then every answer one position. Interrupts and timeouts
+are looked at before every forward.
+"""
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from collections.abc import Sequence as Rows
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from onebot_bot.engine.answer import Sequence
+from onebot_bot.engine.forward import Fed, Forwards
+from onebot_bot.engine.kv import kv_shape
+from onebot_bot.engine.model import LoadedModel
+from onebot_bot.engine.prefix import INJECTED
+from onebot_bot.engine.request import Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
+from onebot_bot.engine.sampling import BROKEN, Choice, choose
+from onebot_bot.engine.slots import Slots, find_budget
+from onebot_bot.engine.worker import stop_reason
+from onebot_bot.errors import BotError, ModelError
+
+PREFILL_CHUNK = 512
+"""Prompt tokens a step: bounds how long an interrupt or another answer waits."""
+PREFILL_BESIDE = 128
+"""The same while answers are being written: their next token waits for it."""
+LONGEST_READING = 96
+"""Tokens after which a memory that is being read out is closed: a fact has some 40."""
+
+Ready = tuple[Sequence, Tensor]
+"""An answer whose next token is due, and its last hidden state `[d]`."""
+
+
+class DecodeLoop:
+    """Writes answers with one model; `budget` is what the cache may hold, in positions (None: found out)."""
+
+    def __init__(self, model: LoadedModel, budget: int | None = None) -> None:
+        self._model = model
+        shape = kv_shape(model.network)
+        self.slots = Slots(shape, model.context, budget or find_budget(shape, model.context))
+        self._forwards = Forwards(model, self.slots)
+        self._prompts: deque[Sequence] = deque()
+        """Whose prompt is not in yet: each is fed a chunk in turn."""
+        self._holders: list[Sequence] = []
+        """Who has a slot."""
+        self._recall, self._recall_end, self._pad = model.renderer.memory_ids
+        self._counters = Counters(kv_budget=self.slots.budget * shape.bytes)
+
+    @property
+    def counters(self) -> Counters:
+        """What was done so far; the object goes on counting."""
+        self._counters.kv_bytes = self.slots.kv.bytes
+        return self._counters
+
+    @torch.inference_mode()
+    def step(self, running: Rows[Sequence]) -> None:
+        """Advance each answer; sets `outcome` on those that ended. Who is not among them any more loses her slot.
+
+        Raises:
+            RuntimeError: there is no memory for the cache; then no answer can go on.
+        """
+        self._release([sequence for sequence in self._holders if sequence not in running])
+        self._end_stopped(running)
+        self._admit(running)
+        writing = [sequence for sequence in self._holders if sequence.pending]
+        ready = self._feed_prompts(running, PREFILL_BESIDE if writing else PREFILL_CHUNK)
+        self._end_stopped(running)
+        ready += self._feed_answers([sequence for sequence in writing if sequence.outcome is None])
+        self._go_on([each for each in ready if each[0].outcome is None])
+        self._release([sequence for sequence in self._holders if sequence.outcome is not None])
+
+    # --- who takes part ------------------------------------------------------------------------------------------
+
+    def _end_stopped(self, running: Rows[Sequence]) -> None:
+        """An interrupt or the clock."""
+        for sequence in running:
+            if sequence.outcome is None and (reason := stop_reason(sequence.generation)) is not None:
+                sequence.finish(reason)
+
+    def _admit(self, running: Rows[Sequence]) -> None:
+        """A slot for each, first come, first served: who finds no room holds up those behind."""
+        for sequence in running:
+            if sequence.slot is None and sequence.outcome is None:
+                room = sequence.room(self._model.context)
+                sequence.slot = self.slots.take(sequence.prompt, room, sequence.spans)
+                if sequence.slot is None:
+                    return
+                self._holders.append(sequence)
+                self._prompts.append(sequence)
+                self._counters.prompt_tokens += len(sequence.prompt)
+                sequence.reused = len(sequence.slot.contents)
+                self._counters.reused_tokens += sequence.reused
+
+    def _release(self, leaving: Rows[Sequence]) -> None:
+        """Keep what their slots hold for the chats' next turns, unless something went wrong there."""
+        for sequence in leaving:
+            self._holders.remove(sequence)
+            if sequence in self._prompts:
+                self._prompts.remove(sequence)
+            assert sequence.slot is not None  # noqa: S101 - every holder has one
+            if isinstance(sequence.outcome, BotError):
+                self.slots.drop(sequence.slot)
+            else:
+                self.slots.park(sequence.slot)
+
+    @contextlib.contextmanager
+    def _blaming(self, sequence: Sequence) -> Iterator[None]:
+        """A failure inside ends this answer alone."""
+        try:
+            yield
+        except BotError as error:
+            sequence.outcome = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
+            sequence.outcome = ModelError(f"generation failed: {type(error).__name__}: {error}")
+
+    # --- prompts -------------------------------------------------------------------------------------------------
+
+    def _feed_prompts(self, running: Rows[Sequence], budget: int) -> list[Ready]:
+        """Feed so many tokens at most, to each prompt in turn; those that are in now."""
+        ready: list[Ready] = []
+        while budget > 0 and self._prompts:
+            self._end_stopped(running)
+            sequence = self._prompts.popleft()
+            if sequence.outcome is not None:
+                continue
+            before = sequence.positions
+            with self._blaming(sequence):
+                hidden = self._feed_chunk(sequence, budget)
+                if sequence.positions == len(sequence.prompt):
+                    sequence.pictures = None
+                    ready.append((sequence, hidden))
+                else:
+                    self._prompts.append(sequence)
+            budget -= max(1, sequence.positions - before)
+        return ready
+
+    def _feed_chunk(self, sequence: Sequence, most: int) -> Tensor:
+        """Feed the next tokens of a prompt; the last hidden state `[d]`."""
+        slot, pictures, start = sequence.slot, sequence.pictures, sequence.positions
+        assert slot is not None  # noqa: S101 - it was admitted
+        stop = min(len(sequence.prompt), start + most)
+        if pictures is not None:
+            stop = pictures.reach(start, stop)
+        embeddings = self._model.embed_ids(sequence.rendered.ids[start:stop])
+        inserts = rope = None
+        if pictures is not None:
+            rope, inserts = pictures.rope[:, start:stop], pictures.insert(embeddings, start)
+        hidden = self._forwards.feed_prompt(slot, embeddings, rope, inserts)
+        slot.contents += sequence.prompt[start:stop]
+        return hidden
+
+    # --- answers -------------------------------------------------------------------------------------------------
+
+    def _feed_answers(self, writing: list[Sequence]) -> list[Ready]:
+        """Feed every answer one position; those that have nothing more to be fed are due a token."""
+        if not writing:
+            return []
+        self._counters.decode_steps += 1
+        self._counters.decoded_rows += len(writing)
+        try:
+            fed = self._feed_together(writing)
+        except Exception:  # noqa: BLE001 - one by one it shows whose failure it is
+            fed = []
+            for sequence in writing:
+                with self._blaming(sequence):
+                    # A copy: the next forward's output takes the same place.
+                    fed += [(one, hidden.clone()) for one, hidden in self._feed_together([sequence])]
+        return [(sequence, hidden) for sequence, hidden in fed if not sequence.pending]
+
+    def _feed_together(self, writing: list[Sequence]) -> list[Ready]:
+        """One forward; what it read is then in the slots."""
+        slots = [sequence.slot for sequence in writing if sequence.slot is not None]
+        self.slots.line_up(slots)
+        order = sorted(range(len(slots)), key=lambda at: slots[at].row)
+        rows = [writing[at] for at in order]
+        inputs = [sequence.pending[0] for sequence in rows]
+        hidden = self._forwards.feed_answers(
+            [slots[at] for at in order], inputs, [sequence.rope_delta for sequence in rows]
+        )
+        for sequence, fed in zip(rows, inputs, strict=True):
+            self._note_fed(sequence, fed)
+        return list(zip(rows, hidden, strict=True))
+
+    def _note_fed(self, sequence: Sequence, fed: Fed) -> None:
+        slot, policy = sequence.slot, sequence.policy
+        assert slot is not None  # noqa: S101 - it was fed there
+        sequence.pending.popleft()
+        sequence.last_fed = fed.token
+        if fed.vector is not None:
+            sequence.injected.append(len(slot.contents))
+        slot.contents.append(fed.token if fed.vector is None else INJECTED)
+        if fed.token == self._recall_end:
+            if policy is not None and policy.drop_injected and sequence.injected:
+                self.slots.hide(slot, sequence.injected)
+            sequence.injected = []
+
+    # --- what follows from a hidden state ------------------------------------------------------------------------
+
+    def _go_on(self, ready: list[Ready]) -> None:
+        """At `<recall>` the hidden state is a query, and what it finds is fed next; anywhere else comes a token."""
+        due: list[Ready] = []
+        for sequence, hidden in ready:
+            if sequence.last_fed == self._recall and sequence.may_recall:
+                with self._blaming(sequence):
+                    self._recall_memory(sequence, hidden)
+            else:
+                due.append((sequence, hidden))
+        if due:
+            self._sample(due)
+
+    def _recall_memory(self, sequence: Sequence, hidden: Tensor) -> None:
+        """Search with the hidden state and feed the memory's vectors at the next positions."""
+        policy, slot = sequence.policy, sequence.slot
+        assert policy is not None  # noqa: S101 - it may recall
+        assert slot is not None  # noqa: S101 - it was fed
+        hit = self._search(sequence, policy, hidden)
+        sequence.pending.extend(self._memory_input(hit))
+        sequence.reading = 1
+        sequence.ids += [self._pad] * len(sequence.pending)
+        if policy.close:
+            sequence.pending.append(Fed(self._recall_end))
+            sequence.write(self._recall_end)
+            sequence.reading = 0
+        if sequence.positions + len(sequence.pending) >= slot.room:
+            sequence.finish(FinishReason.LENGTH)
+
+    def _search(self, sequence: Sequence, policy: RecallPolicy, hidden: Tensor) -> RecallHit | None:
+        """What comes to mind, noted; None: nothing near enough."""
+        started = time.perf_counter()
+        query: Vector = self._model.heads.query(hidden).cpu().numpy()
+        nearest = policy.search(query)
+        self._counters.recalls += 1
+        self._counters.recall_seconds += time.perf_counter() - started
+        hit = nearest if nearest is not None and nearest.score >= policy.floor else None
+        sequence.recalls.append(
+            Recalled(
+                at=sequence.new_tokens,
+                memory_id=hit.memory_id if hit else None,
+                score=nearest.score if nearest else None,
+                text=hit.text if hit else "",
+            )
+        )
+        return hit
+
+    def _memory_input(self, hit: RecallHit | None) -> list[Fed]:
+        """The memory's vectors, or `<|memory_pad|>` as it is: nothing comes to mind."""
+        if hit is None:
+            return [Fed(self._pad)]
+        vectors = torch.from_numpy(np.ascontiguousarray(hit.vectors)).to(self._model.device, self._model.dtype)
+        return [Fed(self._pad, vector) for vector in vectors]
+
+    # --- sampling ------------------------------------------------------------------------------------------------
+
+    def _sample(self, due: list[Ready]) -> None:
+        """A token for each, all at once; where that fails, one by one."""
+        try:
+            self._sample_together(due)
+        except Exception:  # noqa: BLE001 - one by one it shows whose failure it is
+            for each in due:
+                with self._blaming(each[0]):
+                    self._sample_together([each])
+
+    def _sample_together(self, due: list[Ready]) -> None:
+        """A memory is read out greedily, whatever the settings and however often its words were said before."""
+        logits = self._model.logits(torch.stack([hidden for _, hidden in due]))
+        choices = [
+            Choice(None if sequence.reading else sequence.sampler, asking=sequence.may_recall and not sequence.reading)
+            for sequence, _ in due
+        ]
+        tokens = choose(logits, choices, self._recall, self._pad)
+        for (sequence, _), token in zip(due, tokens, strict=True):
+            with self._blaming(sequence):
+                self._write(sequence, self._recall_end if sequence.reading > LONGEST_READING else token)
+
+    def _write(self, sequence: Sequence, token: int) -> None:
+        """Take a token into the answer, which may end it."""
+        if token == BROKEN:
+            raise ModelError(
+                "the model produced NaN or infinite logits: set model.dtype to float32 or bfloat16, "
+                "or check the model's files with `onebot-bot doctor`"
+            )
+        if token in self._model.renderer.eos:
+            sequence.new_tokens += 1
+            sequence.finish(FinishReason.STOP)
+            return
+        sequence.write(token)
+        if sequence.reading:
+            sequence.reading = 0 if token == self._recall_end else sequence.reading + 1
+        limit = sequence.generation.request.sampling.max_new_tokens
+        if sequence.new_tokens >= limit or sequence.positions + 1 >= self._model.context:
+            sequence.finish(FinishReason.LENGTH)
+            return
+        sequence.pending.append(Fed(token))

@@ -1,0 +1,199 @@
+"""Which chat has which row of the cache: what a prompt begins with is found again, the oldest makes room.
+
+A request names no chat: the row whose content its prompt shares the longest prefix with is that chat's.
+"""
+
+from collections.abc import Sequence
+
+import psutil
+import torch
+from msgspec import Struct, field
+
+from onebot_bot.engine.kv import KvBuffers, KvShape
+from onebot_bot.engine.prefix import Span, shared_prefix, whole_pictures
+
+BLOCK = 64
+"""Lengths are rounded up to this: few shapes, and aligned masks."""
+MAX_ROWS = 64
+"""As many as `model.max_running` can ask for."""
+GOES_ON = 0.75
+"""Least share of a row's content that a prompt must begin with to take the row over; below, it gets a copy."""
+CARD_SHARE, HOST_SHARE = 0.6, 0.25
+"""Of the memory that is free once the model is loaded, what keys and values may take."""
+
+
+class Slot(Struct, eq=False):
+    """A row and what stands in it."""
+
+    row: int = -1
+    contents: list[int] = field(default_factory=list)
+    """Of each cached position."""
+    room: int = 0
+    """Positions set aside while an answer is written here."""
+    busy: bool = False
+    used: int = 0
+    """When it was last given back, counted."""
+
+
+def round_up(length: int) -> int:
+    """To whole blocks."""
+    return -(-length // BLOCK) * BLOCK
+
+
+def find_budget(shape: KvShape, context: int) -> int:
+    """Positions that all rows may take together; at least one whole context, or nothing could be answered."""
+    if shape.device.type == "cuda":
+        free = CARD_SHARE * torch.cuda.mem_get_info(shape.device)[0]
+    else:
+        free = HOST_SHARE * psutil.virtual_memory().available
+    return max(round_up(context), min(int(free) // shape.bytes, MAX_ROWS * round_up(context)))
+
+
+class Slots:
+    """The rows of the cache, given out and kept."""
+
+    def __init__(self, shape: KvShape, context: int, budget: int) -> None:
+        self.kv = KvBuffers(shape)
+        self.budget = budget
+        """Positions, over all rows."""
+        self._longest = round_up(context)
+        self._rows: list[Slot | None] = []
+        self._clock = 0
+
+    def take(self, prompt: Sequence[int], room: int, pictures: Sequence[Span] = ()) -> Slot | None:
+        """A slot with room for so many positions, and in it what the prompt has in common with an earlier one.
+
+        At least one position of the prompt is left to be fed, and no picture is left in part.
+
+        Returns:
+            None while the answers that are being written leave no room.
+        """
+        source, shared = self._find_nearest(prompt[:-1], pictures)
+        slot = source if source is not None and _goes_on(source, shared) else Slot()
+        kept = self._keep(slot, room, source)
+        if kept is None:
+            return None
+        if source is not None and source not in kept:  # no room for a copy beside it
+            kept[kept.index(slot)] = slot = source
+        slot.room, slot.busy = room, True
+        self._seat(kept, round_up(max(_length(each) for each in kept)))
+        if source is not None and slot is not source:
+            self.kv.copy(source.row, slot.row, shared)
+        slot.contents = list(prompt[:shared])
+        self.kv.visible[slot.row, :] = True
+        return slot
+
+    def park(self, slot: Slot) -> None:
+        """Give a slot back; its content is kept for the chat's next turn, until others need the room."""
+        self._clock += 1
+        slot.busy, slot.used = False, self._clock
+
+    def drop(self, slot: Slot) -> None:
+        """Give a slot back whose content is not to be trusted."""
+        slot.busy, slot.contents = False, []
+        if self._held(slot):
+            self._rows[slot.row] = None
+            self.kv.wipe(slot.row)
+
+    def hide(self, slot: Slot, positions: Sequence[int]) -> None:
+        """Hide positions from all that is fed from now on."""
+        self.kv.visible[slot.row, list(positions)] = False
+
+    def line_up(self, slots: Sequence[Slot]) -> int:
+        """Make their rows neighbours, so that a forward reads a view; the first row. Others may move."""
+        rows, count = [slot.row for slot in slots], len(slots)
+        if max(rows) - min(rows) == count - 1:
+            return min(rows)
+        starts = range(len(self._rows) - count + 1)
+        first = max(starts, key=lambda at: sum(at <= row < at + count for row in rows))
+        inside = range(first, first + count)
+        others = [row for row in inside if row not in rows]
+        for slot in slots:
+            if slot.row not in inside:
+                self._swap(slot.row, others.pop())
+        return first
+
+    def clear(self) -> None:
+        """Forget everything and give the memory back."""
+        self._rows = []
+        self.kv.clear()
+
+    # --- finding a row -------------------------------------------------------------------------------------------
+
+    def _held(self, slot: Slot) -> bool:
+        return 0 <= slot.row < len(self._rows) and self._rows[slot.row] is slot
+
+    def _find_nearest(self, prompt: Sequence[int], pictures: Sequence[Span]) -> tuple[Slot | None, int]:
+        """The slot that begins most like the prompt, and for how many positions; an idle one rather than a busy one."""
+        found = [(whole_pictures(shared_prefix(slot.contents, prompt), pictures), slot) for slot in self._filled()]
+        shared, slot = max(found, key=lambda each: (each[0], not each[1].busy, each[1].used), default=(0, None))
+        return (slot, shared) if shared else (None, 0)
+
+    def _filled(self) -> list[Slot]:
+        return [slot for slot in self._rows if slot is not None]
+
+    def _keep(self, slot: Slot, room: int, source: Slot | None) -> list[Slot] | None:
+        """The slots that the budget holds together: all busy ones, this one, and of the idle ones the latest."""
+        kept = [each for each in self._filled() if each.busy]
+        length = max([room, *(each.room for each in kept)])
+        kept.append(slot)
+        if not self._holds(len(kept), length):
+            return None
+        idle = [each for each in self._filled() if each not in kept]
+        for each in sorted(idle, key=lambda one: (one is source, one.used), reverse=True):
+            longer = max(length, len(each.contents))
+            if self._holds(len(kept) + 1, longer):
+                kept.append(each)
+                length = longer
+        return kept
+
+    def _holds(self, rows: int, length: int) -> bool:
+        return rows <= MAX_ROWS and rows * round_up(length) <= self.budget
+
+    # --- giving rows out -----------------------------------------------------------------------------------------
+
+    def _seat(self, kept: list[Slot], length: int) -> None:
+        """Give each a row of at least that length; whoever is not among them loses hers."""
+        if len(kept) > self.kv.rows or length > self.kv.length:
+            self._lay_out(kept, length)
+            return
+        self._rows = [slot if slot in kept else None for slot in self._rows]
+        for slot in kept:
+            if slot.row < 0:
+                slot.row = self._rows.index(None)
+                self._rows[slot.row] = slot
+
+    def _lay_out(self, kept: list[Slot], length: int) -> None:
+        rows, length = self._find_size(len(kept), length)
+        moves = [(slot.row, row, len(slot.contents)) for row, slot in enumerate(kept) if slot.row >= 0]
+        self._rows = []  # whatever goes wrong from here on, nothing is found in buffers that are not there
+        self.kv.lay_out(rows, length, moves)
+        for row, slot in enumerate(kept):
+            slot.row = row
+        self._rows = [*kept, *[None] * (rows - len(kept))]
+
+    def _find_size(self, rows: int, length: int) -> tuple[int, int]:
+        """Rows and length to lay out: what has to grow is doubled where the budget allows, so that it seldom does."""
+        more = self.kv.rows if rows <= self.kv.rows else min(max(rows, 2 * self.kv.rows), MAX_ROWS)
+        longer = self.kv.length
+        if length > longer:
+            longer = max(length, min(2 * longer, self._longest))
+        sizes = ((more, longer), (rows, longer), (more, length), (rows, length))
+        return next(size for size in sizes if size[0] * size[1] <= self.budget)
+
+    def _swap(self, one: int, other: int) -> None:
+        first, second = self._rows[one], self._rows[other]
+        count = max(len(slot.contents) for slot in (first, second) if slot is not None)
+        self.kv.swap(one, other, count)
+        self._rows[one], self._rows[other] = second, first
+        for row, slot in ((one, second), (other, first)):
+            if slot is not None:
+                slot.row = row
+
+
+def _goes_on(slot: Slot, shared: int) -> bool:
+    return not slot.busy and shared >= GOES_ON * len(slot.contents)
+
+
+def _length(slot: Slot) -> int:
+    return slot.room if slot.busy else len(slot.contents)
