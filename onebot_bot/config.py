@@ -155,6 +155,47 @@ class ChatConfig(Section, frozen=True, kw_only=True):
     )
 
 
+class VisionConfig(Section, frozen=True, kw_only=True):
+    """[vision]: the pictures and videos that a model with eyes is shown."""
+
+    max_pictures: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=32,
+            description="Most pictures and videos shown at once, the newest; the others stay words. 0: none.",
+        ),
+    ] = 4
+    picture_megapixels: Annotated[
+        float,
+        Meta(
+            ge=0.01,
+            le=16,
+            description="Larger pictures are scaled down to this; the frames of a video share it. "
+            "Qwen3-VL takes about 1000 tokens a megapixel.",
+        ),
+    ] = 0.8
+    prompt_megapixels: Annotated[
+        float, Meta(ge=0.01, le=64, description="Most of all pictures shown at once together; the newest are kept.")
+    ] = 2.0
+    max_mib: Annotated[float, Meta(gt=0, le=256, description="Largest picture or video fetched, MiB.")] = 20.0
+    fetch_timeout: Annotated[
+        float, Meta(gt=0, le=60, description="Longest an answer waits for pictures to be fetched, seconds.")
+    ] = 8.0
+    video_frames: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=16,
+            description="Frames shown of a video, evenly spaced; takes PyAV (the extra `video`). 0: videos stay words.",
+        ),
+    ] = 4
+    store_mib: Annotated[
+        int,
+        Meta(ge=1, le=65536, description="Room for pictures in memory_store/pictures, MiB; the oldest make way."),
+    ] = 256
+
+
 class CommandsConfig(Section, frozen=True, kw_only=True):
     """[commands]: what is typed in a chat to steer the bot."""
 
@@ -249,6 +290,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     generation: GenerationConfig = GenerationConfig()
     chat: ChatConfig = ChatConfig()
+    vision: VisionConfig = VisionConfig()
     commands: CommandsConfig = CommandsConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
