@@ -133,6 +133,7 @@ class FakeRunner:
     """A runner without torch; `on_step` lets a test hold or break a step."""
 
     device = "fake"
+    sees = False
     trained_recall = False
     fingerprint = "fake"
     base = "fake"

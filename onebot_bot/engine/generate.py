@@ -97,6 +97,11 @@ class Generator:
         return f"{self.model.device} {str(self.model.dtype).removeprefix('torch.')}"
 
     @property
+    def sees(self) -> bool:
+        """Whether pictures reach the model."""
+        return self.model.renderer.sees
+
+    @property
     def trained_recall(self) -> bool:
         """Whether the weights were trained to ask for memories."""
         return self.model.trained_recall

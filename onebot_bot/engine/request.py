@@ -278,6 +278,8 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     interrupts: int = 0
     """Answers that an interrupt ended, since the start."""
     counters: Counters = field(default_factory=Counters)
+    sees: bool = False
+    """Whether pictures reach the model."""
     trained_recall: bool = False
     fingerprint: str = ""
     """Names what makes keys; empty while there is no model."""

@@ -61,6 +61,10 @@ class Runner(Protocol):
         """For people: `cpu`, `cuda:0`."""
 
     @property
+    def sees(self) -> bool:
+        """Whether pictures reach the model."""
+
+    @property
     def trained_recall(self) -> bool:
         """Whether the weights were trained to ask for memories."""
 
@@ -217,6 +221,7 @@ class EngineWorker:
             first_token_p95=_at_share(first, 0.95),
             interrupts=self._interrupts,
             counters=structs.replace(runner.counters) if runner else Counters(),
+            sees=runner.sees if runner else False,
             trained_recall=runner.trained_recall if runner else False,
             fingerprint=runner.fingerprint if runner else "",
             base=runner.base if runner else "",

@@ -130,6 +130,11 @@ def test_the_folder_is_known_to_see(folder: Path) -> None:
     assert (found.architecture, found.sees) == ("Qwen3VLForConditionalGeneration", True)
 
 
+def test_the_status_can_tell_that_it_sees(generator: Generator) -> None:
+    """The chats hand pictures to no other model."""
+    assert generator.sees
+
+
 def test_the_memory_tokens_need_no_resize(generator: Generator) -> None:
     """Their ids lie inside the padded embedding matrix."""
     assert generator.model.renderer.memory_ids == (151669, 151670, 151671)
