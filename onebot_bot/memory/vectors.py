@@ -1,28 +1,42 @@
-"""FAISS: an exact inner-product index of unit vectors that is searched within a selection, and its file.
+"""The index of unit vectors, searched exactly within a selection, and its file.
 
-The file is a snapshot that SQLite can always rebuild, so a reader that has any doubt about it throws it away.
+A search finds candidates among the vectors' bytes (codes.py) and compares those in float32; the bound that comes with
+the candidates tells whether a better vector can be left, and then it looks at more. The file is a snapshot that SQLite
+can always rebuild, so a reader that has any doubt about it throws it away.
 """
 
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
-import faiss
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from onebot_bot.errors import StoreError
-
-# Its Python layer takes numpy arrays and keywords that its type stubs do not know.
-_FAISS: Any = faiss
+from onebot_bot.memory.codes import ROWS, Codes, Part, by_chunk, one_thread
+from onebot_bot.memory.lists import Lists, sample
+from onebot_bot.memory.slots import Slots
 
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
-Bytes = NDArray[np.uint8]
+
+EXACT_MOST = 200_000
+"""Vectors that a search compares all of: 15 ms for 2,560 numbers each. Among more it looks at the nearest lists."""
+
+_SPARE = 128
+"""Candidates compared in float32 beyond those asked for: 0.2 milliseconds, and mostly enough to be sure."""
+
+_WIDENED = 16
+"""How many times as many candidates come next when the bound says that a better vector may be left."""
+
+_DIGEST = 32
+"""Bytes of BLAKE2b at the end of the file."""
+
+_ALIGNED = 8
+"""The header fills as many bytes as some times this: the numbers after it are read where they lie."""
 
 _LEAST_NORM = 1e-12
 """Below this a vector has no direction; it stays as it is and scores nothing."""
@@ -39,10 +53,10 @@ class Stamp(msgspec.Struct, frozen=True):
     """How many changes the bank had seen."""
 
 
-class _Header(msgspec.Struct, frozen=True):
+class _Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     stamp: Stamp
-    digest: str
-    """BLAKE2b of the index's bytes."""
+    slots: int
+    """Ids that follow, -1 for those of empty slots, and as many vectors."""
 
 
 class View(msgspec.Struct, frozen=True, eq=False):
@@ -115,56 +129,78 @@ def sound_view(fingerprint: str, centre: Any, head: Any) -> View:
     return View(fingerprint, centre, head)
 
 
+class _Resolved(NamedTuple):
+    """Where an index has the vectors of a selection."""
+
+    state: object
+    """Of the index: another one makes this void."""
+    slots: Ids
+    parts: Sequence[Part]
+    """For a scan of all of them; none while they are few or too many for that."""
+
+
 class Selection:
     """A set of ids that a search stays within; made once and used for many searches."""
 
     def __init__(self, ids: Ids) -> None:
-        member = np.zeros(int(ids.max(initial=0)) + 1, dtype=bool)
-        member[ids] = True
-        self._bits = np.packbits(member, bitorder="little")  # faiss keeps a pointer to it
-        self.parameters = _FAISS.SearchParameters(sel=_FAISS.IDSelectorBitmap(self._bits))
+        self.ids: Ids = np.unique(ids)
+        self.resolved: _Resolved | None = None
+        """Kept by the index that was searched last."""
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let this thread search alone: one query gives several threads nothing to share but their waiting.
+class Bytes(NamedTuple):
+    """The bytes of an index in parts, in the order of the file.
 
-    On two cores beside a busy process that was 8 ms a search instead of 0.03-2 ms (10,000 vectors of 2,560). The
-    number is put back, because torch counts its threads in the same place where the two share an OpenMP library.
+    They are the index's own memory, for a copy of it would keep every search waiting: a change that comes while they
+    are written may be among them in part. The stamp tells, since every change has a revision of its own.
     """
-    threads = _FAISS.omp_get_max_threads()
-    _FAISS.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        _FAISS.omp_set_num_threads(threads)
+
+    parts: tuple[NDArray[Any], ...]
 
 
 class VectorIndex:
     """Unit vectors [d] by id. Not thread-safe: who shares it locks."""
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, exact_most: int = EXACT_MOST) -> None:
         self.dimension = dimension
-        self._index: Any = _FAISS.IndexIDMap2(_FAISS.IndexFlatIP(dimension))
+        self._exact_most = exact_most
+        self._rows: list[Floats] = []  # the vectors by slot, in chunks [ROWS, d]; those of empty slots are zero
+        self._codes = Codes(dimension)
+        self._lists: Lists | None = None
+        self._slots = Slots()
+        self._state = object()  # another after every change
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self._slots)
 
     def add(self, ids: Ids, vectors: Floats) -> None:
         """Add `vectors` [n, d] under `ids` [n], which must be new.
 
+        As many at once as are not all compared get lists (lists.py), which takes seconds; of single ones none does.
+
         Raises:
             StoreError: another dimension, or NaN.
         """
-        self._fit(checked(vectors, rank=2, what="a memory's key"))
-        self._index.add_with_ids(vectors, ids)
+        vectors = self._fit(checked(vectors, rank=2, what="a memory's key"))
+        if self._lists is None and len(ids) > self._exact_most:
+            self._list_all(vectors)
+        for start in range(0, len(ids), ROWS):
+            self._add(ids[start : start + ROWS], vectors[start : start + ROWS])
 
     def remove(self, ids: Ids) -> int:
-        """Remove what is there of `ids`; how many that was."""
-        return int(self._index.remove_ids(ids))
+        """Remove what is there of `ids`, and overwrite it; how many that was."""
+        slots = self._slots.find(np.unique(ids))
+        for chunk, _, places in by_chunk(slots):
+            self._rows[chunk][places] = 0
+        self._codes.erase(slots)
+        self._slots.release(slots)
+        self._state = object()
+        return len(slots)
 
     def search(self, query: Floats, selection: Selection, k: int) -> tuple[Ids, Floats]:
         """The at most `k` ids of `selection` whose vectors have the largest inner product with `query` [d].
+
+        Exactly those, unless the selection has more than `exact_most` of an index that has lists.
 
         Returns:
             Ids and scores, best first.
@@ -173,16 +209,83 @@ class VectorIndex:
             StoreError: another dimension, or NaN.
         """
         row = self._fit(checked(query, rank=1, what="a query")[np.newaxis])
-        if not len(self) or k < 1:
-            return np.empty(0, np.int64), np.empty(0, np.float32)  # faiss takes no k of 0
-        with _one_thread():
-            scores, ids = self._index.search(row, min(k, len(self)), params=selection.parameters)
-        found = ids[0] >= 0
-        return ids[0][found], scores[0][found]
+        slots, scores = self._best(row, self._resolve(selection), k)
+        return self._slots.ids(slots), scores
 
     def serialized(self) -> Bytes:
-        """The index as faiss writes it: a copy, which later changes do not touch."""
-        return np.asarray(_FAISS.serialize_index(self._index), dtype=np.uint8)
+        """What `write_snapshot` writes; takes no longer for more vectors, but see `Bytes`."""
+        ids = self._slots.used()
+        rows = [chunk[: len(ids) - at] for at, chunk in zip(range(0, len(ids), ROWS), self._rows, strict=False)]
+        return Bytes((ids, *rows))
+
+    # --- changing ---
+
+    def _list_all(self, vectors: Floats) -> None:
+        self._lists = Lists(self._codes.rotate(sample(vectors)))
+        for chunk, rows in enumerate(self._rows):
+            self._lists.grow()
+            self._lists.put(np.arange(ROWS) + chunk * ROWS, self._codes.rotate(rows))
+
+    def _add(self, ids: Ids, vectors: Floats) -> None:
+        while self._slots.free < len(ids):
+            self._grow()
+        slots, turned = self._slots.take(ids), self._codes.rotate(vectors)
+        for chunk, own, places in by_chunk(slots):
+            self._rows[chunk][places] = vectors[own]
+        self._codes.put(slots, turned)
+        if self._lists is not None:
+            self._lists.put(slots, turned)
+        self._state = object()
+
+    def _grow(self) -> None:
+        """Make room for another chunk; no vector that is there is copied."""
+        self._rows.append(np.zeros((ROWS, self.dimension), np.float32))
+        self._codes.grow()
+        self._slots.grow(ROWS)
+        if self._lists is not None:
+            self._lists.grow()
+
+    # --- searching ---
+
+    def _resolve(self, selection: Selection) -> _Resolved:
+        known = selection.resolved
+        if known is None or known.state is not self._state:
+            slots = self._slots.find(selection.ids)
+            scanned = len(slots) > _SPARE and not self._is_listed(slots)
+            known = _Resolved(self._state, slots, self._codes.parts(slots) if scanned else ())
+            selection.resolved = known
+        return known
+
+    def _is_listed(self, slots: Ids) -> bool:
+        return self._lists is not None and len(slots) > self._exact_most
+
+    def _best(self, row: Floats, among: _Resolved, k: int) -> tuple[Ids, Floats]:
+        """Slots and scores of the best `k`."""
+        most = k + _SPARE
+        if k < 1 or len(among.slots) <= most:
+            return self._compared(row[0], among.slots, k)
+        turned = self._codes.rotate(row)[0]
+        slots, parts = among.slots, among.parts
+        if self._lists is not None and self._is_listed(slots):
+            slots = self._lists.probe(turned, slots)
+            parts = self._codes.parts(slots)
+        while len(slots) > most:
+            with one_thread():
+                nearest = self._codes.nearest(turned, parts, most)
+            best = self._compared(row[0], nearest.slots, k)
+            if best[1][-1] >= nearest.ceiling:
+                return best
+            most *= _WIDENED
+        return self._compared(row[0], slots, k)
+
+    def _compared(self, query: Floats, slots: Ids, k: int) -> tuple[Ids, Floats]:
+        """The best `k` of `slots` by their float32 vectors."""
+        scores = np.empty(len(slots), np.float32)
+        for chunk, own, places in by_chunk(slots):
+            # Not `@`: BLAS would wake its threads for so little.
+            scores[own] = np.einsum("nd,d->n", self._rows[chunk][places], query)
+        best = np.argsort(-scores, kind="stable")[:k]
+        return slots[best], scores[best]
 
     def _fit(self, vectors: Floats) -> Floats:
         if vectors.shape[1] != self.dimension:
@@ -193,20 +296,22 @@ class VectorIndex:
         return vectors
 
 
+# --- the file: a line of JSON, ids, vectors, and a digest of all that ---
+
+
 def write_snapshot(path: Path, payload: Bytes, stamp: Stamp) -> None:
     """Write what `VectorIndex.serialized` gave to `path` (mode 600), headed by what it was made from.
 
     Raises:
         StoreError: the file cannot be written; an older one is left as it was.
     """
-    header = msgspec.json.encode(_Header(stamp, _digest(payload)))
+    header = _Header(stamp, len(payload.parts[0]))
     temporary = _temporary(path)
     try:
         temporary.unlink(missing_ok=True)
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(header + b"\n")
-            file.write(payload.data)
+            _write(file, [_line(header), *(part.data for part in payload.parts)])
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -234,26 +339,46 @@ def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
         StoreError: it is missing, damaged, or not made from what `stamp` says; the text is the reason.
     """
     try:
-        with path.open("rb") as file:
-            header = msgspec.json.decode(file.readline(), type=_Header)
-            payload = np.frombuffer(file.read(), dtype=np.uint8)
+        whole = path.read_bytes()
+        line = whole.index(b"\n") + 1
+        header = msgspec.json.decode(whole[:line], type=_Header)
     except FileNotFoundError as error:
         raise StoreError("there is none") from error
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
         raise StoreError(f"it cannot be read: {error}") from error
     if header.stamp != stamp:
         raise StoreError(f"it was made from {header.stamp}, the database holds {stamp}")
-    # Checked before faiss sees it: faiss trusts the lengths it reads.
-    if header.digest != _digest(payload):
+    body = memoryview(whole)[:-_DIGEST]
+    if _hash(body).digest() != whole[-_DIGEST:]:
         raise StoreError("it is damaged")
+    return _index(body[line:], header.slots, dimension)
+
+
+def _index(body: memoryview, slots: int, dimension: int) -> VectorIndex:
+    ids = np.frombuffer(body[: slots * 8], np.int64)
+    vectors = np.frombuffer(body[slots * 8 :], np.float32).reshape(slots, dimension)
     index = VectorIndex(dimension)
-    index._index = _FAISS.deserialize_index(payload)  # noqa: SLF001 - its own class
+    if len(taken := np.flatnonzero(ids >= 0)):
+        index.add(ids[taken], vectors if len(taken) == slots else vectors[taken])
     return index
+
+
+def _write(file: BinaryIO, parts: Sequence[bytes | memoryview]) -> None:
+    digest = _hash()
+    for part in parts:
+        digest.update(part)
+        file.write(part)
+    file.write(digest.digest())
+
+
+def _line(header: _Header) -> bytes:
+    text = msgspec.json.encode(header)
+    return text + b" " * (-(len(text) + 1) % _ALIGNED) + b"\n"
 
 
 def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def _digest(payload: Bytes) -> str:
-    return hashlib.blake2b(payload.data, digest_size=32).hexdigest()
+def _hash(start: bytes | memoryview = b"") -> "hashlib.blake2b":
+    return hashlib.blake2b(start, digest_size=_DIGEST)

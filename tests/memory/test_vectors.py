@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onebot_bot.errors import StoreError
+from onebot_bot.memory.codes import ROWS
 from onebot_bot.memory.vectors import (
     Floats,
     Ids,
@@ -140,6 +141,108 @@ def test_a_search_leaves_the_thread_count_alone(index: VectorIndex) -> None:
         faiss.omp_set_num_threads(before)
 
 
+# --- many vectors ---
+
+
+def numbered(vectors: Floats, exact_most: int = 1_000_000) -> tuple[VectorIndex, Selection]:
+    """An index of `vectors` [n, d] under 1, 2, ..., and the selection of all of them."""
+    index, numbers = VectorIndex(vectors.shape[1], exact_most), np.arange(1, len(vectors) + 1)
+    index.add(numbers, vectors)
+    return index, Selection(numbers)
+
+
+def crowded(count: int, spread: float, width: int = 40) -> Floats:
+    """Unit vectors [count, width] that all point almost the same way; the first number is far larger than the rest."""
+    noise = np.random.default_rng(4).normal(size=(count, width)) * spread
+    noise[:, 0] += 1
+    return unit(noise.astype(np.float32))
+
+
+@pytest.mark.parametrize("spread", [1.0, 0.1, 0.001])
+def test_bytes_lose_no_neighbour(spread: float) -> None:
+    """However little neighbours differ, far less than a byte can tell, the ranking is that of float32."""
+    vectors = crowded(ROWS + 900, spread)
+    index, everything = numbered(vectors)
+
+    for at in (0, 17, ROWS, ROWS + 899):
+        query = unit(vectors[at : at + 1] + crowded(1, spread))[0]
+        cosines = vectors @ query
+        found, scores = index.search(query, everything, 7)
+        np.testing.assert_allclose(np.sort(cosines)[::-1][:7], scores, atol=2e-7)
+        np.testing.assert_allclose(cosines[found - 1], scores, atol=2e-7)
+
+
+def test_whatever_no_byte_can_say_is_found_too() -> None:
+    """Vectors of one huge number, of length 0 and of length 9 are compared as they are."""
+    vectors = np.vstack([np.eye(70), np.zeros((300, 70)), 9 * np.eye(70)]).astype(np.float32)
+    index, everything = numbered(vectors)
+
+    for query in (np.eye(70, dtype=np.float32)[3], np.zeros(70, np.float32)):
+        _, scores = index.search(query, everything, 3)
+        assert np.sort(vectors @ query)[::-1][:3].tolist() == scores.tolist()
+
+
+def test_a_selection_follows_the_index() -> None:
+    """One that has been searched never lets in who took the place of a member, and finds members in other places."""
+    vectors = random_units(2 * ROWS)
+    index, _ = numbered(vectors)
+    half = Selection(np.arange(1, ROWS + 1))
+    assert index.search(vectors[2], half, 1)[0].tolist() == [3]
+
+    index.remove(ids_of(3))
+    index.add(ids_of(9999), vectors[2:3])
+    assert index.search(vectors[2], half, 1)[0].tolist() != [9999]
+    index.add(ids_of(3), vectors[2:3])
+    assert index.search(vectors[2], half, 1)[0].tolist() == [3]
+
+
+def test_an_added_vector_moves_none() -> None:
+    """Room is made in chunks that stay where they are: nothing is copied, however much is there."""
+    index, _ = numbered(random_units(ROWS))
+    places = [chunk.ctypes.data for chunk in index._rows]
+    index.add(ids_of(ROWS + 1), random_units(1))
+
+    assert places == [chunk.ctypes.data for chunk in index._rows[:1]]
+    assert len(index._rows) == 2
+
+
+def test_what_is_removed_makes_room() -> None:
+    """The places of the dead are overwritten and given to the next: a bank that changes does not grow."""
+    index, _ = numbered(random_units(ROWS))
+    index.remove(ids_of(9))
+    assert not index._rows[0][8].any()
+
+    index.add(ids_of(ROWS + 7), random_units(1))
+    assert len(index._rows) == 1
+
+
+def test_lists_find_nearly_all_that_is_nearest() -> None:
+    """Above its limit an index looks at a part of itself, and finds at least 19 of 20 nearest in crowds of 50."""
+    rng = np.random.default_rng(1)
+    vectors = unit(
+        (np.repeat(rng.normal(size=(400, 32)), 50, axis=0) + rng.normal(size=(20_000, 32))).astype(np.float32)
+    )
+    index, everything = numbered(vectors, exact_most=10_000)
+    queries = unit(vectors[::400] + 0.1 * rng.normal(size=(50, 32)).astype(np.float32))
+
+    found = [index.search(query, everything, 5)[0] for query in queries]
+    right = [np.argsort(-(vectors @ query))[:5] + 1 for query in queries]
+    assert np.mean([len(np.intersect1d(a, b)) / 5 for a, b in zip(found, right, strict=True)]) >= 0.95
+    assert len(index._lists.probe(index._codes.rotate(queries[:1])[0], np.arange(20_000))) < 10_000  # type: ignore[union-attr]
+
+
+def test_few_of_many_are_all_compared() -> None:
+    """What counts is how many the selection has: one chat's memories are searched exactly in a bank that has lists."""
+    vectors = random_units(3000)
+    index, _ = numbered(vectors, exact_most=2000)
+    index.add(ids_of(5000), random_units(1, 7))
+    numbers = np.append(np.arange(1, 1001), 5000)
+
+    found, _ = index.search(-vectors[50], Selection(numbers), 5)
+    assert (np.argsort(vectors[:1000] @ vectors[50])[:5] + 1).tolist() == found.tolist()
+    assert index.search(random_units(1, 7)[0], Selection(numbers), 1)[0].tolist() == [5000]
+
+
 # --- the file ---
 
 
@@ -203,3 +306,27 @@ def test_a_failed_save_keeps_the_old_file(index: VectorIndex, tmp_path: Path) ->
     with pytest.raises(StoreError, match=r"memory\.faiss cannot be written"):
         write_snapshot(file, index.serialized(), STAMP)
     assert len(load_index(file, STAMP, D)) == 3
+
+
+def test_a_saved_index_has_no_gaps(tmp_path: Path) -> None:
+    """What was removed is not in the file, nor loaded from it; all chunks are."""
+    vectors = random_units(ROWS + 20)
+    index, everything = numbered(vectors)
+    index.remove(ids_of(5, ROWS + 20))
+    stamp = Stamp(count=len(index), fingerprint="model", revision=1)
+    file = tmp_path / "memory.faiss"
+    write_snapshot(file, index.serialized(), stamp)
+    loaded = load_index(file, stamp, D)
+
+    assert vectors[4].tobytes() not in file.read_bytes()
+    assert len(loaded) == ROWS + 18
+    for at in (3, ROWS + 18):
+        assert loaded.search(vectors[at], everything, 1)[0].tolist() == [at + 1]
+
+
+def test_a_change_while_the_file_is_written_waits_for_nothing() -> None:
+    """What is to be written is the index's own memory: its vectors are not copied under anybody's lock."""
+    index, _ = numbered(random_units(ROWS))
+    assert [
+        np.shares_memory(part, rows) for part, rows in zip(index.serialized().parts[1:], index._rows, strict=True)
+    ] == [True]

@@ -1,0 +1,68 @@
+"""An inverted file: each vector belongs to the nearest of many centroids; a search looks at the nearest lists only.
+
+The method is that of Jégou, Douze and Schmid, "Product quantization for nearest neighbor search", PAMI 2011, part IV.
+"""
+
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from onebot_bot.memory.codes import ROWS, Floats, Ids
+
+_FAISS: Any = faiss  # as in codes.py
+
+_WIDTH = 256
+"""Numbers of a rotated vector that are compared with the centroids; any part of them keeps angles well enough."""
+
+_COUNT = 1024
+"""Lists: comparing with so many centroids costs as much as scanning a few hundred vectors."""
+
+_PROBED = 96
+"""Of them looked at: about a tenth of the vectors, since what is asked for lies where vectors are dense."""
+
+_ROUNDS = 6
+"""Of k-means; later ones hardly move the centroids."""
+
+_PER_LIST = 64
+"""Vectors that k-means looks at for each of its centroids."""
+
+
+class Lists:
+    """Which vectors lie near which centroid."""
+
+    def __init__(self, turned: Floats, *, probed: int = _PROBED) -> None:
+        """Find centroids for rotated vectors [n, width]; `sample` gives enough of them."""
+        count = min(_COUNT, max(1, len(turned) // _PER_LIST))
+        leading = np.ascontiguousarray(turned[:, :_WIDTH])
+        clusters = _FAISS.Kmeans(
+            leading.shape[1], count, niter=_ROUNDS, spherical=True, seed=0, max_points_per_centroid=_PER_LIST
+        )
+        clusters.train(leading)
+        self._centroids: Floats = clusters.centroids
+        self._probed = min(probed, count)
+        self._list: NDArray[np.int16] = np.empty(0, np.int16)  # by slot
+
+    def grow(self) -> None:
+        """Make room for `ROWS` more."""
+        self._list = np.concatenate([self._list, np.zeros(ROWS, np.int16)])
+
+    def put(self, slots: Ids, turned: Floats) -> None:
+        """Note where rotated vectors [n, width] belong."""
+        self._list[slots] = (turned[:, :_WIDTH] @ self._centroids.T).argmax(axis=1)
+
+    def probe(self, turned: Floats, slots: Ids) -> Ids:
+        """Those of `slots` whose lists are nearest to a rotated query [width]."""
+        scores = self._centroids @ turned[:_WIDTH]
+        near = np.zeros(len(scores), dtype=bool)
+        near[np.argpartition(-scores, self._probed - 1)[: self._probed]] = True
+        return slots[near[self._list[slots]]]
+
+
+def sample(rows: Floats) -> Floats:
+    """As many of `rows` [n, d] as finding the centroids looks at, evenly drawn."""
+    most = _COUNT * _PER_LIST
+    if len(rows) <= most:
+        return rows
+    return rows[np.sort(np.random.default_rng(0).choice(len(rows), most, replace=False))]

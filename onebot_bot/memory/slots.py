@@ -1,0 +1,67 @@
+"""Which place in memory a vector has: found by its id, kept while it lives, then given to another."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+
+class Slots:
+    """Places 0, 1, 2, ... by id. Ids are small: there is a table as long as the largest."""
+
+    def __init__(self) -> None:
+        self._ids: Ids = np.empty(0, np.int64)  # by slot; -1: empty
+        self._slot_of: Ids = np.empty(0, np.int64)  # by id; -1: none
+        self._empty: list[int] = []  # the next one last
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return self._taken
+
+    @property
+    def free(self) -> int:
+        """How many can be taken before `grow` must be called."""
+        return len(self._empty)
+
+    def grow(self, count: int) -> None:
+        """Add so many empty ones after the last."""
+        first = len(self._ids)
+        self._ids = np.concatenate([self._ids, np.full(count, -1)])
+        self._empty[:0] = range(first + count - 1, first - 1, -1)
+
+    def take(self, ids: Ids) -> Ids:
+        """Give each of `ids` [n], n >= 1, which must be new, an empty slot."""
+        slots = np.array(self._empty[-len(ids) :][::-1], np.int64)
+        del self._empty[-len(ids) :]
+        self._reach(int(ids.max()))
+        self._ids[slots] = ids
+        self._slot_of[ids] = slots
+        self._taken += len(ids)
+        return slots
+
+    def release(self, slots: Ids) -> None:
+        """Let taken slots be empty."""
+        self._slot_of[self._ids[slots]] = -1
+        self._ids[slots] = -1
+        self._empty += slots.tolist()
+        self._taken -= len(slots)
+
+    def find(self, ids: Ids) -> Ids:
+        """The slots of those of `ids`, each named once, that have one; in the order of memory."""
+        slots = self._slot_of[ids[(ids >= 0) & (ids < len(self._slot_of))]]
+        return np.sort(slots[slots >= 0])
+
+    def ids(self, slots: Ids) -> Ids:
+        """Whose slots those are."""
+        return self._ids[slots]
+
+    def used(self) -> Ids:
+        """The ids by slot up to the last that is taken, -1 for empty ones: a copy."""
+        last = int(np.flatnonzero(self._ids >= 0).max(initial=-1))
+        return self._ids[: last + 1].copy()
+
+    def _reach(self, largest: int) -> None:
+        missing = largest + 1 - len(self._slot_of)
+        if missing > 0:
+            room = max(missing, len(self._slot_of))  # doubled: ids that only grow are seldom copied
+            self._slot_of = np.concatenate([self._slot_of, np.full(room, -1)])
