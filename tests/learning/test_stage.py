@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +39,14 @@ def plan_of(learner: Learner, folder: Path, number: Literal[1, 2] = 2, recipes: 
     return Plan(
         stage=number, recipes=recipes, course=night_of(learner), writer=writer_of(learner.model), folder=folder, seed=4
     )
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Tensor]]:
+    """A second stage that ran to its end: its folder, to be copied, and its weights."""
+    learner, folder = fresh(tiny_folder), tmp_path_factory.mktemp("trained")
+    train(learner, plan_of(learner, folder), lambda _: None)
+    return folder, weights(learner)
 
 
 def weights(learner: Learner) -> dict[str, Tensor]:
@@ -83,46 +92,49 @@ def test_a_killed_stage_ends_as_if_it_had_not_been(
 ) -> None:
     """Resumed from its checkpoint by a new process, its weights are those of an uninterrupted run."""
     monkeypatch.setattr(stage, "CHECKPOINT_SECONDS", -1.0)
+    short = msgspec.structs.replace(
+        RECIPES,
+        ask=msgspec.structs.replace(RECIPES.ask, least_steps=3),
+        read=msgspec.structs.replace(RECIPES.read, least_steps=3),
+    )
     whole = fresh(tiny_folder)
-    train(whole, plan_of(whole, tmp_path / "whole", number), lambda _: None)
+    train(whole, plan_of(whole, tmp_path / "whole", number, short), lambda _: None)
     killed = fresh(tiny_folder)
     with pytest.raises(KeyboardInterrupt):
-        train(killed, plan_of(killed, tmp_path / "killed", number), stop_at(4))
+        train(killed, plan_of(killed, tmp_path / "killed", number, short), stop_at(2))
     lines: list[Line] = []
     resumed = fresh(tiny_folder)
-    train(resumed, plan_of(resumed, tmp_path / "killed", number), lines.append)
-    assert [line["step"] for line in lines] == [4, 5, 6]
+    train(resumed, plan_of(resumed, tmp_path / "killed", number, short), lines.append)
+    assert [line["step"] for line in lines] == [2, 3]
     expected, actual = weights(whole), weights(resumed)
     assert expected.keys() == actual.keys()
     for name, value in expected.items():
         torch.testing.assert_close(actual[name], value, atol=1e-6, rtol=1e-5)
 
 
-def test_a_stage_that_ended_is_not_run_again(tiny_folder: Path, tmp_path: Path) -> None:
+def test_a_stage_that_ended_is_not_run_again(tiny_folder: Path, trained: tuple[Path, dict[str, Tensor]]) -> None:
     """Its weights are taken from the disk."""
-    first, second = fresh(tiny_folder), fresh(tiny_folder)
-    train(first, plan_of(first, tmp_path), lambda _: None)
-    lines: list[Line] = []
-    train(second, plan_of(second, tmp_path), lines.append)
+    learner, lines = fresh(tiny_folder), list[Line]()
+    train(learner, plan_of(learner, trained[0]), lines.append)
     assert lines == []
-    for name, value in weights(first).items():
-        assert torch.equal(weights(second)[name], value), name
+    for name, value in weights(learner).items():
+        assert torch.equal(trained[1][name], value), name
 
 
 @pytest.mark.parametrize("spoiled", ["cut", "empty", "text", "other"])
-def test_a_checkpoint_that_does_not_fit_is_passed_over(tiny_folder: Path, tmp_path: Path, spoiled: str) -> None:
+def test_a_checkpoint_that_does_not_fit_is_passed_over(
+    tiny_folder: Path, tmp_path: Path, trained: tuple[Path, dict[str, Tensor]], spoiled: str
+) -> None:
     """Truncated, empty, foreign or of another rank: the stage starts at its beginning, nothing half taken."""
-    learner = fresh(tiny_folder)
-    train(learner, plan_of(learner, tmp_path), lambda _: None)
-    path, again = tmp_path / "checkpoint.pt", fresh(tiny_folder)
+    path, learner = tmp_path / "checkpoint.pt", fresh(tiny_folder)
+    shutil.copy(trained[0] / "checkpoint.pt", path)
     whole = path.read_bytes()
     if spoiled == "other":
-        again = Learner(load_tiny(tiny_folder), msgspec.structs.replace(RECIPES.read, rank=1), ALL)
+        learner = Learner(load_tiny(tiny_folder), msgspec.structs.replace(RECIPES.read, rank=1), ALL)
     else:
         path.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no checkpoint"}[spoiled])
-    lines: list[Line] = []
-    train(again, plan_of(again, tmp_path), lines.append)
-    assert lines[0]["step"] == 1
+    with pytest.raises(KeyboardInterrupt):
+        train(learner, plan_of(learner, tmp_path), stop_at(1))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, bad: set[int]) -> None:

@@ -2,20 +2,23 @@
 
 import asyncio
 import contextlib
+import copy
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
 import pytest
-from tiny import TEXTS, load_tiny
+from tiny import TEXTS, load_tiny, talks
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.engine.generate import Generator
@@ -27,7 +30,6 @@ from onebot_bot.learning.job import (
     Remembered,
     Vectors,
     read_floor,
-    read_job,
     read_refined,
     read_verdict,
     write_job,
@@ -49,22 +51,34 @@ STAGE2 = f'recipe = "default"\n[refine]\nsteps = 4\nlr = 0.05\nbatch = 4\n[recip
 ENDLESS = 100_000
 
 
-@pytest.fixture(scope="session")
-def replies(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the tiny model's own replies are kept: written once for all tests."""
-    return tmp_path_factory.mktemp("replies")
+@pytest.fixture(scope="module")
+def replies(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path) -> Path:
+    """The tiny model's own replies to a few turns, kept where a night looks for those to many."""
+    folder = tmp_path_factory.mktemp("replies")
+    for name in (f"train-{module.TALKS}", f"test-{module.HELD_OUT}"):
+        (folder / f"{fingerprint(tiny_folder)}-{name}.json").write_bytes(msgspec.json.encode(talks()))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def vectors(tiny_folder: Path) -> Vectors:
+    """Keys and values of `TEXTS`, as they serve."""
+    model = Generator(load_tiny(tiny_folder))
+    keys = model.embed(list(TEXTS))
+    return Vectors(keys, model.project(keys), np.ones(len(keys), np.bool_))
 
 
 class School:
     """A night's folder with a job in it, and the means to do its steps."""
 
-    def __init__(self, folder: Path, model: Path, replies: Path) -> None:
+    def __init__(self, folder: Path, model: Path, replies: Path, vectors: Vectors) -> None:
         self.folder = folder / "20261121T020000Z"
-        self.folder.mkdir()
+        self.folder.mkdir(exist_ok=True)
         self.recipes = folder / "recipes"
-        self.recipes.mkdir()
+        self.recipes.mkdir(exist_ok=True)
         self.model = model
         self.replies = replies
+        self.vectors = vectors
         self.said: list[dict[str, Any]] = []
         self.recipe()
         self.assign()
@@ -78,14 +92,12 @@ class School:
 
     def assign(self, change: Callable[[Vectors], None] = lambda _: None, **fields: Any) -> None:
         """Write the job; `change` may poison its vectors."""
-        model = Generator(load_tiny(self.model))
-        keys = model.embed(list(TEXTS))
-        vectors = Vectors(keys, model.project(keys), np.ones(len(keys), np.bool_))
+        vectors = copy.deepcopy(self.vectors)
         change(vectors)
         job = Job(
             model=str(self.model), config=ModelConfig(dtype="float32", device="cpu", threads=1),
             base=fingerprint(self.model), primed="", serving="", recipes=str(self.recipes),
-            prompts=str(self.recipes / "prompts.toml"), replies=str(self.replies), raw_width=keys.shape[1],
+            prompts=str(self.recipes / "prompts.toml"), replies=str(self.replies), raw_width=vectors.raw.shape[1],
             persona="You are kind.", floor=0.3, memories=[_remembered(n, text) for n, text in enumerate(TEXTS)],
         )  # fmt: skip
         write_job(self.folder, msgspec.structs.replace(job, **fields), vectors)
@@ -95,10 +107,11 @@ class School:
         return Teacher(self.folder, self.said.append)
 
     def learn(self) -> None:
-        """Both stages."""
+        """Both stages, and what is refined for them."""
         self.teacher().stage(1)
         self.teacher().stage(2)
         seal_candidate(self.folder, None)
+        self.teacher().refine()
 
     @property
     def steps(self) -> list[tuple[int, int]]:
@@ -114,62 +127,76 @@ def _remembered(number: int, text: str) -> Remembered:
 
 
 @pytest.fixture
-def school(tmp_path: Path, tiny_folder: Path, replies: Path) -> School:
+def school(tmp_path: Path, tiny_folder: Path, replies: Path, vectors: Vectors) -> School:
     """A night that is about to be trained for."""
-    return School(tmp_path, tiny_folder, replies)
+    return School(tmp_path, tiny_folder, replies, vectors)
 
 
-def test_a_night_is_trained_refined_and_judged(school: School) -> None:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, tiny_folder: Path, replies: Path, vectors: Vectors) -> School:
+    """A night up to its gate; to be copied, not changed."""
+    made = School(tmp_path_factory.mktemp("trained"), tiny_folder, replies, vectors)
+    made.learn()
+    return made
+
+
+@pytest.fixture
+def learned(trained: School, tmp_path: Path) -> School:
+    """A night that is about to be judged."""
+    shutil.copytree(trained.folder.parent, tmp_path, dirs_exist_ok=True)
+    return School(tmp_path, trained.model, trained.replies, trained.vectors)
+
+
+def test_a_night_is_trained_refined_and_judged(trained: School, learned: School) -> None:
     """What comes out is an adapter that the engine loads, values for it, a floor and a verdict."""
-    school.learn()
-    school.teacher().refine()
-    school.teacher().gate()
-    refined, verdict, floor = read_refined(school.folder), read_verdict(school.folder), read_floor(school.folder)
+    learned.teacher().gate()
+    refined, verdict, floor = read_refined(learned.folder), read_verdict(learned.folder), read_floor(learned.folder)
     assert (len(refined.values), len(refined.exact)) == (6, 6)
     assert {"hit@1", "hit@10", "exact", "asks", "false recalls", "chat loss"} == set(verdict.figures)
     assert floor is not None
-    seal_candidate(school.folder, floor)
-    served = Generator(load_tiny(school.model, school.folder / CANDIDATE))
-    assert school.folder.name == served.adapter
+    seal_candidate(learned.folder, floor)
+    served = Generator(load_tiny(learned.model, learned.folder / CANDIDATE))
+    assert learned.folder.name == served.adapter
     assert floor == pytest.approx(served.floor)
-    assert [(stage, step) for stage in (1, 2) for step in range(1, 5)] == school.steps
-    assert school.said[-1] == {"share": 0.5}
+    assert [(stage, step) for stage in (1, 2) for step in range(1, 5)] == learned.steps
+    assert (trained.said[-1], learned.said[-1]) == ({"share": 1.0}, {"share": 0.5})
 
 
-def test_later_nights_are_judged_against_what_serves(school: School) -> None:
+def test_meta_of_a_candidate_says_what_it_is_made_from(trained: School) -> None:
+    """Its base, the memories it was trained on, and the floor that serves until the gate has found another."""
+    meta = json.loads((trained.folder / CANDIDATE / META).read_text())
+    assert ([*range(10, 16)], 0.3, fingerprint(trained.model)) == (meta["memories"], meta["floor"], meta["base"])
+
+
+def test_later_nights_are_judged_against_what_serves(learned: School) -> None:
     """An adapter of the same recipe that was trained no further loses nothing to itself."""
-    school.learn()
-    serving = school.folder / CANDIDATE
-    school.teacher().refine()
-    school.assign(serving=str(serving))
-    school.teacher().gate()
-    figures = read_verdict(school.folder).figures
+    learned.assign(serving=str(learned.folder / CANDIDATE))
+    learned.teacher().gate()
+    figures = read_verdict(learned.folder).figures
     assert figures["chat loss"][0] == pytest.approx(figures["chat loss"][1])
     assert figures["hit@1"][0] == figures["hit@1"][1]
 
 
-def test_a_serving_adapter_of_another_recipe_does_not_end_all_nights(school: School) -> None:
+def test_a_serving_adapter_of_another_recipe_does_not_end_all_nights(learned: School) -> None:
     """What the night began with stands for it; with nothing to begin with the error names the folder."""
-    school.learn()
-    school.teacher().refine()
-    primed, other = school.folder / CANDIDATE, school.recipes / "other"
+    primed, other = learned.folder / CANDIDATE, learned.recipes / "other"
     other.mkdir()
-    school.assign(serving=str(other), primed=str(primed))
-    school.teacher().gate()
-    figures = read_verdict(school.folder).figures
+    learned.assign(serving=str(other), primed=str(primed))
+    learned.teacher().gate()
+    figures = read_verdict(learned.folder).figures
     assert figures["chat loss"][0] == pytest.approx(figures["chat loss"][1])
-    school.assign(serving=str(other))
+    learned.assign(serving=str(other))
     with pytest.raises(ModelError, match="other"):
-        school.teacher().gate()
+        learned.teacher().gate()
 
 
-def test_a_stage_goes_on_from_its_checkpoint(school: School) -> None:
+def test_a_stage_goes_on_from_its_checkpoint(learned: School) -> None:
     """A stage that had ended when its process died trains nothing again."""
-    school.teacher().stage(1)
-    trained = (school.folder / "stage1" / "adapter_model.safetensors").read_bytes()
-    school.teacher().stage(1)
-    assert [(1, step) for step in range(1, 5)] == school.steps
-    assert trained == (school.folder / "stage1" / "adapter_model.safetensors").read_bytes()
+    weights, steps = learned.folder / "stage1" / "adapter_model.safetensors", learned.steps
+    before = weights.read_bytes()
+    weights.unlink()
+    learned.teacher().stage(1)
+    assert (learned.steps, weights.read_bytes()) == (steps, before)
 
 
 def test_a_poisoned_key_ends_the_stage(school: School) -> None:
@@ -184,7 +211,6 @@ def test_a_poisoned_value_harms_nobody_else(school: School) -> None:
     """It counts as not refined: the projector's takes its place, in training and in refining."""
     school.assign(lambda vectors: vectors.values.__setitem__(0, np.nan))
     school.learn()
-    school.teacher().refine()
     assert np.isfinite(read_refined(school.folder).values).all()
 
 
@@ -195,12 +221,24 @@ def test_ones_own_conversations_take_the_place_of_replies(school: School) -> Non
     assert {talk.reply for talk in school.teacher()._talks()} == {"La la.", ""}
 
 
-def test_refining_ends_with_its_time(school: School) -> None:
+def test_without_them_the_base_model_replies_once(school: School, tmp_path: Path) -> None:
+    """To ordinary turns; what it said is kept for all nights to come."""
+    school.assign(replies=str(tmp_path / "replies"))
+    first = school.teacher()._replayed(4, "train")
+    assert len(first) == 4
+    assert all(talk.reply for talk in first)
+    (kept,) = (tmp_path / "replies").iterdir()
+    kept.write_bytes(msgspec.json.encode(first[:1]))
+    assert school.teacher()._replayed(4, "train") == first[:1]
+
+
+def test_refining_ends_with_its_time(learned: School) -> None:
     """What is not exact by then stays as it came."""
-    school.learn()
-    school.assign(minutes=0.0)
-    school.teacher().refine()
-    assert len(read_refined(school.folder).exact) == 6
+    learned.assign(minutes=0.0)
+    learned.teacher().refine()
+    refined = read_refined(learned.folder)
+    assert (len(refined.exact), any(refined.exact)) == (6, False)
+    np.testing.assert_array_equal(learned.vectors.values, refined.values)
 
 
 @pytest.mark.parametrize(
@@ -241,10 +279,12 @@ def test_several_processes_write_once(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- in a process of its own ----------------------------------------------------------------------------------------
 
 
-async def test_all_four_steps_in_processes_of_their_own(school: School) -> None:
-    """As a night runs them."""
+async def test_every_step_can_be_killed_and_done_again(school: School) -> None:
+    """With SIGKILL, at its first sign of life: what it left does not hinder the next process, as a night runs them."""
     shares: list[float] = []
     for step in ("stage1", "stage2", "refine", "gate"):
+        with pytest.raises(LearningError, match="status -9"):
+            await teach(school.folder, step, lambda _: _kill_child())
         await teach(school.folder, step, shares.append)
         if step == "stage2":
             seal_candidate(school.folder, None)
@@ -253,26 +293,15 @@ async def test_all_four_steps_in_processes_of_their_own(school: School) -> None:
     assert shares.count(1.0) == 3
 
 
-@pytest.mark.parametrize("step", ["stage1", "stage2", "refine", "gate"])
-async def test_a_step_that_is_killed_can_be_done_again(school: School, step: str) -> None:
-    """With SIGKILL, at its first sign of life: the night fails, and what it left does not hinder the next try."""
-    if step == "stage2":
-        school.teacher().stage(1)
-    if step in {"refine", "gate"}:
-        school.learn()
-    if step == "gate":
-        school.teacher().refine()
-    with pytest.raises(LearningError, match="status -9"):
-        await teach(school.folder, step, lambda _: _kill_child())
-    await teach(school.folder, step, lambda _: None)
-    assert read_job(school.folder)[0].memories
-
-
-async def test_a_damaged_job_is_told_in_words(school: School) -> None:
-    """In the parent's error."""
+def test_a_damaged_job_is_told_in_words(
+    school: School, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In the process's last line, which its parent passes on."""
+    monkeypatch.setattr(module, "end_with_parent", lambda: None)  # this process has another
     (school.folder / "values.npz").write_bytes(b"PK\x03\x04")
-    with pytest.raises(LearningError, match="zip"):
-        await teach(school.folder, "stage1", lambda _: None)
+    with pytest.raises(BadZipFile):
+        module.main([str(school.folder), "stage1"])
+    assert "zip" in json.loads(capsys.readouterr().out)["error"]
 
 
 async def test_a_full_disk_ends_the_step_and_leaves_no_half_file(
@@ -288,8 +317,7 @@ async def test_a_full_disk_ends_the_step_and_leaves_no_half_file(
     with pytest.raises(LearningError):
         await teach(school.folder, "stage1", lambda _: None)
     assert not list(school.folder.glob("checkpoint1/*.pt"))
-    monkeypatch.undo()
-    await teach(school.folder, "stage1", lambda _: None)
+    school.teacher().stage(1)
     assert (school.folder / "stage1" / "adapter_model.safetensors").exists()
 
 
@@ -313,10 +341,3 @@ def _kill_child() -> None:
     for child in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(child), signal.SIGKILL)
-
-
-def test_meta_of_a_candidate_says_what_it_is_made_from(school: School) -> None:
-    """Its base, the memories it was trained on, and the floor that serves until the gate has found another."""
-    school.learn()
-    meta = json.loads((school.folder / CANDIDATE / META).read_text())
-    assert ([*range(10, 16)], 0.3, fingerprint(school.model)) == (meta["memories"], meta["floor"], meta["base"])
