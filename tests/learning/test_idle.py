@@ -8,13 +8,20 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import torch
 from facts import MODEL, D, fact, opened
 from fakes import FakeClock, ScriptedEngine, until
 from msgspec import Struct
+from tiny import HIDDEN, TEXTS
 
+from onebot_bot.engine.generate import Generator
+from onebot_bot.engine.model import LoadedModel, text_body
+from onebot_bot.engine.request import Generation, GenerationRequest, SamplingParams
+from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
 from onebot_bot.learning import idle as module
-from onebot_bot.learning.idle import AT_ONCE, PATIENCE, QUIET, Idle, Tried
+from onebot_bot.learning.idle import AT_ONCE, PATIENCE, QUIET, Idle, Tried, refine_serving
+from onebot_bot.learning.lessons import conversation
 from onebot_bot.learning.recipes import Refinement
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
@@ -208,6 +215,37 @@ async def test_leaving_does_not_wait(spare: Spare) -> None:
     async with asyncio.timeout(5):
         async with spare.idle:
             pass
+
+
+@pytest.mark.model
+@pytest.mark.parametrize("arrives", [1, 3])
+async def test_a_message_ends_the_refinement_after_the_step_in_progress(
+    spare: Spare, tiny: LoadedModel, arrives: int
+) -> None:
+    """Whoever writes during a step is answered behind it: no further one is taken."""
+    engine, loop = EngineWorker("tiny", lambda: Generator(tiny)), asyncio.get_running_loop()
+    memory = await spare.store.add(fact(1, text=TEXTS[0], value=np.ones((2, HIDDEN), np.float32)))
+    asked: list[Generation] = []
+    steps = 0
+
+    async def ask() -> None:
+        talk, sampling = conversation([("user", "Hi!")]), SamplingParams(max_new_tokens=1)
+        asked.append(engine.submit(GenerationRequest(conversation=talk, sampling=sampling)))
+
+    def passed(*_: object) -> None:
+        nonlocal steps
+        if torch.is_grad_enabled():  # a step of the refinement, not a reading
+            steps += 1
+            if steps == arrives:
+                asyncio.run_coroutine_threadsafe(ask(), loop).result(5)
+
+    text_body(tiny.network).register_forward_hook(passed)
+    async with engine:
+        (tried,) = await engine.run_exclusive(
+            lambda runner: refine_serving(runner, [memory], Refinement(), lambda: engine.wanted)
+        )
+        assert (await asked[0].result()).usage.new_tokens == 1
+    assert (steps, tried.exact) == (arrives, None)
 
 
 def test_it_is_the_real_refinement_that_runs_by_default(spare: Spare) -> None:
