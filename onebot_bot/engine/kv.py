@@ -97,8 +97,8 @@ class KvBuffers:
 
     def __init__(self, shape: KvShape) -> None:
         self.shape = shape
-        self._layers = [SlotLayer(shape) for _ in range(shape.layers)]
-        self.cache = Cache(layers=list(self._layers))
+        self.layers = [SlotLayer(shape) for _ in range(shape.layers)]
+        self.cache = Cache(layers=list(self.layers))
         self.rows, self.length = 0, 0
         self.visible = torch.ones(0, 0, dtype=torch.bool, device=shape.device)
         """`[B, S]`: False where a position is hidden from those behind it."""
@@ -110,7 +110,7 @@ class KvBuffers:
 
     def look_at(self, window: Window) -> None:
         """Say where the next forward writes and what it reads."""
-        for layer in self._layers:
+        for layer in self.layers:
             layer.window = window
 
     def lay_out(self, rows: int, length: int, moves: Sequence[Move]) -> None:
@@ -120,7 +120,7 @@ class KvBuffers:
             RuntimeError: there is no memory for them; then all are empty.
         """
         try:
-            for layer in self._layers:
+            for layer in self.layers:
                 layer.keys = _moved(layer.keys, rows, length, moves)
                 layer.values = _moved(layer.values, rows, length, moves)
         except RuntimeError:
@@ -133,7 +133,7 @@ class KvBuffers:
 
     def clear(self) -> None:
         """Give all memory back."""
-        for layer in self._layers:
+        for layer in self.layers:
             layer.keys, layer.values = layer.keys[:0, :, :0].clone(), layer.values[:0, :, :0].clone()
         self.visible, self.rows, self.length = self.visible[:0, :0].clone(), 0, 0
 
@@ -156,7 +156,7 @@ class KvBuffers:
             buffer[row].zero_()
 
     def _buffers(self) -> Iterator[Tensor]:
-        for layer in self._layers:
+        for layer in self.layers:
             yield layer.keys
             yield layer.values
 

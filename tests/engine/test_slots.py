@@ -1,0 +1,210 @@
+"""Rows of the cache: who gets which, what is found again, what makes room."""
+
+import pytest
+import torch
+
+from onebot_bot.engine.kv import KvShape
+from onebot_bot.engine.prefix import INJECTED, shared_prefix, whole_pictures
+from onebot_bot.engine.slots import BLOCK, MAX_ROWS, Slot, Slots, find_budget
+
+pytestmark = pytest.mark.model
+
+SHAPE = KvShape(layers=2, heads=1, width=4, dtype=torch.float32, device=torch.device("cpu"))
+
+
+def new_slots(blocks: int = 100) -> Slots:
+    """With a budget of so many blocks."""
+    return Slots(SHAPE, 8 * BLOCK, blocks * BLOCK)
+
+
+def fill(slots: Slots, slot: Slot, contents: list[int]) -> Slot:
+    """As a forward would: every position of the row holds its content's number."""
+    slot.contents = contents
+    for layer in slots.kv.layers:
+        layer.keys[slot.row, :, : len(contents)] = torch.tensor(contents, dtype=torch.float32)[None, :, None]
+    return slot
+
+
+def held(slots: Slots, slot: Slot) -> list[int]:
+    """What really stands in a slot's row, the same in both layers."""
+    first, second = (layer.keys[slot.row, 0, : len(slot.contents), 0] for layer in slots.kv.layers)
+    assert torch.equal(first, second)
+    return [int(number) for number in first]
+
+
+def taken(slots: Slots, contents: list[int], room: int = BLOCK) -> Slot:
+    """A slot filled with a prompt."""
+    slot = slots.take(contents, room)
+    assert slot is not None
+    return fill(slots, slot, contents)
+
+
+def test_nothing_is_taken_before_it_is_needed() -> None:
+    """An idle bot has no cache, one short chat a small one."""
+    slots = new_slots()
+    assert slots.kv.bytes == 0
+    taken(slots, [1, 2, 3])
+    assert slots.kv.bytes == BLOCK * SHAPE.bytes
+
+
+def test_a_chat_finds_its_row_again() -> None:
+    """What its prompt shares with the row stays, the rest is to be fed, at least one position."""
+    slots = new_slots()
+    first = taken(slots, [1, 2, 3, 4])
+    slots.park(first)
+    again = slots.take([1, 2, 3, 9, 9], BLOCK)
+    assert again is first
+    assert again.contents == [1, 2, 3]
+    slots.park(again)
+    whole = slots.take([1, 2, 3], BLOCK)
+    assert whole is not None
+    assert whole.contents == [1, 2]
+
+
+def test_another_chat_gets_a_copy_of_the_shared_beginning() -> None:
+    """The persona is read once; the first chat keeps its own, idle or busy."""
+    slots = new_slots()
+    first = taken(slots, [1, 2, 3, 4, 5, 6])
+    busy = slots.take([1, 2, 9], BLOCK)
+    slots.park(first)
+    idle = slots.take([1, 2, 8], BLOCK)
+    assert busy is not None
+    assert idle is not None
+    assert busy.contents == idle.contents == [1, 2] == held(slots, busy) == held(slots, idle)
+    assert len({first.row, busy.row, idle.row}) == 3
+    assert held(slots, first) == [1, 2, 3, 4, 5, 6]
+
+
+def test_what_was_injected_is_never_reused() -> None:
+    """No prompt has a memory's vectors in it, so reuse ends before them."""
+    slots = new_slots()
+    slots.park(taken(slots, [1, 2, INJECTED, 4]))
+    again = slots.take([1, 2, 3, 4, 5], BLOCK)
+    assert again is not None
+    assert again.contents == [1, 2]
+
+
+def test_a_picture_is_reused_whole_or_not_at_all() -> None:
+    """Reuse that would end inside of one ends before it."""
+    slots = new_slots()
+    slots.park(taken(slots, [1, -7, -7, -7, 2]))
+    again = slots.take([1, -7, -7, -7, 5], BLOCK, [(1, 4)])
+    assert again is not None
+    assert again.contents == [1, -7, -7, -7]
+    slots.park(again)
+    other = slots.take([1, -7, -7, 5, 5], BLOCK, [(1, 4)])
+    assert other is not None
+    assert other.contents == [1]
+
+
+def test_the_longest_idle_makes_room() -> None:
+    """Within the budget; who came back lately stays."""
+    slots = new_slots(blocks=3)
+    one, two, three = (taken(slots, [start, 5, 5, 5]) for start in (1, 2, 3))
+    for slot in (two, one, three):
+        slots.park(slot)
+    taken(slots, [4, 5, 5, 5])
+    assert (held(slots, one), held(slots, three)) == ([1, 5, 5, 5], [3, 5, 5, 5])
+    found = slots.take([2, 5, 5, 5, 5], BLOCK)
+    assert found is not None
+    assert found.contents == []
+
+
+def test_without_room_one_waits() -> None:
+    """Busy rows are never taken away; when one is given back, there is room."""
+    slots = new_slots(blocks=2)
+    one, _ = taken(slots, [1]), taken(slots, [2])
+    assert slots.take([3], BLOCK) is None
+    slots.park(one)
+    assert slots.take([3], BLOCK) is not None
+
+
+def test_a_long_chat_does_not_keep_short_ones_out_for_ever() -> None:
+    """Rows that are too long for the budget are laid out shorter again, with what is in them."""
+    slots = new_slots(blocks=8)
+    long = taken(slots, [1, 2, 3], room=8 * BLOCK)
+    slots.park(long)
+    chats = [taken(slots, [start, 7]) for start in (4, 5, 6)]
+    assert slots.kv.rows * slots.kv.length <= slots.budget
+    assert [held(slots, slot) for slot in (long, *chats)] == [[1, 2, 3], [4, 7], [5, 7], [6, 7]]
+
+
+def test_rows_grow_with_what_is_in_them() -> None:
+    """Neither more nor longer rows lose anything."""
+    slots = new_slots()
+    chats = [taken(slots, [start, start + 1]) for start in range(10)]
+    chats.append(taken(slots, [77], room=3 * BLOCK))
+    assert [held(slots, slot) for slot in chats] == [slot.contents for slot in chats]
+    assert slots.kv.length >= 3 * BLOCK
+
+
+def test_rows_of_a_forward_become_neighbours() -> None:
+    """Whatever lies between them moves, with its content."""
+    slots = new_slots()
+    chats = [taken(slots, [start, start]) for start in range(1, 7)]
+    slots.hide(chats[0], [1])
+    slots.park(chats[1])
+    chosen = [chats[0], chats[2], chats[5]]
+    first = slots.line_up(chosen)
+    assert sorted(slot.row for slot in chosen) == [first, first + 1, first + 2]
+    assert [held(slots, slot) for slot in chats] == [slot.contents for slot in chats]
+    assert slots.kv.visible[chats[0].row, :3].tolist() == [True, False, True]
+
+
+def test_neighbours_do_not_move() -> None:
+    """One chat alone, or the first few, cost nothing."""
+    slots = new_slots()
+    chats = [taken(slots, [start]) for start in range(4)]
+    rows = [slot.row for slot in chats]
+    assert slots.line_up(chats[1:3]) == rows[1]
+    assert slots.line_up([chats[3]]) == rows[3]
+    assert [slot.row for slot in chats] == rows
+
+
+def test_what_failed_is_wiped() -> None:
+    """A row with NaN in it would spoil who gets it next."""
+    slots = new_slots()
+    slot = taken(slots, [1, 2])
+    slots.kv.layers[0].keys[slot.row, :, 1] = torch.nan
+    row = slot.row
+    slots.drop(slot)
+    again = slots.take([1, 2, 3], BLOCK)
+    assert again is not None
+    assert (again.row, again.contents) == (row, [])
+    assert all(bool(layer.keys[row].eq(0).all()) for layer in slots.kv.layers)
+
+
+def test_a_card_without_memory_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When larger rows cannot be had, all are given up, and the next answer starts anew."""
+    slots = new_slots()
+    slots.park(taken(slots, [1, 2, 3]))
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "zeros", _no_memory)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            slots.take([1, 2, 3, 4], 2 * BLOCK)
+    assert slots.kv.bytes == 0
+    assert taken(slots, [1, 2, 3]).row == 0
+
+
+def _no_memory(*_: object, **__: object) -> None:
+    raise torch.OutOfMemoryError("out of memory")
+
+
+def test_the_budget_holds_a_whole_context_at_least() -> None:
+    """However little is free, one answer can be written; however much, rows have an end."""
+    huge = KvShape(layers=100_000, heads=1000, width=1000, dtype=torch.float32, device=torch.device("cpu"))
+    assert find_budget(huge, 1000) == 1024
+    assert find_budget(SHAPE, 64) == MAX_ROWS * 64
+
+
+@pytest.mark.parametrize(
+    ("kept", "wanted", "expected"), [([], [1], 0), ([1, 2], [1, 2, 3], 2), ([1, 9, 3], [1, 2, 3], 1), ([5], [6], 0)]
+)
+def test_prefixes_are_compared_by_content(kept: list[int], wanted: list[int], expected: int) -> None:
+    """Up to the first difference or the shorter one's end."""
+    assert shared_prefix(kept, wanted) == expected
+
+
+def test_a_span_cuts_what_ends_inside_it() -> None:
+    """Its edges are no inside."""
+    assert [whole_pictures(count, [(2, 5)]) for count in (1, 2, 3, 4, 5, 6)] == [1, 2, 2, 2, 5, 6]
