@@ -2,13 +2,15 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
+from msgspec.structs import replace
 
 from onebot_bot.learning.work import METRICS, NightReport
+from onebot_bot.memory.rows import Memory
 from onebot_bot.texts import Language, say
 
 if TYPE_CHECKING:
@@ -30,8 +32,24 @@ FEW: Final = 40
 _COLOURS: Final = ("#2b6cb0", "#c05621", "#2f855a", "#805ad5")
 
 
+async def with_texts(report: NightReport, find: Callable[[int], Awaitable[Memory | None]]) -> NightReport:
+    """The report with what its examples say now, to be shown and not kept; forgotten ones are left out.
+
+    Raises:
+        StoreError: `find` cannot read the memories.
+    """
+    if not report.learned:
+        return report
+    found = [await find(number) for number in report.learned.get("examples", ())]
+    texts = [memory.text for memory in found if memory is not None and memory.status != "forgotten"]
+    return replace(report, learned={**report.learned, "examples": texts})
+
+
 def report_text(report: NightReport, language: Language) -> str:
-    """What was learned and dropped, the figures before and after, the time, and which adapter serves."""
+    """What was learned and dropped, the figures before and after, the time, and which adapter serves.
+
+    Of the examples only those are quoted whose words were looked up, by `with_texts`.
+    """
     lines = [
         say(language, "night.head", outcome=outcome(report, language)),
         *_learned(report.learned, language),
@@ -56,7 +74,8 @@ def _learned(learned: Mapping[str, Any], language: Language) -> list[str]:
         return []
     counts = {name: learned.get(name, 0) for name in ("added", "merged", "superseded", "memories")}
     lines = [say(language, "night.learned", **counts)]
-    lines += [say(language, "night.example", text=_short(str(text))) for text in learned.get("examples", ())[:EXAMPLES]]
+    texts = [text for text in learned.get("examples", ()) if isinstance(text, str)]
+    lines += [say(language, "night.example", text=_short(text)) for text in texts[:EXAMPLES]]
     dropped = {str(reason): int(count) for reason, count in dict(learned.get("dropped") or {}).items()}
     if dropped:
         reasons = ", ".join(f"{reason} ×{count}" for reason, count in dropped.items())

@@ -132,7 +132,7 @@ class NightWork:
             "added": len(fresh),
             "merged": summary.again,
             "superseded": await self._superseded(known),
-            "examples": [memory.text for memory in fresh[:EXAMPLES]],
+            "examples": [memory.id for memory in fresh[:EXAMPLES]],
             "dropped": summary.dropped,
             "files": [JOB, VALUES] if memories else [],
         }

@@ -62,8 +62,9 @@ class Work(Protocol):
 
         Returns:
             Plain JSON for the report: `memories` (active ones in all; 0 ends the night, nothing to learn), `added`,
-            `merged`, `superseded` (counts), `examples` (texts), `dropped` (reason to count). In this and the other
-            steps `files` lists what later steps need, relative to the run's folder.
+            `merged`, `superseded` (counts), `examples` (ids: what a memory says is not kept, for it may be forgotten),
+            `dropped` (reason to count). In this and the other steps `files` lists what later steps need, relative to
+            the run's folder.
         """
 
     async def teach(self, run: Run, stage: Literal[1, 2]) -> dict[str, Any]:
@@ -104,7 +105,7 @@ class NightReport(Struct, frozen=True, kw_only=True):
     """Unix seconds."""
     seconds: float
     learned: dict[str, Any] = field(default_factory=dict)
-    """What `Work.extract` gave."""
+    """What `Work.extract` gave; `morning.with_texts` puts words in the place of the examples' ids."""
     figures: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     """Of the gate, before and after; None: not a number."""
     spent: dict[str, float] = field(default_factory=dict)

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from facts import fact, opened
 from msgspec.structs import replace
 from PIL import Image
 from structlog.testing import capture_logs
 
-from onebot_bot.learning.morning import draw, plot, read_metrics, report_text, smoothed
+from onebot_bot.learning.morning import draw, plot, read_metrics, report_text, smoothed, with_texts
 from onebot_bot.learning.work import METRICS, Ending, NightReport
 
 REPORT = NightReport(
@@ -84,6 +85,20 @@ def test_any_memory_can_be_quoted(name: str) -> None:
     """Long ones are cut, braces are only braces."""
     lines = report_text(replace(REPORT, learned={"examples": [name]}), "en").splitlines()
     assert lines[2] == (f"· {'A' * 59}…" if len(name) > 60 else "· {braces}")
+
+
+async def test_a_forgotten_memory_is_in_no_report_of_the_night_before(tmp_path: Path) -> None:
+    """What is kept of a night are numbers: each time it is shown the words are those of now."""
+    async with opened(tmp_path / "m.sqlite3") as store:
+        kept, forgotten = [await store.add(fact(n, text=f"Ann has {n} cats.")) for n in (1, 2)]
+        report = replace(REPORT, learned={"examples": [kept.id, forgotten.id, 99]})
+        assert "cats" not in report_text(report, "en")
+        shown = report_text(await with_texts(report, store.get), "en")
+        assert ("· Ann has 1 cats." in shown, "· Ann has 2 cats." in shown) == (True, True)
+        await store.forget(forgotten.id)
+        shown = report_text(await with_texts(report, store.get), "en")
+        assert ("· Ann has 1 cats." in shown, "2 cats" in shown) == (True, False)
+        assert await with_texts(replace(REPORT, learned={}), store.get) == replace(REPORT, learned={})
 
 
 def test_metrics_are_read_up_to_where_a_kill_cut_them(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 import pytest
-from facts import MODEL, PRIVATE, CountingEngine, D, fact, opened
+from facts import MODEL, PRIVATE, CountingEngine, D, fact, holding, opened
 from fakes import answer
 from nights import make_adapter
 
@@ -213,7 +213,7 @@ async def test_the_first_night_reports_all_as_new(home: Home) -> None:
     """With what was said again and what was not believed."""
     gave = await home.work.extract(home.run)
     assert tuple(gave[name] for name in ("memories", "added", "merged", "superseded")) == (1, 1, 1, 0)
-    assert (gave["examples"], gave["dropped"]) == (["Ann has a cat."], {"a question": 1})
+    assert (gave["examples"], gave["dropped"]) == ([(await home.only()).id], {"a question": 1})
 
 
 async def test_later_nights_report_what_the_serving_version_does_not_know(home: Home) -> None:
@@ -223,7 +223,17 @@ async def test_later_nights_report_what_the_serving_version_does_not_know(home: 
     await home.store.add(fact(2, PRIVATE, text="Ann has a dog.", value=np.ones((2, D), np.float32)), [old.id])
     gave = await home.process().extract(home.begin(START + 1))
     assert tuple(gave[name] for name in ("memories", "added", "superseded")) == (1, 1, 1)
-    assert gave["examples"] == ["Ann has a dog."]
+    assert gave["examples"] == [(await home.only()).id]
+
+
+async def test_a_night_that_has_ended_keeps_no_words(home: Home) -> None:
+    """What is forgotten later is in no file of its folder, the journal included."""
+    journal = home.run.journal
+    journal.begin("extract", START)
+    journal.finish("extract", START, await home.work.extract(home.run))
+    assert holding(home.run.folder, b"Ann has a cat.") != []
+    journal.close("done", "", START)
+    assert (holding(home.run.folder, b"Ann"), journal.gave("extract") is None) == ([], False)
 
 
 async def test_without_memories_there_is_nothing_to_learn(home: Home) -> None:
