@@ -12,6 +12,7 @@ from PIL import Image
 from tiny import RECIPES, TEXTS, learner_of
 
 from onebot_bot.config import ModelConfig
+from onebot_bot.engine import decode
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
@@ -90,6 +91,13 @@ def talk(*parts: Any) -> Conversation:
     return Conversation((Turn("user", parts),))
 
 
+def painted(colour: str) -> bytes:
+    """A picture of one colour, as large as the other."""
+    out = io.BytesIO()
+    Image.new("RGB", (96, 64), colour).save(out, "PNG")
+    return out.getvalue()
+
+
 def greedy(generator: Generator, conversation: Conversation, recall: RecallPolicy | None = None) -> list[int]:
     """Ids of the answer, twelve at most."""
     sampling = SamplingParams(temperature=0, max_new_tokens=12)
@@ -156,10 +164,8 @@ async def test_a_picture_equals_generate(generator: Generator, picture: bytes) -
 
 async def test_the_picture_matters(generator: Generator, picture: bytes) -> None:
     """Another picture gives other logits: what is seen reaches the words."""
-    other = io.BytesIO()
-    Image.new("RGB", (96, 64), "red").save(other, "PNG")
     one = await answer(generator, talk(Picture(picture), Text("?")))
-    two = await answer(generator, talk(Picture(other.getvalue()), Text("?")))
+    two = await answer(generator, talk(Picture(painted("red")), Text("?")))
     assert one != two
 
 
@@ -174,6 +180,42 @@ async def test_a_text_chat_between_two_steps_does_not_disturb_a_picture_chat(
     while running := [s for s in sequences if s.outcome is None]:
         generator.step(running)
     assert [s.ids[len(s.rendered.ids) :] for s in sequences] == alone
+
+
+@pytest.mark.parametrize("chunk", [3, 7, 16])
+async def test_a_picture_fed_in_parts_equals_generate(
+    generator: Generator, picture: bytes, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks that end before, inside and behind pictures: inputs, deepstack and rope stay with their positions."""
+    conversation = talk(Text("看："), Picture(picture), Text("和"), Picture(painted("red")), Text("有什么不同？"))
+    monkeypatch.setattr(decode, "PREFILL_CHUNK", chunk)
+    generator.loop.slots.clear()
+    assert await answer(generator, conversation) == reference(generator, conversation)
+
+
+async def test_a_picture_in_view_is_not_seen_again(
+    generator: Generator, picture: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next turn reuses its positions, rope offset and all; another picture there is looked at."""
+    first = talk(Picture(picture), Text("这是什么？")).turns
+    said = (*first, Turn("assistant", (Text("一张图。"),)), Turn("user", (Text("什么颜色？"),)))
+    await answer(generator, Conversation(first))
+    looks: list[int] = []
+    see = generator.model.network.model.get_image_features
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        looks.append(1)
+        return see(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(generator.model.network.model, "get_image_features", count)
+        again = await answer(generator, Conversation(said))
+        assert not looks
+        other = Conversation((talk(Picture(painted("red")), Text("这是什么？")).turns[0], *said[1:]))
+        changed = await answer(generator, other)
+        assert looks == [1]
+    assert again == reference(generator, Conversation(said))
+    assert changed == reference(generator, other)
 
 
 async def test_a_forged_image_pad_is_only_text(generator: Generator, picture: bytes) -> None:

@@ -44,6 +44,7 @@ async def test_an_interrupt_keeps_what_was_written(worker: EngineWorker) -> None
     result = await generation.result()
     assert result.finish_reason is FinishReason.INTERRUPTED
     assert result.text.startswith("a")
+    assert worker.status.interrupts == 1
 
 
 async def test_an_interrupt_takes_effect_at_the_next_step() -> None:
@@ -162,6 +163,14 @@ async def test_shutting_down_resolves_every_waiter(wait: bool) -> None:  # noqa:
             await asyncio.to_thread(started.wait, 5)
     assert {(await g.result()).finish_reason for g in generations} == {FinishReason.INTERRUPTED}
     assert (await worker.submit(request()).result()).finish_reason is FinishReason.INTERRUPTED
+
+
+async def test_keys_asked_for_after_the_end_are_refused() -> None:
+    """Nobody would make them any more, and the waiter would hang."""
+    async with EngineWorker("fake", FakeRunner) as worker:
+        pass
+    with pytest.raises(ModelError, match="shutting down"):
+        await asyncio.wait_for(worker.embed(["late"]), 5)
 
 
 async def test_the_loop_stays_free_while_the_model_loads() -> None:
