@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import IO, Any
@@ -35,6 +35,7 @@ QUICK: Mapping[str, object] = {
     "chat.typing_speed": 0,
     "generation.temperature": 0.0,
     "generation.max_new_tokens": 24,
+    "learning.refine_idle": False,  # it would take the processor from the tests beside
 }
 ENDLESS: Mapping[str, object] = {"generation.presence_penalty": -2.0, "generation.max_new_tokens": 2000}
 """The model repeats itself until it is stopped: nobody has to hurry to find it writing."""
@@ -64,6 +65,9 @@ class Bot:
         self.port = _free_port()
         self.write({**QUICK, "server.port": self.port, "model.path": str(model)})
         self._process: subprocess.Popen[str] | None = None
+        self._scribe: threading.Thread | None = None
+        self._lines = 0
+        self._written = threading.Condition()
 
     def write(self, settings: Mapping[str, object]) -> None:
         """Put other settings into config.toml."""
@@ -87,10 +91,11 @@ class Bot:
         """Start the process, unless it runs, and return once it listens."""
         if self.running:
             return
-        with self._log_file.open("a") as log:
-            self._process = subprocess.Popen(
-                self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=log, text=True, encoding="utf-8"
-            )
+        self._process = subprocess.Popen(
+            self.command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self._scribe = threading.Thread(target=self._write_log, args=(self._process.stderr,), daemon=True)
+        self._scribe.start()
         overdue = threading.Timer(START_SECONDS, self._process.kill)
         overdue.start()
         self.started = _read_banner(self._process.stdout)
@@ -110,6 +115,8 @@ class Bot:
             return
         self._process.kill()
         self._process.wait()
+        if self._scribe is not None:
+            self._scribe.join()
         if self._process.stdout is not None:
             self._process.stdout.close()
 
@@ -139,6 +146,27 @@ class Bot:
     @property
     def _log_file(self) -> Path:
         return self.folder / "stderr.log"
+
+    def _write_log(self, errors: IO[str]) -> None:
+        with errors, self._log_file.open("a", encoding="utf-8") as log:
+            for line in errors:
+                log.write(line)
+                log.flush()
+                with self._written:
+                    self._lines += 1
+                    self._written.notify_all()
+
+    async def logs_until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds, looking whenever the process has written to its log."""
+        seen = -1
+        while not holds():
+            seen = await asyncio.to_thread(self._next_line, seen)
+
+    def _next_line(self, seen: int) -> int:
+        """How many lines there are, once it is more than `seen`, or after a while."""
+        with self._written:
+            self._written.wait_for(lambda: self._lines > seen, PATIENCE)
+            return self._lines
 
     def query(self, sql: str, *values: object) -> list[Any]:
         """Ask the database, beside the running bot."""
@@ -281,5 +309,4 @@ class NapCat(OneBotClient):
     async def logged(self, pattern: str) -> None:
         """Wait until the log has a line like that: it is written by a thread of its own."""
         async with asyncio.timeout(PATIENCE):
-            while not re.search(pattern, self.bot.log):
-                await self.command("/sid")
+            await self.bot.logs_until(lambda: re.search(pattern, self.bot.log) is not None)

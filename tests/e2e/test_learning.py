@@ -4,9 +4,13 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from e2e.bot_process import OWNER, Bot, NapCat
-from tiny import make_tiny
+from tiny import make_tiny, talks
+
+from onebot_bot.engine.model import fingerprint
+from onebot_bot.learning.train import HELD_OUT, TALKS
 
 pytestmark = pytest.mark.model
 
@@ -25,7 +29,7 @@ FACTS = ("Ann has a cat.", "Bob lives in Rome.", "Kim likes green tea.")
 
 @pytest.fixture
 def learner(trial_folder: Path, tmp_path: Path) -> Iterator[Bot]:
-    """A bot of the tiny model whose nights take two steps a stage."""
+    """A bot of the tiny model whose nights take two steps a stage, and which has replied to ordinary turns before."""
     model = make_tiny(tmp_path / "tiny", trial_folder)
     running = Bot(tmp_path / "learner", model)
     recipes = running.folder / "training"
@@ -33,6 +37,9 @@ def learner(trial_folder: Path, tmp_path: Path) -> Iterator[Bot]:
     (recipes / "prompts.toml").write_bytes((TRAINING / "prompts.toml").read_bytes())
     (recipes / "stage1.toml").write_text(STAGE1 + COMMON, encoding="utf-8")
     (recipes / "stage2.toml").write_text(STAGE2 + COMMON, encoding="utf-8")
+    (recipes / "replies").mkdir()
+    for name in (f"train-{TALKS}", f"test-{HELD_OUT}"):
+        (recipes / "replies" / f"{fingerprint(model)}-{name}.json").write_bytes(msgspec.json.encode(talks()))
     running.write({"bot.language": "en", "model.dtype": "float32", "learning.enabled": False})
     running.start()
     yield running
@@ -40,61 +47,56 @@ def learner(trial_folder: Path, tmp_path: Path) -> Iterator[Bot]:
 
 
 async def test_a_night(learner: Bot, account: int) -> None:
-    """Asked for, held, told; killed, the bot serves what it learned; with that damaged, what was before."""
+    """Cancelled, nothing is kept; killed in its training, it goes on after the restart, and is told of.
+
+    Killed then, the bot serves what it learned; with that damaged, what was before.
+    """
     async with learner.dial(account) as napcat:
         for fact in FACTS:
             await napcat.command(f"/memory add {fact}")
-        name = await _hold_a_night(napcat)
+        await _begin_a_night(napcat)
+        assert "Cancelled" in await napcat.command("/learn cancel")
+        assert "it was cancelled" in (await napcat.answer(OWNER)).text
+        await _begin_a_night(napcat)
+        learner.kill()
+    learner.start()
+    async with learner.dial(account) as napcat:
+        name = await _finished(napcat)
+        assert "goes on" in learner.log
         report = await napcat.command("/learn report")
-        assert all(words in report for words in (*FACTS, "chat loss", name))
+        assert all(words in report for words in ("chat loss", name))
         assert list(learner.folder.rglob("job.msgpack")) == []
         learner.kill()
     learner.start()
     async with learner.dial(account) as napcat:
-        await napcat.until("/memory search cat", "Ann has a cat.")
         assert await napcat.ask(OWNER, "Hello!")
+        await napcat.until("/memory search cat", "Ann has a cat.")
         assert name in await napcat.command("/learn status")
         learner.kill()
     weights = learner.folder / "models" / "adapters" / name / "adapter_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     learner.start()
     async with learner.dial(account) as napcat:
-        await napcat.until("/memory search cat", "Ann has a cat.")
         assert await napcat.ask(OWNER, "Hello!")
+        await napcat.until("/memory search cat", "Ann has a cat.")
         await napcat.logged("An adapter cannot be used")
 
 
-async def test_a_night_that_is_cancelled_or_killed(learner: Bot, account: int) -> None:
-    """Cancelled, nothing is kept; killed in its training, it goes on after the restart, and no process is left."""
-    async with learner.dial(account) as napcat:
-        await napcat.command(f"/memory add {FACTS[0]}")
-        await napcat.command("/learn now")
-        await napcat.until("/learn status", "stage 1")
-        assert "Cancelled" in await napcat.command("/learn cancel")
-        assert "it was cancelled" in (await napcat.answer(OWNER)).text
-        await napcat.command("/learn now")
-        await napcat.until("/learn status", "stage 1")
-        learner.kill()
-    learner.start()
-    async with learner.dial(account) as napcat:
-        await _finished(napcat)
-        assert "goes on" in learner.log
-
-
-async def _hold_a_night(napcat: NapCat) -> str:
-    """Ask for one and wait; the version that serves then."""
+async def _begin_a_night(napcat: NapCat) -> None:
+    """Ask for one, and wait until its training has begun."""
     assert "/learn status" in await napcat.command("/learn now")
-    await _finished(napcat)
-    names = [path.name for path in (napcat.bot.folder / "models" / "adapters").iterdir()]
-    assert len(names) == 1
-    return names[0]
+    await napcat.until("/learn status", "stage 1")
 
 
-async def _finished(napcat: NapCat) -> None:
-    """Wait for the morning report: asking again and again would take the time from the training."""
+async def _finished(napcat: NapCat) -> str:
+    """Wait for the morning report; the version that serves then.
+
+    Asking again and again would take the time from the training.
+    """
     for _ in range(NIGHTS_PATIENCE):
         with contextlib.suppress(TimeoutError):
             told = (await napcat.answer(OWNER)).text
             assert "done, the new version serves" in told, napcat.bot.log
-            return
+            (adapter,) = (napcat.bot.folder / "models" / "adapters").iterdir()
+            return adapter.name
     pytest.fail(f"no report came:\n{napcat.bot.log}", pytrace=False)

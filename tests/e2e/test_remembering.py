@@ -17,9 +17,10 @@ EXACT = "SELECT count(*) FROM memories WHERE account = ? AND status = 'active' A
 
 @pytest.fixture(scope="module")
 def bot(trial_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bot]:
-    """A bot that reads chats as soon as they are quiet, with the adapter that is shipped."""
+    """A bot that reads chats as soon as they are quiet and refines what it reads, with the adapter that is shipped."""
     running = Bot(tmp_path_factory.mktemp("bot") / "remembering", trial_folder)
-    running.write({"bot.language": "en", "learning.quiet_minutes": 0.01, "generation.max_new_tokens": 48})
+    running.write({"bot.language": "en", "learning.quiet_minutes": 0.01, "learning.refine_idle": True})
+    running.write({"generation.max_new_tokens": 48})
     running.start()
     yield running
     running.kill()
@@ -28,8 +29,7 @@ def bot(trial_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 async def refined(napcat: NapCat) -> None:
     """Wait until all that this account remembers is read out word for word."""
     async with asyncio.timeout(REMEMBERING):
-        while napcat.bot.query(EXACT, napcat.self_id) != [(0,)]:
-            await napcat.command("/sid")
+        await napcat.bot.logs_until(lambda: napcat.bot.query(EXACT, napcat.self_id) == [(0,)])
 
 
 async def test_a_fact_is_remembered(napcat: NapCat) -> None:
@@ -40,6 +40,8 @@ async def test_a_fact_is_remembered(napcat: NapCat) -> None:
     await napcat.command("/reset")
     assert "March 14" in await napcat.ask(OWNER, "When is my birthday?", "Tom")
     assert "birthday is March 14" in await napcat.command("/why")
+    # What the other tests tell it need not be refined.
+    await napcat.configure({"learning.refine_idle": False})
 
 
 async def test_what_is_not_asked_for_is_not_recalled(napcat: NapCat) -> None:
