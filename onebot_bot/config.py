@@ -86,7 +86,8 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     path: Annotated[
         str,
         Meta(
-            description="Model folder (safetensors, Hugging Face layout), relative to config.toml. "
+            description="Model folder (safetensors in the Hugging Face layout, or one GGUF file), relative to "
+            "config.toml. "
             "`echo`: no model, the bot repeats what it is told, to test a connection.",
             extra=RESTART,
         ),
@@ -100,6 +101,22 @@ class ModelConfig(Section, frozen=True, kw_only=True):
             extra=RESTART,
         ),
     ] = "auto"
+    weights: Annotated[
+        Literal["full", "int8", "int4"],
+        Meta(
+            description="How the weights are kept to serve. `full`: as `dtype` says; `int8`, `int4`: a half and a "
+            "third of that, and faster on a CPU; on CUDA `int4` alone, by bitsandbytes. Training takes them whole.",
+            extra=RESTART,
+        ),
+    ] = "full"
+    fallback: Annotated[
+        str,
+        Meta(
+            description="Model folder that serves where `path` does not fit into memory, relative to config.toml. "
+            "Empty: none.",
+            extra=RESTART,
+        ),
+    ] = ""
     threads: Annotated[int, Meta(ge=0, description="CPU threads of torch. 0: all cores but one.", extra=RESTART)] = 0
     max_context: Annotated[
         int,
