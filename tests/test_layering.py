@@ -28,11 +28,12 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 HOMES = {
     "torch": (
         *("engine/adapter", "engine/decode", "engine/embedder", "engine/forward", "engine/generate", "engine/kv"),
-        *("engine/model", "engine/pictures", "engine/recall", "engine/sampling", "engine/slots", "engine/trial"),
+        *("engine/model", "engine/pictures", "engine/quantize", "engine/recall", "engine/sampling", "engine/serving"),
+        *("engine/slots", "engine/trial"),
         "learning/",
     ),
     "transformers": (
-        *("engine/embedder", "engine/kv", "engine/model", "engine/trial"),
+        *("engine/embedder", "engine/kv", "engine/model", "engine/serving", "engine/trial"),
         "learning/",
     ),
     "peft": ("engine/adapter", "learning/"),
@@ -40,6 +41,7 @@ HOMES = {
     "faiss": ("memory/codes", "memory/lists"),
     "websockets": ("transport/",),
     "aiohttp": ("transport/",),
+    "av": ("chat/frames",),
     "apscheduler": ("learning/cycle",),
 }
 

@@ -4,13 +4,60 @@ The KV cache keeps a key and a value of every layer for each position of a chat,
 is loaded.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
 
+import psutil
+from msgspec import Struct
+
+from onebot_bot.engine.folder import WeightSizes
+from onebot_bot.errors import ModelError
+
+Weights = Literal["full", "int8", "int4"]
+KINDS: tuple[Weights, ...] = ("full", "int8", "int4")
 BLOCK = 64
 """Positions that the cache is given out by."""
 SPARE = 0.1
 """Share of the free memory that no cache takes: a forward's own intermediate results."""
+GROUP = 32
+"""Weights that share a scale and an offset in 4 bits. Rows of other lengths than a multiple of it are kept whole."""
+MANY = 1000
+"""Chats at which counting them ends."""
+_LINEAR = re.compile(r"\b(\w+_proj|attn_(q|k|v|output)|ffn_(gate|up|down))\.weight$")
+_HEADS = ("lm_head.weight", "output.weight")
+_EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
+_LIMITS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+
+
+class DoesNotFit(ModelError):
+    """The memory does not hold the model; another way of keeping it, or a smaller one, may fit."""
+
+
+class Choice(Struct, frozen=True):
+    """One way of keeping the weights.
+
+    Attributes:
+        weights: as `model.weights` names it.
+        weight_bytes: what the weights take once they serve.
+        load_bytes: what loading them takes at most. On a CPU, weights that the disk has in the type wanted stay there
+            until they are used, so that quantising them takes no more than its result; others are made whole first.
+        chat_bytes: what the KV cache of one chat takes when its window is full.
+        chats: full windows that fit besides the weights; -1: the weights cannot be loaded.
+    """
+
+    weights: Weights
+    weight_bytes: int
+    load_bytes: int
+    chat_bytes: int
+    chats: int
+
+
+# --- the cache -----------------------------------------------------------------------------------------------------
 
 
 def kv_bytes(config: Mapping[str, Any], element: int) -> int:
@@ -41,3 +88,91 @@ def kv_positions(free_bytes: int, bytes_per_position: int, chats: int, context: 
     wanted = chats * -(-context // BLOCK)
     fitting = int(max(0, free_bytes) * (1 - SPARE)) // (bytes_per_position * BLOCK)
     return min(wanted, fitting) * BLOCK
+
+
+# --- the weights ---------------------------------------------------------------------------------------------------
+
+
+def weight_bytes(sizes: WeightSizes, element: int, weights: Weights, *, cuda: bool = False) -> int:
+    """Bytes that the weights take once they serve, `element` bytes a number where they are whole.
+
+    On a CPU the output's vocabulary is packed too; where it is the input's as well it is kept twice, whole to be looked
+    up. On CUDA bitsandbytes leaves it whole.
+    """
+    head: Weights = "full" if cuda else weights
+    tied = head != "full" and not any(name.endswith(_HEADS) for name in sizes.shapes)
+    total = 0
+    for name, shape in sizes.shapes.items():
+        total += _packed(shape, element, head if name.endswith(_HEADS) else weights if _is_inner(name) else "full")
+        if tied and name.endswith(_EMBEDDINGS):
+            total += _packed(shape, element, head)
+    return total
+
+
+def parameters(sizes: WeightSizes) -> int:
+    """How many numbers the weights are."""
+    return sum(_count(shape) for shape in sizes.shapes.values())
+
+
+def _is_inner(name: str) -> bool:
+    """Whether it is a linear layer of the decoder; the eyes of a model that sees are none."""
+    return "visual" not in name and _LINEAR.search(name) is not None
+
+
+def _count(shape: Sequence[int]) -> int:
+    count = 1
+    for side in shape:
+        count *= side
+    return count
+
+
+def _packed(shape: Sequence[int], element: int, weights: Weights) -> int:
+    """With its scales; rows that do not divide into groups stay whole."""
+    count = _count(shape)
+    if weights == "full" or shape[-1] % GROUP:
+        return count * element
+    return count + shape[0] * element if weights == "int8" else count // 2 + 2 * count // GROUP * element
+
+
+# --- both ----------------------------------------------------------------------------------------------------------
+
+
+def choices(sizes: WeightSizes, element: int, free_bytes: int, context: int, *, cuda: bool = False) -> list[Choice]:
+    """Every way of keeping the weights that the device has, with how many chats of `context` positions fit besides."""
+    position = kv_bytes(sizes.config, element)
+    taken = {kind: weight_bytes(sizes, element, kind, cuda=cuda) for kind in KINDS if kind != "int8" or not cuda}
+    least = 0 if cuda or sizes.element == element else taken["full"]
+    found = []
+    for kind, size in taken.items():
+        loading = max(size, least)
+        fitting = kv_positions(free_bytes - size, position, MANY, context) // context
+        found.append(Choice(kind, size, loading, position * context, fitting if loading <= free_bytes else -1))
+    return found
+
+
+def refusal(path: Path, found: Sequence[Choice], weights: Weights, free_bytes: int, device: str) -> DoesNotFit:
+    """The error for a model that does not fit, with what would."""
+    taken = {choice.weights: choice.load_bytes for choice in found}
+    fitting = [choice.weights for choice in found if choice.chats >= 0]
+    offers = [f'weights = "{kind}" ({gibibytes(taken[kind])})' for kind in fitting]
+    ways = f"Set {' or '.join(offers)} in [model] of config.toml" if offers else "Take a smaller model"
+    return DoesNotFit(
+        f"{path}: the weights take {gibibytes(taken[weights])}, and {gibibytes(free_bytes)} are free on {device}. "
+        f"{ways}, or name one in `fallback`; `onebot-bot plan` shows what fits."
+    )
+
+
+def gibibytes(count: int) -> str:
+    """For people."""
+    return f"{count / 2**30:.1f} GiB"
+
+
+def free_ram() -> int:
+    """Bytes of memory that this process can still have; in a container, what its limit leaves."""
+    left = int(psutil.virtual_memory().available)
+    for limit, used in _LIMITS:
+        try:
+            left = min(left, max(0, int(Path(limit).read_text("ascii")) - int(Path(used).read_text("ascii"))))
+        except (OSError, ValueError):  # no such limit, or `max`
+            continue
+    return left

@@ -1,6 +1,7 @@
 """What a model folder holds, found out from its JSON files alone: in milliseconds and without torch.
 
-A folder is in the Hugging Face layout: config.json, weights in safetensors, a tokenizer and a chat template.
+A folder is in the Hugging Face layout: config.json, weights in safetensors, a tokenizer and a chat template. Or it
+holds one GGUF file, which has all of these inside.
 """
 
 import contextlib
@@ -12,6 +13,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.engine.gguf_header import GgufHeader, read_gguf
 from onebot_bot.errors import ModelError
 
 INCOMPLETE = ".incomplete"
@@ -25,8 +27,18 @@ ARCHITECTURES: Mapping[str, bool] = {
 }
 """The architectures the engine runs, and whether each takes pictures."""
 
+GGUF_ARCHITECTURES: Mapping[str, str] = {
+    "llama": "LlamaForCausalLM",
+    "qwen2": "Qwen2ForCausalLM",
+    "qwen3": "Qwen3ForCausalLM",
+}
+"""The same by the names that GGUF files have for them."""
+
 MAX_HEADER = 100_000_000
 """Longest safetensors header, bytes: the format's own limit."""
+
+ELEMENTS: Mapping[str, int] = {"F32": 4, "F16": 2, "BF16": 2}
+"""Bytes of a number, by safetensors' names of the types that weights have before anybody quantises them."""
 
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
@@ -45,6 +57,8 @@ class ModelFolder(Struct, frozen=True, kw_only=True):
         model_type: transformers' name of the family, such as `llama` or `qwen3_vl`.
         sees: whether the model takes pictures.
         context: longest prompt plus answer the model was made for, tokens.
+        method: how the weights on the disk are quantised, such as `gptq`; empty: they are whole, or a GGUF file's.
+        gguf: name of the GGUF file with everything; empty: the weights are safetensors.
     """
 
     path: Path
@@ -52,11 +66,29 @@ class ModelFolder(Struct, frozen=True, kw_only=True):
     model_type: str
     sees: bool
     context: int
+    method: str = ""
+    gguf: str = ""
+
+
+class WeightSizes(Struct, frozen=True):
+    """What is known of the weights before they are read.
+
+    Attributes:
+        config: what config.json says of the layers, or a GGUF file in config.json's words.
+        shapes: of each tensor `[out, in]`, by its name in the file.
+        element: bytes of a number on the disk; 0: packed in some way.
+    """
+
+    config: Mapping[str, Any]
+    shapes: Mapping[str, tuple[int, ...]]
+    element: int
 
 
 class _Tensor(Struct, frozen=True):
     """What is of interest in a safetensors header: where a tensor lies behind it; its `__metadata__` lies nowhere."""
 
+    dtype: str = ""
+    shape: tuple[int, ...] = ()
     data_offsets: tuple[int, int] = (0, 0)
 
 
@@ -67,6 +99,8 @@ def check_model_folder(path: Path) -> ModelFolder:
         ModelError: anything is missing, cut short or unknown; the text names the command that mends it.
     """
     _check_complete(path)
+    if gguf := find_gguf(path):
+        return _check_gguf(gguf)
     config = _read_object(path / _CONFIG, _refetch(path))
     architecture = _architecture(path, config)
     sees = ARCHITECTURES[architecture]
@@ -80,7 +114,27 @@ def check_model_folder(path: Path) -> ModelFolder:
         model_type=str(config.get("model_type", "")),
         sees=sees,
         context=_context(path, config),
+        method=_method(config),
     )
+
+
+def _method(config: Mapping[str, Any]) -> str:
+    found = config.get("quantization_config")
+    return str(found.get("quant_method") or "unknown") if isinstance(found, dict) else ""
+
+
+def weight_sizes(folder: ModelFolder) -> WeightSizes:
+    """The shapes of a checked folder's weights, from the files' headers alone."""
+    if folder.gguf:
+        header = read_gguf(folder.path / folder.gguf)
+        return WeightSizes(_gguf_config(header), header.shapes, 0)
+    tensors: dict[str, _Tensor] = {}
+    for name in _shards(folder.path):
+        tensors |= _read_header(folder.path / name)[0]
+    shapes = {name: tensor.shape for name, tensor in tensors.items() if tensor.dtype}
+    kinds = {tensor.dtype for name, tensor in tensors.items() if tensor.dtype}
+    config = _read_object(folder.path / _CONFIG, _refetch(folder.path))
+    return WeightSizes(config, shapes, ELEMENTS.get(kinds.pop(), 0) if len(kinds) == 1 else 0)
 
 
 def _refetch(path: Path) -> str:
@@ -173,12 +227,75 @@ def _check_safetensors(path: Path) -> None:
 
 
 def _promised_size(path: Path) -> int:
+    tensors, start = _read_header(path)
+    return start + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+
+
+def _read_header(path: Path) -> tuple[dict[str, _Tensor], int]:
+    """The tensors that a safetensors file lists, and where they begin; raises ValueError and msgspec's errors."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= MAX_HEADER:
             raise ValueError(length)
-        tensors = msgspec.json.decode(file.read(length), type=dict[str, _Tensor])
-    return 8 + length + max((tensor.data_offsets[1] for tensor in tensors.values()), default=0)
+        return msgspec.json.decode(file.read(length), type=dict[str, _Tensor]), 8 + length
+
+
+# --- GGUF --------------------------------------------------------------------------------------------------
+
+
+def find_gguf(path: Path) -> Path | None:
+    """The GGUF file that a folder consists of; None where there are safetensors, or no weights at all.
+
+    Raises:
+        ModelError: there are several, and nobody says which.
+    """
+    if any(path.glob("*.safetensors")) or (path / _INDEX).exists():
+        return None
+    found = sorted(path.glob("*.gguf"))
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ModelError(f"{path}: several GGUF files: {names}. Leave one, in one piece, in the folder.")
+    return found[0] if found else None
+
+
+def _check_gguf(path: Path) -> ModelFolder:
+    try:
+        header = read_gguf(path)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {error}. Download the file again.") from error
+    if path.stat().st_size < header.size:
+        raise ModelError(f"{path}: cut short: {path.stat().st_size} of {header.size} bytes. Download the file again.")
+    family = str(header.settings.get("general.architecture"))
+    if family not in GGUF_ARCHITECTURES:
+        raise ModelError(f"{path}: architecture {family} is not supported; supported: {', '.join(GGUF_ARCHITECTURES)}.")
+    if "tokenizer.chat_template" not in header.settings:
+        raise ModelError(
+            f"{path}: no chat template, so this is a base model that cannot chat. Take its Instruct variant."
+        )
+    return ModelFolder(
+        path=path.parent,
+        architecture=GGUF_ARCHITECTURES[family],
+        model_type=family,
+        sees=False,
+        context=int(_gguf_config(header)["max_position_embeddings"]),
+        gguf=path.name,
+    )
+
+
+def _gguf_config(header: GgufHeader) -> dict[str, Any]:
+    """What a GGUF file says of its layers, by config.json's names; raises ModelError when it does not say it."""
+    family = header.settings.get("general.architecture")
+    names = {
+        "max_position_embeddings": "context_length",
+        "num_hidden_layers": "block_count",
+        "hidden_size": "embedding_length",
+        "num_attention_heads": "attention.head_count",
+    }
+    more = {"num_key_value_heads": "attention.head_count_kv", "head_dim": "attention.key_length"}
+    found = {ours: header.settings.get(f"{family}.{theirs}") for ours, theirs in (names | more).items()}
+    if missing := [f"{family}.{theirs}" for ours, theirs in names.items() if not found[ours]]:
+        raise ModelError(f"the GGUF file has no {', '.join(missing)}. Download the file again.")
+    return {name: value for name, value in found.items() if value}
 
 
 # --- tokenizer -------------------------------------------------------------------------------------------

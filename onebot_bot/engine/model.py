@@ -1,11 +1,14 @@
 """From a model folder to weights on a device; every family takes the same path."""
 
 import hashlib
+import importlib.util
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 import torch
 import transformers
@@ -14,10 +17,12 @@ from torch import Tensor, nn
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
-from onebot_bot.engine.folder import ModelFolder, check_model_folder
+from onebot_bot.engine.fit import DoesNotFit, Weights, choices, free_ram, refusal
+from onebot_bot.engine.folder import ModelFolder, check_model_folder, find_gguf, weight_sizes
 from onebot_bot.engine.recall import POOLED
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
+from onebot_bot.engine.serving import quantise
 from onebot_bot.errors import ModelError
 
 log = structlog.get_logger(__name__)
@@ -25,12 +30,20 @@ log = structlog.get_logger(__name__)
 DEFAULT_CONTEXT = 8192
 """Tokens of prompt plus answer when the config names none: bounds the KV cache of models with huge windows."""
 
+METHODS: Mapping[str, tuple[str, ...]] = {
+    "gptq": ("gptqmodel", "optimum"),
+    "awq": ("gptqmodel",),
+    "bitsandbytes": ("bitsandbytes",),
+}
+"""The ways of quantising a model folder that can be loaded, and the packages that each needs."""
+
 
 class LoadedModel(Struct, frozen=True, kw_only=True):
     """A model ready to run, with what belongs to its memory.
 
-    `context` is in tokens. `fingerprint` names the weights below any adapter: keys made by another fingerprint are not
-    comparable.
+    `context` is in tokens. `base` names the weights on the disk, below any adapter. `fingerprint` names what makes
+    keys: `base`, unless the weights are quantised, which moves keys a little; keys made by another fingerprint are not
+    comparable. `parameters` counts the numbers of the network before anything was packed.
     """
 
     network: Any
@@ -39,7 +52,9 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
     dtype: torch.dtype
     context: int
     heads: Heads
+    base: str
     fingerprint: str
+    parameters: int
     multimodal_rope: bool
 
     @property
@@ -71,6 +86,7 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
     `raw` is the width of raw keys where an embedding model makes them; None: the model's own states do.
 
     Raises:
+        DoesNotFit: the memory does not hold the weights; the text names what it would hold.
         ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there, or the
             adapter is damaged or another model's; the text names the fix.
     """
@@ -78,13 +94,30 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across the log lines
     device = pick_device(config.device)
     dtype = pick_dtype(config.dtype, device)
+    check_method(folder, device, config.weights)
     if device.type == "cpu":
         # One core is left to the event loop: with all of them its tail latency goes from 0.2 ms to milliseconds.
         torch.set_num_threads(config.threads or max(1, (os.cpu_count() or 2) - 1))
-    network = _load_network(folder, dtype, device)
+        _check_room(folder, dtype, config.weights)
+    network = _load_network(folder, dtype, device, config.weights)
     tokenizer = _load_tokenizer(folder)
     _add_memory_tokens(network, tokenizer)
-    return _assemble(folder, network, tokenizer, config, adapter, raw)
+    model = _assemble(folder, network, tokenizer, config, adapter, raw)
+    return packed(model, config.weights)
+
+
+def packed(model: LoadedModel, weights: Weights) -> LoadedModel:
+    """The same model with the weights of its layers kept in so many bits, in place, adapter included.
+
+    On CUDA they are already, since bitsandbytes packs while it loads.
+    """
+    if weights == "full":
+        return model
+    if model.device.type == "cpu":
+        quantise(model.network, weights)
+    # Keys made below a quantised layer differ in their third digit from those made before: memories are made anew.
+    made_by = hashlib.sha256(f"{weights} {model.base}".encode()).hexdigest()[:16]
+    return msgspec.structs.replace(model, fingerprint=made_by)
 
 
 def pick_device(name: str) -> torch.device:
@@ -115,21 +148,106 @@ def pick_dtype(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32  # noqa: SLF001 - no public twin
 
 
-def _load_network(folder: ModelFolder, dtype: torch.dtype, device: torch.device) -> Any:
+# --- what can be loaded --------------------------------------------------------------------------------------------
+
+
+def check_method(folder: ModelFolder, device: torch.device, weights: Weights) -> None:
+    """Refuse what cannot be loaded here, before anything is read.
+
+    Raises:
+        ModelError: the folder's weights are quantised in a way that is unknown, or that needs a package or a card that
+            is not there, or that goes with no further quantising; or the device has no kernels for `weights`.
+    """
+    if folder.method:
+        _check_quantised(folder, device, weights)
+    elif weights == "int8" and device.type != "cpu":
+        raise ModelError(f'model.weights: int8 is for CPUs; on {device} take "int4" or "full"')
+    elif weights == "int4" and device.type != "cpu":
+        _check_packages(folder, METHODS["bitsandbytes"], 'model.weights = "int4" on CUDA')
+
+
+def _check_quantised(folder: ModelFolder, device: torch.device, weights: Weights) -> None:
+    what = f"{folder.path}: its weights are quantised ({folder.method}), which"
+    if folder.method not in METHODS:
+        raise ModelError(f"{what} is not supported; supported: {', '.join(METHODS)}. Fetch the model unquantised.")
+    if weights != "full":
+        raise ModelError(f'{what} goes with nothing but weights = "full" in [model] of config.toml.')
+    if folder.method == "bitsandbytes" and device.type != "cuda":
+        raise ModelError(f"{what} needs a CUDA card (model.device is {device}). Fetch the model unquantised.")
+    _check_packages(folder, METHODS[folder.method], f"its weights are quantised ({folder.method}), which")
+
+
+def _check_packages(folder: ModelFolder, needed: tuple[str, ...], what: str) -> None:
+    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
+        raise ModelError(f"{folder.path}: {what} needs {' and '.join(missing)}: pip install {' '.join(missing)}")
+
+
+def _check_room(folder: ModelFolder, dtype: torch.dtype, weights: Weights) -> None:
+    """On a CPU, before the weights are read: where memory runs out, the system ends the process without a word."""
+    if folder.method:
+        return  # what the kernels make of it is theirs
+    sizes, free = weight_sizes(folder), free_ram()
+    found = choices(sizes, dtype.itemsize, free, folder.context)
+    if any(choice.chats < 0 for choice in found if choice.weights == weights):
+        raise refusal(folder.path, found, weights, free, "cpu")
+
+
+def _load_network(folder: ModelFolder, dtype: torch.dtype, device: torch.device, weights: Weights) -> Any:
     try:
         network = getattr(transformers, folder.architecture).from_pretrained(
-            folder.path, dtype=dtype, local_files_only=True, attn_implementation="sdpa"
+            folder.path,
+            dtype=dtype,
+            local_files_only=True,
+            attn_implementation="sdpa",
+            **_format(folder, dtype, device, weights),
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if not getattr(network, "is_quantized", False):
+            network = network.to(device)
+    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
+        if _is_out_of_memory(error):
+            raise _no_room(folder, dtype, device, weights) from error
         raise ModelError(f"{folder.path}: the weights could not be loaded: {error}") from error
-    return network.to(device).eval().requires_grad_(requires_grad=False)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _format(folder: ModelFolder, dtype: torch.dtype, device: torch.device, weights: Weights) -> dict[str, Any]:
+    """What else `from_pretrained` is told."""
+    if folder.gguf:
+        return {"gguf_file": folder.gguf, "quantization_config": transformers.GgufConfig(dequantize=True)}
+    if weights == "int4" and device.type == "cuda":
+        return {"quantization_config": four_bit(dtype), "device_map": {"": device}}
+    return {"device_map": {"": device}} if folder.method else {}
+
+
+def four_bit(dtype: torch.dtype) -> Any:
+    """NF4 of bitsandbytes (QLoRA, Dettmers et al. 2023), computed with in `dtype`."""
+    return transformers.BitsAndBytesConfig(  # type: ignore[no-untyped-call]  # transformers leaves it so
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """CUDA has a class of its own for it; a CPU's allocator says so in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _no_room(folder: ModelFolder, dtype: torch.dtype, device: torch.device, weights: Weights) -> DoesNotFit:
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_ram()
+    found = choices(weight_sizes(folder), dtype.itemsize, free, folder.context, cuda=device.type == "cuda")
+    return refusal(folder.path, found, weights, free, str(device))
 
 
 def _load_tokenizer(folder: ModelFolder) -> Any:
+    from_gguf = {"gguf_file": folder.gguf} if folder.gguf else {}
     try:
-        return transformers.AutoTokenizer.from_pretrained(folder.path, local_files_only=True)
+        return transformers.AutoTokenizer.from_pretrained(folder.path, local_files_only=True, **from_gguf)
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"{folder.path}: the tokenizer could not be loaded: {error}") from error
+
+
+# --- putting it together -------------------------------------------------------------------------------------------
 
 
 def _add_memory_tokens(network: Any, tokenizer: Any) -> None:
@@ -163,7 +281,9 @@ def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is mad
         dtype=weight.dtype,
         context=min(folder.context, config.max_context or DEFAULT_CONTEXT),
         heads=heads,
+        base=base,
         fingerprint=base,
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
         multimodal_rope=folder.sees,
     )
 
@@ -187,10 +307,12 @@ def fingerprint(path: Path) -> str:
     Each weight file counts with its name, size, and first and last 64 KiB.
     """
     digest = hashlib.sha256(b"pooled-states-2\n")
-    settings = json.loads((path / "config.json").read_bytes())
-    settings.pop("transformers_version", None)  # who saved it last changes nothing
-    digest.update(json.dumps(settings, sort_keys=True).encode())
-    for file in sorted(path.glob("*.safetensors")):
+    gguf = find_gguf(path)
+    if gguf is None:
+        settings = json.loads((path / "config.json").read_bytes())
+        settings.pop("transformers_version", None)  # who saved it last changes nothing
+        digest.update(json.dumps(settings, sort_keys=True).encode())
+    for file in [gguf] if gguf else sorted(path.glob("*.safetensors")):
         size = file.stat().st_size
         digest.update(f"{file.name} {size}\n".encode())
         with file.open("rb") as stream:

@@ -1,0 +1,210 @@
+"""Linear layers whose weights have 8 or 4 bits, computed by torch's own kernels for CPUs; to serve, never to train.
+
+A token's time on a CPU is the time to read every weight once, so a quarter of the bytes is most of a quarter of the
+time. The kernels read whole vectors of 32 weights; `_weight_int8pack_mm` reads beyond rows of other lengths.
+In 4 bits 32 weights share a scale: the smallest group the kernel knows, and as fast as larger ones.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from onebot_bot.engine.fit import GROUP
+
+Bits = Literal["int8", "int4"]
+
+TILE = 64
+"""Rows that the 4-bit kernel packs together; the last ones are filled up with zeros."""
+MANY = 64
+"""Positions from which on weights are unpacked for a plain product: its cost is shared by then (measured, 2560 x 9728:
+at 512 positions the 8-bit kernel takes 174 ms, the 4-bit one 145 ms, bfloat16 54 ms)."""
+ROWS = 8192
+"""Rows quantised at once: bounds what quantising a large vocabulary takes besides."""
+LEVELS = 15
+
+
+def fits_kernels(row: int) -> bool:
+    """Whether weights with rows of this length can be quantised."""
+    return row % GROUP == 0
+
+
+def fused(linears: Sequence[nn.Linear], bits: Bits) -> nn.Module:
+    """One layer that gives the outputs of several over the same input, one behind the other: one product, not three.
+
+    Its weights are quantised where the kernels take them, and otherwise as they were.
+    """
+    weight = torch.cat([linear.weight.detach() for linear in linears])
+    bias = None if linears[0].bias is None else torch.cat([linear.bias.detach() for linear in linears])
+    if not fits_kernels(weight.shape[1]):
+        return _whole(weight, bias)
+    return Int8Linear(weight, bias) if bits == "int8" else Int4Linear(weight, bias)
+
+
+def _whole(weight: Tensor, bias: Tensor | None) -> nn.Linear:
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, device="meta")
+    layer.weight = nn.Parameter(weight, requires_grad=False)
+    if bias is not None:
+        layer.bias = nn.Parameter(bias, requires_grad=False)
+    return layer
+
+
+class _PackedLinear(nn.Module):
+    """What both widths share: any leading dimensions, and the bias."""
+
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        super().__init__()
+        self.out_features, self.in_features = weight.shape
+        self.bias = None if bias is None else _constant(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[..., in_features]` to `[..., out_features]`, in the type of the weights before."""
+        flat = x.reshape(-1, self.in_features)
+        out = self._unpacked(flat) if flat.shape[0] >= MANY else self._packed(flat)
+        if self.bias is not None:
+            out += self.bias
+        return out.view(*x.shape[:-1], self.out_features)
+
+    def extra_repr(self) -> str:
+        """For `print(network)`."""
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+    def _packed(self, flat: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _unpacked(self, flat: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+def _constant(value: Tensor) -> nn.Parameter:
+    """A parameter, not a buffer: what counts a network's bytes looks at its parameters."""
+    return nn.Parameter(value, requires_grad=False)
+
+
+# --- 8 bits --------------------------------------------------------------------------------------------------------
+
+
+class Int8Linear(_PackedLinear):
+    """One scale a row: `w ~ scale * q`, q from -127 to 127."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Quantise `weight` `[out, in]`; `in` has to be a multiple of `GROUP`."""
+        super().__init__(weight, bias)
+        parts = [_to_int8(rows) for rows in torch.split(weight, ROWS)]
+        self.weight = _constant(torch.cat([q for q, _ in parts]))
+        self.scales = _constant(torch.cat([scale for _, scale in parts]))
+
+    def _packed(self, flat: Tensor) -> Tensor:
+        return torch.ops.aten._weight_int8pack_mm(flat.contiguous(), self.weight, self.scales)  # type: ignore[no-any-return]  # noqa: SLF001 - torch has no public name for it
+
+    def _unpacked(self, flat: Tensor) -> Tensor:
+        return nn.functional.linear(flat, self.weight.to(flat.dtype).mul_(self.scales.unsqueeze(1)))
+
+
+def _to_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`[n, k]` to its int8 values and scales `[n]`; these are rounded to their type before the values are found."""
+    rows = weight.float()
+    scale = _not_zero((rows.abs().amax(1) / 127).to(weight.dtype))
+    return torch.round(rows / scale.float().unsqueeze(1)).clamp_(-127, 127).to(torch.int8), scale
+
+
+def _not_zero(scale: Tensor) -> Tensor:
+    """A row of zeros has any scale."""
+    return torch.where(scale == 0, torch.ones_like(scale), scale)
+
+
+# --- 4 bits --------------------------------------------------------------------------------------------------------
+
+
+class Int4Linear(_PackedLinear):
+    """A scale and an offset for every `GROUP` weights of a row: `w ~ scale * (q - 8) + offset`, q from 0 to 15."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
+        """Quantise `weight` `[out, in]`; `in` has to be a multiple of `GROUP`."""
+        super().__init__(weight, bias)
+        parts = [_to_int4(rows) for rows in torch.split(_filled(weight), ROWS)]
+        self.weight = _constant(torch.cat([_pack(q) for q, _ in parts]))
+        self.scales = _constant(torch.cat([scales for _, scales in parts], dim=1))
+
+    def _packed(self, flat: Tensor) -> Tensor:
+        out: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat.contiguous(), self.weight, GROUP, self.scales)  # noqa: SLF001 - torch has no public name for it
+        return out[:, : self.out_features]
+
+    def _unpacked(self, flat: Tensor) -> Tensor:
+        block = packed_rows()
+        if not block:
+            return self._packed(flat)
+        scale, offset = (part.unsqueeze(1) for part in self.scales.unbind(-1))
+        groups = _unpack(self.weight, block).view(-1, GROUP, self.weight.shape[0]).to(flat.dtype)
+        weight = groups.mul_(scale).add_(offset - 8 * scale).view(self.in_features, -1)
+        return (flat @ weight)[:, : self.out_features]
+
+
+def _filled(weight: Tensor) -> Tensor:
+    """With rows of zeros up to whole tiles."""
+    return nn.functional.pad(weight, (0, 0, 0, -weight.shape[0] % TILE))
+
+
+def _to_int4(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """`[n, k]` to its values 0..15 as int32 and `[k / GROUP, n, 2]` scales and offsets.
+
+    Scale and offset begin as those that reach both ends of the group, and are then fitted to the values found by least
+    squares, where this brings the weights nearer.
+    """
+    groups = weight.float().view(weight.shape[0], -1, GROUP)
+    low, high = groups.amin(-1, keepdim=True), groups.amax(-1, keepdim=True)
+    scale = _not_zero((high - low) / LEVELS)
+    best, error = _rounded(groups, scale, low + 8 * scale, weight.dtype)
+    fitted, new_error = _rounded(groups, *_refit(groups, best[0]), weight.dtype)
+    better = new_error < error
+    q, scale, offset = (torch.where(better, new, old) for new, old in zip(fitted, best, strict=True))
+    scales = torch.cat([scale, offset], dim=-1).transpose(0, 1).contiguous()
+    return q.flatten(1).to(torch.int32), scales.to(weight.dtype)
+
+
+def _rounded(
+    groups: Tensor, scale: Tensor, offset: Tensor, dtype: torch.dtype
+) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
+    """Values, scale and offset as they are stored, and the squared error of each group `[n, k / GROUP, 1]`."""
+    scale, offset = _not_zero(scale.to(dtype)).float(), offset.to(dtype).float()
+    q = torch.round((groups - offset) / scale).add_(8).clamp_(0, LEVELS)
+    error = ((q - 8) * scale + offset - groups).square().sum(-1, keepdim=True)
+    return (q, scale, offset), error
+
+
+def _refit(groups: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
+    """The scale and offset with the least squared error for given values."""
+    middle, mean = q.mean(-1, keepdim=True), groups.mean(-1, keepdim=True)
+    spread = (q - middle).square().sum(-1, keepdim=True)
+    scale = ((q - middle) * (groups - mean)).sum(-1, keepdim=True) / spread.clamp_min(1e-6)
+    return scale, mean - scale * (middle - 8)
+
+
+def _pack(q: Tensor) -> Tensor:
+    """Values `[n, k]` as the kernel of this CPU wants them, `[n, k / 2]` bytes."""
+    return torch.ops.aten._convert_weight_to_int4pack_for_cpu(q, 1)  # type: ignore[no-any-return]  # noqa: SLF001 - torch has no public name for it
+
+
+def _unpack(packed: Tensor, block: int) -> Tensor:
+    """The inverse of `_pack`, transposed: `[k, n]` bytes, for a CPU that packs `block` rows together.
+
+    A byte has a row of the block's first half in its low bits, and the one half a block further in its high bits.
+    """
+    tiles = packed.view(packed.shape[0] // block, -1, block // 2)
+    both = torch.stack([tiles & 15, tiles >> 4], dim=2)  # [tiles, k, halves, rows of a half]
+    return both.permute(1, 0, 2, 3).reshape(-1, packed.shape[0])
+
+
+@cache
+def packed_rows() -> int:
+    """How many rows this CPU's kernel packs together, found out by packing; 0: it packs in a way unknown here."""
+    row = torch.arange(TILE, dtype=torch.int32).unsqueeze(1).expand(TILE, GROUP)
+    low, high = _pack((row % 16).contiguous()), _pack((row // 16).contiguous())
+    for block in (64, 32, 16):
+        if torch.equal(_unpack(low, block).int() + 16 * _unpack(high, block).int(), row.T):
+            return block
+    return 0
