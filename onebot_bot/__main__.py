@@ -1,4 +1,4 @@
-"""The command line: `onebot-bot run`, `console`, `import`, `fetch`, `doctor`."""
+"""The command line: `onebot-bot run`, `console`, `import`, `fetch`, `prime`, `plan`, `doctor`."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from onebot_bot.cli.console import add_console_arguments, main_console
 from onebot_bot.cli.doctor import add_doctor_arguments, main_doctor
 from onebot_bot.cli.fetch import add_fetch_arguments, main_fetch
 from onebot_bot.cli.importing import add_import_arguments, main_import
+from onebot_bot.cli.plan import add_plan_arguments, main_plan
 from onebot_bot.cli.priming import add_prime_arguments, main_prime
 from onebot_bot.config import load_config
 from onebot_bot.config_file import migrate_config
@@ -44,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "import", "take a chat export into the record", add_import_arguments, main_import)
     _add(commands, "fetch", "download a model", add_fetch_arguments, main_fetch)
     _add(commands, "prime", "teach a model to use its memory", add_prime_arguments, main_prime)
+    _add(commands, "plan", "show which weights and how many chats fit into memory", add_plan_arguments, main_plan)
     _add(commands, "doctor", "check the installation", add_doctor_arguments, main_doctor)
     return parser
 

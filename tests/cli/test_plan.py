@@ -1,0 +1,85 @@
+"""onebot-bot plan on the trial model's headers, a made-up device and a made-up nvidia-smi."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from onebot_bot.cli.plan import Device, add_plan_arguments, describe_plan, find_device, main_plan
+from onebot_bot.config import Config, ModelConfig
+from onebot_bot.engine.folder import check_model_folder
+from onebot_bot.errors import ConfigError, ModelError
+
+GIB = 2**30
+SMI = """#!/bin/sh
+echo 'NVIDIA H200, 141000'
+echo 'NVIDIA L4, 20000'
+"""
+
+
+def plan(folder: Path, free: int, *, cuda: bool = False, **model: object) -> tuple[list[str], bool]:
+    """What is printed for so much free memory."""
+    config = Config(model=ModelConfig(**model))  # type: ignore[arg-type]
+    return describe_plan(check_model_folder(folder), config, Device("CPU", free, 2, cuda=cuda))
+
+
+def test_the_trial_model_fits_a_computer(trial_folder: Path) -> None:
+    """Parameters, weights, the cache of a chat and how many chats, for each way of keeping the weights."""
+    lines, fits = plan(trial_folder, 4 * GIB)
+    assert fits
+    assert lines[0].endswith("LlamaForCausalLM, 134,515,008 parameters")
+    rows = [line.removeprefix("*").split() for line in lines[3:6]]
+    assert [(row[0], row[-1]) for row in rows] == [("full", "19"), ("int8", "19"), ("int4", "19")]
+    assert lines[-1] == "* is configured, and 4 answers at once (max_running) fit."
+
+
+def test_what_does_not_fit_is_told_with_what_does(trial_folder: Path) -> None:
+    """Half of the chats; then none, but with smaller weights; then nothing at all."""
+    assert plan(trial_folder, 700 * 2**20)[0][-1].endswith("of 4 answers at once (max_running), 2 fit in full.")
+    lines, fits = plan(trial_folder, 250 * 2**20, max_context=512)
+    assert (fits, lines[3].endswith("does not fit")) == (False, True)
+    assert 'Set weights = "int8" or "int4" in [model]' in lines[-1]
+    assert "a smaller model" in plan(trial_folder, 10**7)[0][-1]
+
+
+def test_on_a_card_there_is_no_int8(trial_folder: Path) -> None:
+    """The table leaves it out, and a configuration that has it is told so."""
+    lines, fits = plan(trial_folder, GIB, cuda=True, weights="int8")
+    assert [line.split()[0] for line in lines[3:5]] == ["full", "int4"]
+    assert (fits, lines[-1].startswith('weights = "int8" is for CPUs')) == (False, True)
+
+
+def test_cards_are_found_by_nvidia_smi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By number; one that is not there is an error when it is configured, and else the CPU it is."""
+    (tmp_path / "nvidia-smi").write_text(SMI)
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert find_device("auto") == Device("cuda:0 (NVIDIA H200)", 141000 * 2**20, 2, cuda=True)
+    assert find_device("cuda:1").free == 20000 * 2**20
+    with pytest.raises(ModelError, match="cuda:2 is not there"):
+        find_device("cuda:2")
+    assert not find_device("cpu").cuda
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    assert not find_device("auto").cuda
+
+
+async def test_the_command_needs_a_model(
+    tmp_path: Path, trial_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`echo` is none; a folder on the command line is."""
+    (tmp_path / "config.toml").write_text('[model]\npath = "echo"\ndevice = "cpu"\n')
+    parser = argparse.ArgumentParser()
+    add_plan_arguments(parser)
+    config = ["--config", str(tmp_path / "config.toml")]
+    with pytest.raises(ConfigError, match="--model"):
+        await main_plan(parser.parse_args(config))
+    assert await main_plan(parser.parse_args([*config, "--model", str(trial_folder)])) == 0
+    assert "full chats" in capsys.readouterr().out
+
+
+def test_torch_is_not_imported() -> None:
+    """The answer is there before torch would be."""
+    code = "import sys, onebot_bot.cli.plan; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
