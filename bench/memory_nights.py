@@ -9,12 +9,13 @@ import msgspec
 from bench.memory_setup import POOL, Bench
 from onebot_bot.engine.adapter import META, read_meta
 from onebot_bot.learning.course import Class, Night, School
+from onebot_bot.learning.judge import calibrate_asking
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.prime import calibrate_floor, write_meta
 from onebot_bot.learning.recipes import Recipes
 from onebot_bot.learning.replay import replay, weighed
-from onebot_bot.learning.school import empty_bank, lessons_of, ordinary_talks, strange_of
+from onebot_bot.learning.school import empty_bank, lessons_of, ordinary_talks, silent, strange_of
 from onebot_bot.learning.stage import Plan, train, writes
 from onebot_bot.worlds.words import Part
 from onebot_bot.worlds.world import Fact, World
@@ -49,6 +50,7 @@ def train_night(  # noqa: PLR0913, PLR0917 - a whole night
     found = _class(learner, facts, world, rng)
     turns = ordinary_talks(Random(f"turns {seed}"), TURNS, "en", "train", POOL)
     _train(learner, (1, 2), bench.recipes, Night(found, weighed(talks, turns)), writer, folder, seed)
+    calibrate_asking(learner, silent(turns, rng), writer)
     learner.save(out)
     # Between this night's and priming's, as learning/train.py has it: few memories alone say little.
     floor = (calibrate_floor(learner, School([found], talks), writer, rng) + read_meta(bench.primed).floor) / 2

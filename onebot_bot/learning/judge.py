@@ -1,7 +1,7 @@
 """How good a learner is: what it finds, what it reads out, when it asks, and how far it moved from the base model."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from msgspec import Struct
@@ -24,18 +24,44 @@ class Asked(Struct, frozen=True):
 @torch.no_grad()
 def ask_all(learner: Learner, contexts: Sequence[Conversation], writer: Writer) -> Asked:
     """Put each situation to the model; the next token is `<recall>` by its own choice or by ours."""
-    learner.eval()
     queries = [learner.rows.new_zeros(0, learner.heads.query.linear.out_features)]
     asks: list[bool] = []
+    for before, at in _states(learner, contexts, writer):
+        queries.append(learner.heads.query(at))
+        asks += (learner.logits(before).argmax(-1) == learner.memory_ids[0]).tolist()
+    return Asked(torch.cat(queries), asks)
+
+
+def _states(learner: Learner, contexts: Sequence[Conversation], writer: Writer) -> Iterator[tuple[Tensor, Tensor]]:
+    """Last hidden states `[n, d]` where the answers begin, and at a `<recall>` there."""
+    learner.eval()
     for start in range(0, len(contexts), BATCH):
         samples = [writer.ask(context, 0) for context in contexts[start : start + BATCH]]
         batch = collate(samples, learner.model.device)
         hidden = learner.states(learner.embed(batch.ids), batch.mask)
         rows = torch.arange(len(samples), device=hidden.device)
-        queries.append(learner.heads.query(hidden[rows, batch.recall]))
-        likeliest = learner.logits(hidden[rows, batch.recall - 1]).argmax(-1)
-        asks += (likeliest == learner.memory_ids[0]).tolist()
-    return Asked(torch.cat(queries), asks)
+        yield hidden[rows, batch.recall - 1], hidden[rows, batch.recall]
+
+
+@torch.no_grad()
+def calibrate_asking(learner: Learner, contexts: Sequence[Conversation], writer: Writer) -> float:
+    """Make the model as ready to recall as `FALSE_RECALLS` allows, on situations that call for nothing.
+
+    The row of `<recall>` moves along the mean hidden state where answers begin: there its logit rises or falls by
+    nearly the same everywhere, and nothing else changes.
+
+    Returns:
+        By how much (nats).
+    """
+    states = torch.cat([before.float() for before, _ in _states(learner, contexts, writer)])
+    logits = learner.logits(states.to(learner.rows.dtype)).float()
+    mine = logits[:, learner.memory_ids[0]].clone()
+    logits[:, learner.memory_ids] = -torch.inf
+    over = mine - logits.max(-1).values
+    rise = float((-over.quantile(1 - FALSE_RECALLS) - SPARE).clamp(-MOST_RISE, MOST_RISE))
+    mean = states.mean(0)
+    learner.own_rows.data[0] += (rise * mean / (mean @ mean)).to(learner.own_rows.dtype)
+    return rise
 
 
 def ranks(queries: Tensor, keys: Tensor, targets: Sequence[int]) -> list[int]:
@@ -51,6 +77,12 @@ def share(ranks_: Sequence[int], k: int) -> float:
     return sum(rank < k for rank in ranks_) / max(1, len(ranks_))
 
 
+FALSE_RECALLS = 0.005
+"""Share of ordinary turns that may begin with a recall."""
+SPARE = 0.25
+"""Nats that are left between them and a recall, since other turns come than those at hand."""
+MOST_RISE = 2.0
+"""Nats; what needs more was not learned."""
 MOST_LOST = 0.03
 """Share of the memories that were meant which a floor may keep from coming to mind."""
 

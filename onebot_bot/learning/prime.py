@@ -17,12 +17,12 @@ from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import Conversation
 from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.learning.course import Class, School
-from onebot_bot.learning.judge import ask_all, sparing_floor
+from onebot_bot.learning.judge import ask_all, calibrate_asking, sparing_floor
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import Talk, Writer
 from onebot_bot.learning.recipes import Recipes, as_plain
 from onebot_bot.learning.replay import replay, weighed
-from onebot_bot.learning.school import class_of, ordinary_talks
+from onebot_bot.learning.school import class_of, ordinary_talks, silent
 from onebot_bot.learning.stage import Plan, Report, train
 from onebot_bot.texts import Language
 from onebot_bot.worlds.world import make_world
@@ -69,6 +69,7 @@ def prime(  # noqa: PLR0913, PLR0917 - a whole training from its inputs to its f
     for stage, place in zip(stages, checkpoints, strict=True):
         plan = Plan(stage=stage, recipes=recipes, course=school, writer=writer, folder=place, seed=seed)
         train(learner, plan, report)
+    calibrate_asking(learner, silent(school.talks, rng), writer)
     out = folder / "candidate"
     learner.save(out)
     floor = calibrate_floor(learner, school, writer, rng)

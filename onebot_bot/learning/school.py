@@ -15,6 +15,8 @@ from onebot_bot.worlds.names import Pool
 from onebot_bot.worlds.words import Part
 from onebot_bot.worlds.world import Context, Fact, World, context, ordinary
 
+SILENT = 300
+"""Ordinary turns that asking is calibrated with."""
 SITUATIONS = 8
 """Situations written for each fact."""
 
@@ -59,3 +61,8 @@ def empty_bank(raw: torch.Tensor, hidden: int | None = None) -> Bank:
 def ordinary_talks(rng: Random, count: int, lang: Language, part: Part, pool: Pool) -> list[Talk]:
     """Ordinary chat, not yet replied to."""
     return [Talk(context=situated(found, some_persona(rng))) for found in ordinary(rng, count, lang, part, pool)]
+
+
+def silent(talks: Sequence[Talk], rng: Random) -> list[Conversation]:
+    """Some of the situations that call for nothing, to calibrate with how ready the model is to recall."""
+    return [talk.context for talk in rng.sample(talks, min(SILENT, len(talks)))]

@@ -39,7 +39,7 @@ from onebot_bot.learning.job import (
     write_refined,
     write_verdict,
 )
-from onebot_bot.learning.judge import ask_all, chat_loss, ranks, share, sparing_floor
+from onebot_bot.learning.judge import ask_all, calibrate_asking, chat_loss, ranks, share, sparing_floor
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, situated
 from onebot_bot.learning.orphan import end_with_parent
@@ -47,7 +47,7 @@ from onebot_bot.learning.reading import begin, read_out
 from onebot_bot.learning.recipes import Recipes, load_recipes
 from onebot_bot.learning.refine import Refined, refine
 from onebot_bot.learning.replay import replay, weighed
-from onebot_bot.learning.school import ordinary_talks
+from onebot_bot.learning.school import ordinary_talks, silent
 from onebot_bot.learning.sft import FILE as SFT
 from onebot_bot.learning.sft import read_sft
 from onebot_bot.learning.stage import Plan, Report, train, writes
@@ -98,7 +98,8 @@ class Teacher:
         if number == 2:
             self.learner.load(self.folder / "stage1")
         lessons = [_lesson(memory, self.job.persona) for memory in self.job.memories]
-        course = Night(Class(lessons, self.bank), self._talks())
+        talks = self._talks()
+        course = Night(Class(lessons, self.bank), talks)
         plan = Plan(
             stage=1 if number == 1 else 2,
             recipes=self.recipes,
@@ -108,6 +109,8 @@ class Teacher:
             seed=self.job.seed,
         )
         train(self.learner, plan, self._metrics())
+        if number == 2:
+            calibrate_asking(self.learner, silent(talks, Random(self.job.seed)), self.writer)  # noqa: S311 - no secret
         if _is_first():
             self.learner.save(self.folder / ("stage1" if number == 1 else CANDIDATE))
 
