@@ -15,10 +15,12 @@ import msgspec
 import structlog
 
 from onebot_bot import __version__, logs
+from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import LoopClock
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.router import ChatRouter
-from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.chat.services import Services
+from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
@@ -34,6 +36,7 @@ from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
+from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
@@ -41,6 +44,7 @@ from onebot_bot.protocol.events import Message
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
+from onebot_bot.transport.media import fetch_media
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import read_token
 
@@ -108,7 +112,10 @@ class App:
             learner=Nights(learning.cycle, learning.versions, self._language) if learning else None,
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
-        shared = Services(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock())
+        shared = Services(
+            *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
+            eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
+        )
         if learning is not None:
             shared = msgspec.structs.replace(shared, heard=learning.curator.heard)
             if (since := interrupted_since(learning.runs, time.time())) is not None:
@@ -152,6 +159,17 @@ class App:
             tell=tell,
         )
         return build_learning(around)
+
+    async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
+        await store.restore()
+        sees = lambda: self.engine.status.sees  # noqa: E731 - known once the model is loaded
+        return await stack.enter_async_context(
+            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=sees, clock=LoopClock())
+        )
+
+    def _room(self) -> int:
+        """Bytes for pictures."""
+        return self.config.vision.store_mib * 2**20
 
     def _language(self) -> Language:
         return self.config.bot.language

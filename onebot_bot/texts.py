@@ -10,10 +10,15 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 _CATALOGUE: Mapping[str, tuple[str, str]] = {
     # --- what the model sees of things that are not words ---------------------------------------------------------
     "see.image": ("[图片]", "[picture]"),
+    "see.image_gone": ("[图片：打不开]", "[picture: could not be opened]"),
+    "see.image_broken": ("[图片：已损坏]", "[picture: damaged]"),
     "see.sticker": ("[表情包{name}]", "[sticker{name}]"),
     "see.face": ("[表情{name}]", "[face{name}]"),
     "see.record": ("[语音]", "[voice message]"),
     "see.video": ("[视频]", "[video]"),
+    "see.video_gone": ("[视频：打不开]", "[video: could not be opened]"),
+    "see.video_broken": ("[视频：已损坏]", "[video: damaged]"),
+    "see.video_unwatched": ("[视频：看不了]", "[video: cannot be watched here]"),
     "see.file": ("[文件：{name}]", "[file: {name}]"),
     "see.forward": ("[聊天记录]", "[forwarded messages]"),
     "see.card": ("[卡片：{name}]", "[card: {name}]"),

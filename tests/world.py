@@ -8,7 +8,8 @@ import msgspec
 from fakes import FakeAccount, FakeClock, ScriptedEngine, until
 
 from onebot_bot.chat.router import ChatRouter
-from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.chat.services import Services
+from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
 from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
 from onebot_bot.engine.request import Recalled, RecallHit, Vector

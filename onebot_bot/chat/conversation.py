@@ -1,6 +1,6 @@
 """From a chat's history to what the model sees: pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from onebot_bot.chat.settings import Settings
 from onebot_bot.config import BotConfig
@@ -9,21 +9,31 @@ from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language, language_of, say
 
+NOTHING: Mapping[int, tuple[Part, ...]] = {}
 LONGEST_NAME = 40
 """Characters of a name that the model is told."""
 
 
-def build_conversation(chat: ChatId, said: Sequence[Entry], asked: Sequence[Entry], settings: Settings) -> Conversation:
+def build_conversation(
+    chat: ChatId,
+    said: Sequence[Entry],
+    asked: Sequence[Entry],
+    settings: Settings,
+    seen: Mapping[int, tuple[Part, ...]] = NOTHING,
+) -> Conversation:
     """The conversation to answer: persona, what was said (oldest first), and last the turn to answer.
 
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
+    Messages with pictures are several parts: `seen`, by row.
     """
     entries = [*said, *asked]
-    turns = _merged(entries, group=chat.kind == "group")
+    lines = [_line(entry, seen.get(entry.id, (Text(entry.text),)), group=chat.kind == "group") for entry in entries]
+    turns = _merged([entry.role for entry in entries], lines)
+    keep = len(asked) + sum(len(line) - 1 for line in lines[len(said) :])
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
-        (*_system(chat, settings.bot, _partner(entries)), *turns), opening, settings.generation.thinking, len(asked)
+        (*_system(chat, settings.bot, _partner(entries)), *turns), opening, settings.generation.thinking, keep
     )
 
 
@@ -50,23 +60,26 @@ def _tongue(bot: BotConfig) -> Language:
     return language_of(bot.persona)
 
 
-def _merged(entries: Sequence[Entry], *, group: bool) -> list[Turn]:
+def _merged(roles: Sequence[str], lines: Sequence[tuple[Part, ...]]) -> list[Turn]:
     """Neighbours of one role become one turn: chat templates want people and assistant to alternate."""
-    blocks: list[tuple[Role, list[str]]] = []
-    for entry in entries:
-        role: Role = "assistant" if entry.role == "assistant" else "user"
-        if not blocks or blocks[-1][0] != role:
-            blocks.append((role, []))
-        blocks[-1][1].append(_line(entry, group=group))
-    return [Turn(role, _parts(lines)) for role, lines in blocks]
+    blocks: list[tuple[Role, list[Part]]] = []
+    for entry_role, line in zip(roles, lines, strict=True):
+        role: Role = "assistant" if entry_role == "assistant" else "user"
+        if blocks and blocks[-1][0] == role:
+            blocks[-1][1].extend(_led(line, "\n"))
+        else:
+            blocks.append((role, list(line)))
+    return [Turn(role, tuple(parts)) for role, parts in blocks]
 
 
-def _parts(lines: Sequence[str]) -> tuple[Part, ...]:
-    return (Text(lines[0]), *(Text(f"\n{line}") for line in lines[1:]))
-
-
-def _line(entry: Entry, *, group: bool) -> str:
+def _line(entry: Entry, parts: tuple[Part, ...], *, group: bool) -> tuple[Part, ...]:
     """In a group every line of a person says who speaks: name and number, since names are not unique."""
     if not group or entry.role != "user":
-        return entry.text
-    return f"[{entry.name or entry.user_id}({entry.user_id})] {entry.text}"
+        return parts
+    return _led(parts, f"[{entry.name or entry.user_id}({entry.user_id})] ")
+
+
+def _led(parts: tuple[Part, ...], words: str) -> tuple[Part, ...]:
+    """The parts with words before them."""
+    first, *others = parts
+    return (Text(words + first.text), *others) if isinstance(first, Text) else (Text(words), *parts)

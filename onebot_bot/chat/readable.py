@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 
+from onebot_bot.config import BotConfig
 from onebot_bot.protocol.segments import (
     At,
     Dice,
@@ -29,7 +30,18 @@ NameOf = Callable[[str], str]
 
 def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:
     """The segments as one text; a quote is left out, since it is shown apart."""
-    return "".join(_one(segment, language, name_of) for segment in segments).strip()
+    return "".join(pieces(segments, language, name_of)).strip()
+
+
+def pieces(segments: Iterable[Segment], language: Language, name_of: NameOf) -> list[str]:
+    """Each segment's share of the text."""
+    return [_one(segment, language, name_of) for segment in segments]
+
+
+def names_in(account: int, bot: BotConfig) -> NameOf:
+    """The bot by its own name; others by number, until the member list is asked for."""
+    own = bot.names[0] if bot.names else str(account)
+    return lambda number: own if number == str(account) else number
 
 
 def _one(segment: Segment, language: Language, name_of: NameOf) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import logging
 import re
 import time
@@ -15,8 +14,9 @@ import structlog
 
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import Trigger, find_trigger, mentions
-from onebot_bot.chat.readable import readable
-from onebot_bot.chat.session import ChatSession, Services
+from onebot_bot.chat.readable import names_in, readable
+from onebot_bot.chat.services import Services
+from onebot_bot.chat.session import ChatSession
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
@@ -112,7 +112,7 @@ class ChatRouter:
             _log_message(message, words, content=self._services.settings().log.content)
         if answer and self._commands.matches(words, message):
             if self._may_command(message):
-                self._spawn(self._commands.run(account, message, words))
+                self._spawn(self._command(account, message, words))
             return
         quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
         if quote is not None:
@@ -125,6 +125,11 @@ class ChatRouter:
         if message.user_id in self._ignored():
             return False
         return isinstance(message, PrivateMessage) or mentions(message) or self._claim(message)
+
+    async def _command(self, account: Account, message: Message, words: str) -> None:
+        """Carry it out; if it took messages out of view or forgot something, their pictures go now."""
+        await self._commands.run(account, message, words)
+        await self._sweep()
 
     async def _take_quoting(self, account: Account, message: Message, quote: Reply, *, answer: bool) -> None:
         """A quote is shown with its text, and a quote of the bot is meant for the bot; both need the record."""
@@ -173,8 +178,9 @@ class ChatRouter:
         return owner == message.self_id
 
     def _entry(self, message: Message, quoted: Entry | None) -> Entry:
-        language = self._services.settings().bot.language
-        text = readable(message.message, language, functools.partial(self._name_of, message))
+        bot = self._services.settings().bot
+        language = bot.language
+        text = readable(message.message, language, names_in(message.self_id, bot))
         if quoted is not None:
             name = quoted.name or str(quoted.user_id)
             text = say(language, "see.quote", name=name, text=quoted.text[:QUOTED]) + text
@@ -188,11 +194,6 @@ class ChatRouter:
             segments=_worth_keeping(message.message),
             reply_to=quoted.message_id if quoted is not None else None,
         )
-
-    def _name_of(self, message: Message, number: str) -> str:
-        """The bot by its own name; others by number, until the member list is asked for."""
-        names = self._services.settings().bot.names
-        return names[0] if number == str(message.self_id) and names else number
 
     # --- rest ----------------------------------------------------------------------------------------------------
 
@@ -285,6 +286,11 @@ class ChatRouter:
         if (session := self._sessions.get(chat)) is not None:
             session.withdraw(message_id)
         await self._services.history.withdraw(chat, message_id)
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        if self._services.eyes is not None:
+            await self._services.eyes.sweep()
 
 
 def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:

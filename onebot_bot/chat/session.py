@@ -8,33 +8,21 @@ import contextlib
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Collection
-from typing import Protocol
 
 import msgspec
 import structlog
-from msgspec import Struct
 
-from onebot_bot.chat.conversation import build_conversation
-from onebot_bot.chat.outbox import Clock, Outbox
+from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import Trigger
 from onebot_bot.chat.reply import split_reply
-from onebot_bot.chat.rest import Rest
+from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
 from onebot_bot.chat.turn import Incoming, Turn, belong_together
+from onebot_bot.chat.view import View
 from onebot_bot.config import ChatConfig, MemoryConfig
-from onebot_bot.engine.request import (
-    Engine,
-    FinishReason,
-    GenerationRequest,
-    GenerationResult,
-    Recalled,
-    RecallHit,
-    RecallPolicy,
-    Vector,
-)
+from onebot_bot.engine.request import FinishReason, GenerationRequest, GenerationResult, Recalled, RecallPolicy
 from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError
-from onebot_bot.memory.history import Entry, History, State
+from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Reply, Segment, Text
 from onebot_bot.texts import say
@@ -59,31 +47,6 @@ LONG_ENOUGH_TO_REPEAT = 12
 """Characters: shorter answers ("ok") may well be the same twice."""
 
 
-class Recaller(Protocol):
-    """Memories as a session needs them."""
-
-    def search_in(self, chat: ChatId, temperature: float = 0.0) -> Callable[[Vector], RecallHit | None]:
-        """The search a recall in this chat may do: its own memories and shared ones, nothing else."""
-
-    def note(self, recalls: Collection[Recalled]) -> None:
-        """Count what was recalled."""
-
-
-class Services(Struct, frozen=True):
-    """What every session shares."""
-
-    engine: Engine
-    history: History
-    recaller: Recaller
-    settings: Callable[[], Settings]
-    report: Callable[[str, ChatId | None, BaseException], str]
-    """Tells the owner: kind, where, what; returns the id that finds the log line."""
-    clock: Clock
-    rest: Rest = msgspec.field(default_factory=Rest)
-    heard: Callable[[ChatId], None] = lambda _: None
-    """Told of every message that goes on record."""
-
-
 class ChatSession:
     """The state and the task of one chat."""
 
@@ -94,6 +57,7 @@ class ChatSession:
         self.last_recalls: tuple[Recalled, ...] = ()
         self._outbox = outbox
         self._services = services
+        self._view = View(chat, services.history, services.eyes)
         self._pending: list[Incoming] = []
         self._discarded: list[Incoming] = []
         """What /stop took out of `_pending`, until the record says so."""
@@ -114,6 +78,8 @@ class ChatSession:
         row = self._services.history.append_nowait(self.chat, entry)
         self._services.heard(self.chat)
         if trigger is not None:
+            if self._services.eyes is not None:
+                self._services.eyes.expect(self.chat, entry, row)
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
     def resume(self, entry: Entry) -> None:
@@ -300,11 +266,10 @@ class ChatSession:
 
     async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult | None:
         """What the model writes; None when somebody said stop before it began."""
-        said = await self._read_view(settings.chat.history_messages, turn)
+        conversation = await self._view.conversation(turn, settings)
         if turn.stopped:
             return None
         recall = self._recall_policy(settings.memory)
-        conversation = build_conversation(self.chat, said, turn.entries, settings)
         turn.generation = self._services.engine.submit(
             GenerationRequest(
                 conversation=conversation,
@@ -316,19 +281,12 @@ class ChatSession:
         if not turn.generation.done:
             self._outbox.show_typing(self.chat)
         if any(item.entry.user_id == turn.sender for item in self._pending):
-            # It came while the turn was being stored: too early for `_expect` to interrupt anything.
+            # It came while the turn was being stored or looked at: too early for `_expect` to interrupt anything.
             self._interrupt(turn)
         try:
             return await turn.generation.result()
         finally:
             turn.generation = None
-
-    async def _read_view(self, limit: int, turn: Turn) -> list[Entry]:
-        """What was said and is settled, oldest first, from the record: it alone knows of resets and recalls."""
-        if limit == 0:
-            return []
-        entries = await self._services.history.recent(self.chat, limit + len(turn.items))
-        return [entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
         status = self._services.engine.status

@@ -127,6 +127,11 @@ class History:
         rows = await self._rows(sql, (*in_chat(chat), message_id))
         return _entry(rows[0]) if rows else None
 
+    async def find_all(self, chat: ChatId, message_ids: Collection[int]) -> list[Entry]:
+        """The messages with those OneBot ids, unless they were recalled or undone."""
+        sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN} AND hidden = 0"
+        return [_entry(row) for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))]
+
     async def mark(self, ids: Collection[int], state: State) -> None:
         """Give the rows `ids` another state; it survives the death of this process, not a power cut.
 

@@ -68,5 +68,24 @@ _MEMORIES: Step = (
     "INSERT INTO bank VALUES (0)",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES),)
+_PICTURES: Step = (
+    # `stored` counts up: the picture with the least was stored first.
+    """CREATE TABLE pictures (
+        digest TEXT PRIMARY KEY, bytes INTEGER NOT NULL, pixels INTEGER NOT NULL, stored INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    # What is to be seen at a message's segment: one picture, or the frames of a video.
+    """CREATE TABLE message_pictures (
+        message INTEGER NOT NULL REFERENCES messages (id), segment INTEGER NOT NULL, frame INTEGER NOT NULL,
+        digest TEXT NOT NULL REFERENCES pictures (digest) ON DELETE CASCADE,
+        PRIMARY KEY (message, segment, frame)
+    ) WITHOUT ROWID""",
+    "CREATE INDEX message_pictures_same ON message_pictures (digest)",
+    # Whichever way a message goes out of view for good, or a memory of it is forgotten: its pictures go too.
+    """CREATE TRIGGER pictures_of_hidden AFTER UPDATE OF hidden ON messages WHEN new.hidden
+        BEGIN DELETE FROM message_pictures WHERE message = new.id; END""",
+    """CREATE TRIGGER pictures_of_barred AFTER INSERT ON barred_sources
+        BEGIN DELETE FROM message_pictures WHERE message = new.source_id; END""",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES)
 """`STEPS[n]` leads from version n to n + 1."""

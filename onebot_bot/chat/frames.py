@@ -1,0 +1,70 @@
+"""Frames of a video, evenly spaced, by PyAV where that is installed (the extra `video`)."""
+
+import importlib.util
+import io
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from onebot_bot.chat.stills import check_size, still_of
+from onebot_bot.errors import MediaError
+from onebot_bot.memory.pictures import Still
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+FORMATS = "mov,mp4,matroska,webm,avi,flv,mpegts"
+"""Containers that hold a video themselves: a playlist would name files of this machine, or addresses."""
+MAX_DECODED = 300
+"""Frames decoded from a key frame on towards the wanted one; a further one will do then."""
+
+
+def can_watch() -> bool:
+    """Whether PyAV is installed."""
+    return importlib.util.find_spec("av") is not None
+
+
+def make_frames(data: bytes, count: int, pixels: int) -> list[Still]:
+    """At most `count` frames from the middle of as many equal parts, together of `pixels` at most.
+
+    Raises:
+        MediaError: it is no video, or is damaged.
+    """
+    import av  # noqa: PLC0415 - an extra that need not be installed
+
+    options = {"format_whitelist": FORMATS, "protocol_whitelist": "none"}
+    try:
+        with av.open(io.BytesIO(data), "r", options=options, metadata_errors="ignore") as container:
+            return [still_of(image, pixels // count) for image in _frames(container, count)]
+    except MediaError:
+        raise
+    except Exception as error:
+        # FFmpeg's errors are of many kinds, and PyAV adds its own.
+        raise MediaError(f"A video cannot be read: {error}.") from error
+
+
+def _frames(container: "InputContainer", count: int) -> list[Image.Image]:
+    if not container.streams.video:
+        raise MediaError("A video has no pictures in it.")
+    stream = container.streams.video[0]
+    check_size(stream.width, stream.height)
+    if not container.duration:
+        return [_frame_at(container, stream, 0)]
+    begin = container.start_time or 0
+    return [_frame_at(container, stream, begin + container.duration * (2 * i + 1) // (2 * count)) for i in range(count)]
+
+
+def _frame_at(container: "InputContainer", stream: "VideoStream", when: int) -> Image.Image:
+    """The first frame that is not before `when` (microseconds), or the last one there is."""
+    container.seek(when)
+    found = None
+    for number, frame in enumerate(container.decode(stream)):
+        found = frame
+        if number == MAX_DECODED or (frame.time is not None and frame.time * 1_000_000 >= when):
+            break
+    if found is None:
+        raise MediaError("A video holds no whole frame.")
+    check_size(found.width, found.height)
+    image = Image.fromarray(found.to_ndarray(format="rgb24"))
+    return image.rotate(found.rotation, expand=True)  # a telephone held upright says so beside the frames

@@ -1,0 +1,42 @@
+"""What every session of the chats shares."""
+
+from collections.abc import Callable, Collection
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.outbox import Clock
+from onebot_bot.chat.rest import Rest
+from onebot_bot.chat.settings import Settings
+from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
+from onebot_bot.memory.history import History
+from onebot_bot.protocol.chat_id import ChatId
+
+
+class Recaller(Protocol):
+    """Memories as a session needs them."""
+
+    def search_in(self, chat: ChatId, temperature: float = 0.0) -> Callable[[Vector], RecallHit | None]:
+        """The search a recall in this chat may do: its own memories and shared ones, nothing else."""
+
+    def note(self, recalls: Collection[Recalled]) -> None:
+        """Count what was recalled."""
+
+
+class Services(Struct, frozen=True):
+    """What every session shares."""
+
+    engine: Engine
+    history: History
+    recaller: Recaller
+    settings: Callable[[], Settings]
+    report: Callable[[str, ChatId | None, BaseException], str]
+    """Tells the owner: kind, where, what; returns the id that finds the log line."""
+    clock: Clock
+    rest: Rest = msgspec.field(default_factory=Rest)
+    heard: Callable[[ChatId], None] = lambda _: None
+    """Told of every message that goes on record."""
+    eyes: Eyes | None = None
+    """For a model that may see; None: there is none."""

@@ -1,0 +1,64 @@
+"""From what people sent to what a model is shown: small, upright, without metadata. Files come from strangers."""
+
+import io
+import math
+
+from PIL import Image, ImageOps
+
+from onebot_bot.errors import MediaError
+from onebot_bot.memory.pictures import Still
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""What QQ sends. Pillow's other readers stay shut: one of them starts a program."""
+MAX_PIXELS = 50_000_000
+"""Of a picture as it is decoded: four bytes each."""
+MAX_RATIO = 100
+"""Of the long side to the short one: image processors refuse from 200 on, and there is nothing to be seen."""
+QUALITY = 92
+
+
+def make_still(data: bytes, pixels: int) -> Still:
+    """The picture, scaled down to `pixels` at most; of an animated one the first frame.
+
+    Raises:
+        MediaError: it is no picture, is damaged, too large to be decoded, or a mere line.
+    """
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            check_size(*image.size)
+            image.draft("RGB", fitting(image.size, pixels))  # a JPEG is decoded at an eighth, where that will do
+            return still_of(ImageOps.exif_transpose(image), pixels)
+    except MediaError:
+        raise
+    except Exception as error:
+        # Pillow's parsers raise whatever a damaged file makes them raise.
+        raise MediaError(f"A picture cannot be read: {error}.") from error
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise MediaError when a picture of that size, told by its header, had better not be decoded."""
+    if width * height > MAX_PIXELS:
+        raise MediaError(f"A picture of {width} x {height} pixels is too large to be decoded.")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise MediaError(f"A picture of {width} x {height} pixels is a line.")
+
+
+def fitting(size: tuple[int, int], pixels: int) -> tuple[int, int]:
+    """Width and height of the same shape with `pixels` at most; never larger than `size`."""
+    scale = min(1.0, math.sqrt(pixels / (size[0] * size[1])))
+    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+
+
+def still_of(image: Image.Image, pixels: int) -> Still:
+    """The decoded picture, scaled down and encoded; what was transparent is white."""
+    if image.mode not in ("RGB", "RGBA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    size = fitting(image.size, pixels)
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2.0)
+    # On new pixels: where and with what it was taken is nobody's business.
+    plain = Image.new("RGB", size, "white")
+    plain.paste(image, mask=image if image.mode == "RGBA" else None)
+    out = io.BytesIO()
+    plain.save(out, "JPEG", quality=QUALITY, subsampling=0)
+    return Still(out.getvalue(), size[0] * size[1])

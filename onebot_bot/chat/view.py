@@ -1,0 +1,62 @@
+"""What the model is shown of a chat when it answers there: from the record, with pictures where it sees."""
+
+from collections.abc import Sequence
+
+from onebot_bot.chat.conversation import build_conversation
+from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.readable import names_in
+from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.sights import Line, Parts, line_parts, sights_of
+from onebot_bot.chat.turn import Turn
+from onebot_bot.engine.request import Conversation
+from onebot_bot.memory.history import Entry, History
+from onebot_bot.protocol.chat_id import ChatId
+
+
+class View:
+    """One chat's."""
+
+    def __init__(self, chat: ChatId, history: History, eyes: Eyes | None) -> None:
+        self._chat = chat
+        self._history = history
+        self._eyes = eyes
+
+    async def conversation(self, turn: Turn, settings: Settings) -> Conversation:
+        """What is to be answered, behind what was said; waits for pictures, `vision.fetch_timeout` at most.
+
+        `turn` may have lost messages when this returns: they were recalled meanwhile, and are not in it.
+        """
+        limit = settings.chat.history_messages
+        said = await self._said(limit, turn)
+        if self._eyes is None or not self._eyes.open:
+            return build_conversation(self._chat, said, turn.entries, settings)
+        lines = await self._lines([*said, *turn.entries])
+        if await self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))):
+            # That took a while: the record is asked anew, for it alone knows of recalls and resets.
+            said = await self._said(limit, turn)
+            lines = await self._lines([*said, *turn.entries])
+        seen = await self._seen(self._eyes, lines, settings)
+        return build_conversation(self._chat, said, turn.entries, settings, seen)
+
+    async def _seen(self, eyes: Eyes, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
+        """The messages, by row, that are more than words."""
+        language = settings.bot.language
+        seen = await eyes.show(self._chat, sights_of(lines), language)
+        name_of = names_in(self._chat.account, settings.bot)
+        rows = {row for row, _, _ in seen}
+        return {line.entry.id: line_parts(line, seen, language, name_of) for line in lines if line.entry.id in rows}
+
+    async def _lines(self, entries: Sequence[Entry]) -> list[Line]:
+        """The messages with those that they quote."""
+        known: dict[int | None, Entry] = {entry.message_id: entry for entry in entries}
+        missing = {entry.reply_to for entry in entries if entry.reply_to is not None} - known.keys()
+        if missing:
+            known |= {entry.message_id: entry for entry in await self._history.find_all(self._chat, missing)}
+        return [Line(entry, known.get(entry.reply_to) if entry.reply_to is not None else None) for entry in entries]
+
+    async def _said(self, limit: int, turn: Turn) -> list[Entry]:
+        """What was said and is settled, oldest first, from the record: it alone knows of resets and recalls."""
+        if limit == 0:
+            return []
+        entries = await self._history.recent(self._chat, limit + len(turn.items))
+        return [entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]
