@@ -57,6 +57,11 @@ def files(folder: Path) -> int:
     return len(list(folder.iterdir()))
 
 
+def modes(folder: Path) -> list[int]:
+    """Who may do what with the folder and its files."""
+    return [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
+
+
 async def test_what_was_put_is_read(pictures: PictureStore, history: History) -> None:
     """By message, segment and frame, with its size."""
     first, second = await said(history, 1), await said(history, 2)
@@ -87,8 +92,7 @@ async def test_the_same_picture_is_stored_once(pictures: PictureStore, history: 
 async def test_only_its_user_can_read_them(pictures: PictureStore, history: History, folder: Path) -> None:
     """They are from private chats."""
     await pictures.put(await said(history, 1), 0, [RED])
-    assert folder.stat().st_mode & 0o777 == 0o700
-    assert [file.stat().st_mode & 0o777 for file in folder.iterdir()] == [0o600]
+    assert modes(folder) == [0o700, 0o600]
 
 
 async def test_the_oldest_make_way(pictures: PictureStore, history: History, folder: Path) -> None:
@@ -100,21 +104,29 @@ async def test_the_oldest_make_way(pictures: PictureStore, history: History, fol
     assert await seen(pictures, *rows) == [RED.data, BLUE.data, RED.data, b"grey" * 75]
 
 
-@pytest.mark.parametrize("way", ["undo", "forget"])
-async def test_what_is_taken_back_or_forgotten_takes_its_pictures_along(
-    pictures: PictureStore, history: History, database: Database, folder: Path, tmp_path: Path, way: str
+async def test_what_is_taken_back_takes_its_pictures_along(
+    pictures: PictureStore, history: History, folder: Path
 ) -> None:
-    """By /undo, and by forgetting a memory that was made of the message."""
+    """By /undo, as by a recall in QQ."""
     row = await said(history, 1)
     await pictures.put(row, 0, [RED])
-    if way == "undo":
-        await history.answered(ALICE, [row], [Entry(role="assistant", text="nice", time=2)])
-        await history.undo(ALICE, 1)
-    else:
-        async with MemoryStore(database, tmp_path / "memory.faiss") as memories:
-            await memories.set_view("embedder-1", np.zeros(8, np.float32))
-            memory = await memories.add(fact(0, ALICE, source_ids=(row,)))
-            await memories.forget(memory.id)
+    await history.answered(ALICE, [row], [Entry(role="assistant", text="nice", time=2)])
+    await history.undo(ALICE, 1)
+    await pictures.sweep()
+    assert await pictures.places([row]) == []
+    assert files(folder) == 0
+
+
+async def test_a_forgotten_memory_takes_the_pictures_of_its_messages_along(
+    pictures: PictureStore, history: History, database: Database, folder: Path
+) -> None:
+    """What it was made of is not to be seen any more either."""
+    row = await said(history, 1)
+    await pictures.put(row, 0, [RED])
+    async with MemoryStore(database, folder.with_name("memory.faiss")) as memories:
+        await memories.set_view("embedder-1", np.zeros(8, np.float32))
+        memory = await memories.add(fact(0, ALICE, source_ids=(row,)))
+        await memories.forget(memory.id)
     await pictures.sweep()
     assert await pictures.places([row]) == []
     assert files(folder) == 0
@@ -146,12 +158,24 @@ async def test_a_start_sets_right_what_a_kill_left(pictures: PictureStore, histo
     assert files(folder) == 1
 
 
-@pytest.mark.parametrize("harm", [lambda file: file.write_bytes(b"re"), Path.unlink])
+def cut_short(folder: Path) -> None:
+    """As a power cut may leave a file."""
+    for file in folder.iterdir():
+        file.write_bytes(b"re")
+
+
+def remove(folder: Path) -> None:
+    """As somebody may who tidies up."""
+    for file in folder.iterdir():
+        file.unlink()
+
+
+@pytest.mark.parametrize("harm", [cut_short, remove])
 async def test_a_damaged_file_is_left_out(
     pictures: PictureStore, history: History, folder: Path, harm: Callable[[Path], object]
 ) -> None:
-    """Cut short by a power cut, or removed by somebody."""
+    """And so is a lost one: nothing fails for it."""
     row = await said(history, 1)
     await pictures.put(row, 0, [RED])
-    harm(next(folder.iterdir()))
+    harm(folder)
     assert await pictures.read({place.digest for place in await pictures.places([row])}) == {}
