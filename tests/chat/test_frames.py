@@ -1,0 +1,58 @@
+"""Frames of a real video, and what is no video."""
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from onebot_bot.chat.frames import make_frames
+from onebot_bot.errors import MediaError
+
+av = pytest.importorskip("av", reason="PyAV is an extra")
+
+COLOURS = ("red", "green", "blue", "white")
+
+
+def video(form: str = "mp4", seconds: int = 4) -> bytes:
+    """A second of each colour at eight frames a second, with few key frames."""
+    out = io.BytesIO()
+    with av.open(out, "w", format=form) as container:
+        stream = container.add_stream("mpeg4", rate=8)
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = 96, 64, "yuv420p", 12
+        for number in range(8 * seconds):
+            picture = Image.new("RGB", (96, 64), COLOURS[number // 8])
+            container.mux(stream.encode(av.VideoFrame.from_image(picture)))
+        container.mux(stream.encode())
+    return out.getvalue()
+
+
+def colour(data: bytes) -> str:
+    """Of the middle."""
+    found = Image.open(io.BytesIO(data)).getpixel((20, 10))
+    assert isinstance(found, tuple)
+    return {"100": "red", "010": "green", "001": "blue"}.get("".join("01"[value > 90] for value in found), "white")
+
+
+@pytest.mark.parametrize("form", ["mp4", "matroska"])
+def test_frames_are_evenly_spaced(form: str) -> None:
+    """From the middle of as many equal parts, in order, whatever key frames there are."""
+    assert [colour(still.data) for still in make_frames(video(form), 4, 100_000)] == list(COLOURS)
+    assert [colour(still.data) for still in make_frames(video(form), 2, 100_000)] == ["green", "white"]
+
+
+def test_together_they_have_what_one_picture_may_have() -> None:
+    """A video costs the model no more than a picture."""
+    stills = make_frames(video(seconds=1), 4, 8000)
+    assert sum(still.pixels for still in stills) <= 8000
+    assert [Image.open(io.BytesIO(still.data)).size for still in stills] == [(54, 36)] * 4
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path, picture: bytes) -> None:
+    """A playlist too, for it would have files of this machine opened."""
+    (tmp_path / "secret.mp4").write_bytes(video(seconds=1))
+    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{tmp_path / 'secret.mp4'}\n#EXT-X-ENDLIST\n"
+    concat = f"ffconcat version 1.0\nfile '{tmp_path / 'secret.mp4'}'\n"
+    for data in (b"", b"words", picture, playlist.encode(), concat.encode(), video(seconds=1)[:300]):
+        with pytest.raises(MediaError, match="A video"):
+            make_frames(data, 4, 1000)
