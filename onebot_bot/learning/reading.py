@@ -1,7 +1,7 @@
 """Reading memories out of their vectors, many at once: greedily after one beginning, and how well it went."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -96,14 +96,21 @@ def read_out(reader: Reader, beginning: Beginning, values: Tensor, longest: int 
     return [told.text for told in tell(reader, beginning, values, longest)]
 
 
-def tell(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST) -> list[Told]:
-    """As `read_out`, with how each reading ended."""
+def never() -> bool:
+    """Nobody waits."""
+    return False
+
+
+def tell(
+    reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST, stop: Callable[[], bool] = never
+) -> list[Told]:
+    """As `read_out`, with how each reading ended; once `stop()` says so, they end where they are."""
     if not len(values):
         return []
     renderer = reader.model.renderer
     stops = (renderer.memory_ids[1], *renderer.eos)
     found = []
-    for row in _greedy(reader, beginning, values, stops, longest).tolist():
+    for row in _greedy(reader, beginning, values, stops, longest, stop).tolist():
         cut = next((at for at, token in enumerate(row) if token in stops), len(row))
         text = renderer.special.decode(row[:cut], skip_special_tokens=True).strip()
         found.append(Told(text, closed=row[cut : cut + 1] == [renderer.memory_ids[1]]))
@@ -111,7 +118,14 @@ def tell(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LO
 
 
 @torch.no_grad()
-def _greedy(reader: Reader, beginning: Beginning, values: Tensor, stops: Sequence[int], longest: int) -> Tensor:
+def _greedy(  # noqa: PLR0913, PLR0917 - what is read, with what, and how long
+    reader: Reader,
+    beginning: Beginning,
+    values: Tensor,
+    stops: Sequence[int],
+    longest: int,
+    stop: Callable[[], bool],
+) -> Tensor:
     """Ids `[n, T]` until every row holds one of `stops`; what a row holds after it means nothing."""
     device, pad = reader.model.device, reader.model.renderer.memory_ids[2]
     cache, fed = beginning.rows(len(values)), values.to(reader.model.dtype)
@@ -125,7 +139,7 @@ def _greedy(reader: Reader, beginning: Beginning, values: Tensor, stops: Sequenc
         logits[:, pad] = -torch.inf  # as in the decode loop
         told.append(logits.argmax(-1))
         ended |= torch.isin(told[-1], torch.tensor(stops, device=device))
-        if ended.all():
+        if ended.all() or stop():
             break
         fed = reader.embed(told[-1].unsqueeze(1)).to(reader.model.dtype)
     return torch.stack(told, 1)

@@ -10,7 +10,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from onebot_bot.learning.reading import Beginning, Reader, begin, tell
+from onebot_bot.learning.reading import Beginning, Reader, begin, never, tell
 from onebot_bot.learning.recipes import Refinement
 
 STREAK = 3
@@ -46,7 +46,7 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
     texts: Sequence[str],
     values: Tensor,
     recipe: Refinement,
-    stop: Stop = lambda: False,
+    stop: Stop = never,
     seed: int = 0,
 ) -> Refined:
     """Refine values `[n, v, d]` of `texts`; the last `CHECKS` of the beginnings (ids up to `<recall>`) only check.
@@ -55,7 +55,11 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
     """
     if not texts:
         return Refined(values, [], 0)
-    runs = [begin(reader, ids) for ids in beginnings]
+    runs = []
+    for ids in beginnings:
+        if stop():
+            return Refined(values, [False] * len(texts), 0)
+        runs.append(begin(reader, ids))
     train, check = runs[:-CHECKS] or runs, runs[-CHECKS:]
     out, exact, steps = [], [], 0
     for start in range(0, len(texts), recipe.batch):
@@ -79,7 +83,7 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
 ) -> Refined:
     device = reader.model.device
     vectors = values.detach().to(device, torch.float32).clone()
-    exact = torch.tensor(checked(reader, check, texts, vectors), device=device)
+    exact = torch.tensor(checked(reader, check, texts, vectors, stop), device=device)
     rows = _rows(reader, texts)
     moments = torch.zeros_like(vectors), torch.zeros_like(vectors)
     streak = torch.zeros(len(texts), dtype=torch.long, device=device)
@@ -91,7 +95,7 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
         streak[open_rows] = torch.where(right, streak[open_rows] + 1, 0)
         ready = open_rows[streak[open_rows] >= STREAK]
         if len(ready):
-            passed = checked(reader, check, [texts[i] for i in ready.tolist()], vectors[ready])
+            passed = checked(reader, check, [texts[i] for i in ready.tolist()], vectors[ready], stop)
             exact[ready] = torch.tensor(passed, device=device)
             streak[ready] = 0
         # A value that has passed is not touched again, whatever the gradient says.
@@ -100,7 +104,7 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
         _adam(vectors, moments, moving, kept, steps, recipe.lr * (1 - 0.7 * steps / recipe.steps))
     # What the last steps made right has not been looked at yet.
     late = (~exact & (streak > 0)).nonzero().flatten()
-    passed = checked(reader, check, [texts[i] for i in late.tolist()], vectors[late])
+    passed = checked(reader, check, [texts[i] for i in late.tolist()], vectors[late], stop)
     exact[late] = torch.tensor(passed, dtype=torch.bool, device=device)
     return Refined(vectors, exact.tolist(), steps)
 
@@ -154,14 +158,21 @@ def _adam(  # noqa: PLR0913, PLR0917 - one optimizer step spelled out
     vectors[which] -= lr * mean / (spread.sqrt() + 1e-8)
 
 
-def checked(reader: Reader, check: Sequence[Beginning], texts: Sequence[str], values: Tensor) -> list[bool]:
-    """Which values `[n, v, d]` greedy decoding turns into their text and `</recall>`, after every one of `check`."""
+def checked(
+    reader: Reader, check: Sequence[Beginning], texts: Sequence[str], values: Tensor, stop: Stop = never
+) -> list[bool]:
+    """Which values `[n, v, d]` greedy decoding turns into their text and `</recall>`, after every one of `check`.
+
+    Once `stop()` says so, none is known to.
+    """
     if not texts:
         return []
     longest = max(len(reader.model.renderer.encode_text(text)) for text in texts) + 2
     right = [True] * len(texts)
     for beginning in check:
-        told = tell(reader, beginning, values, longest)
+        if stop():
+            return [False] * len(texts)
+        told = tell(reader, beginning, values, longest, stop)
         right = [
             before and now.closed and now.text == text for before, now, text in zip(right, told, texts, strict=True)
         ]

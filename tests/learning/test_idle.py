@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-import torch
 from facts import MODEL, D, fact, opened
 from fakes import FakeClock, ScriptedEngine, until
 from msgspec import Struct
@@ -218,34 +217,34 @@ async def test_leaving_does_not_wait(spare: Spare) -> None:
 
 
 @pytest.mark.model
-@pytest.mark.parametrize("arrives", [1, 3])
-async def test_a_message_ends_the_refinement_after_the_step_in_progress(
+@pytest.mark.parametrize("arrives", [1, 20, 60, 100])
+async def test_a_message_ends_the_refinement_after_the_forward_in_progress(
     spare: Spare, tiny: LoadedModel, arrives: int
 ) -> None:
-    """Whoever writes during a step is answered behind it: no further one is taken."""
+    """While beginnings are run (18), values are checked, or gradients taken: no further forward pass is made."""
     engine, loop = EngineWorker("tiny", lambda: Generator(tiny)), asyncio.get_running_loop()
     memory = await spare.store.add(fact(1, text=TEXTS[0], value=np.ones((2, HIDDEN), np.float32)))
     asked: list[Generation] = []
-    steps = 0
+    forwards = 0
 
     async def ask() -> None:
         talk, sampling = conversation([("user", "Hi!")]), SamplingParams(max_new_tokens=1)
         asked.append(engine.submit(GenerationRequest(conversation=talk, sampling=sampling)))
 
     def passed(*_: object) -> None:
-        nonlocal steps
-        if torch.is_grad_enabled():  # a step of the refinement, not a reading
-            steps += 1
-            if steps == arrives:
-                asyncio.run_coroutine_threadsafe(ask(), loop).result(5)
+        nonlocal forwards
+        forwards += 1
+        if forwards == arrives:
+            asyncio.run_coroutine_threadsafe(ask(), loop).result(5)
+
+    def work(runner: Generator) -> tuple[int, bool | None]:
+        (tried,) = refine_serving(runner, [memory], Refinement(), lambda: engine.wanted)
+        return forwards, tried.exact
 
     text_body(tiny.network).register_forward_hook(passed)
     async with engine:
-        (tried,) = await engine.run_exclusive(
-            lambda runner: refine_serving(runner, [memory], Refinement(), lambda: engine.wanted)
-        )
+        assert await engine.run_exclusive(work) == (arrives, None)
         assert (await asked[0].result()).usage.new_tokens == 1
-    assert (steps, tried.exact) == (arrives, None)
 
 
 def test_it_is_the_real_refinement_that_runs_by_default(spare: Spare) -> None:

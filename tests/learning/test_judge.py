@@ -6,7 +6,17 @@ import torch
 from tiny import learner_of, lessons, talks, writer_of
 
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.learning.judge import ask_all, best_floor, chat_loss, ranks, share, sparing_floor
+from onebot_bot.learning.judge import (
+    FALSE_RECALLS,
+    MOST_RISE,
+    ask_all,
+    best_floor,
+    calibrate_asking,
+    chat_loss,
+    ranks,
+    share,
+    sparing_floor,
+)
 
 pytestmark = pytest.mark.model
 
@@ -77,6 +87,20 @@ def test_asking_of_its_own_accord_is_the_likeliest_first_token(tiny: LoadedModel
         hidden = learner.states(learner.embed(torch.tensor([ids])), torch.ones(1, len(ids), dtype=torch.long))
         learner.rows[0] = hidden[0, -1] * 100
     assert ask_all(learner, contexts, writer).asks == [True]
+
+
+@pytest.mark.parametrize("push", [-0.6, 0.4])
+def test_asking_is_as_ready_as_false_recalls_allow(tiny: LoadedModel, push: float) -> None:
+    """Too shy or too eager before, the situations that call for nothing begin with no recall, and others nearly do."""
+    learner, writer = learner_of(tiny), writer_of(tiny)
+    contexts = [talk.context for talk in talks()]
+    with torch.no_grad():
+        learner.own_rows[0] *= 1 + push
+    rise = calibrate_asking(learner, contexts, writer)
+    assert not any(ask_all(learner, contexts, writer).asks)
+    with torch.no_grad():  # a second time there is nothing left to do
+        assert abs(calibrate_asking(learner, contexts, writer)) < 0.1 or abs(rise) == MOST_RISE
+    assert 1 / len(contexts) > FALSE_RECALLS
 
 
 def test_chat_loss_is_the_mean_over_the_replies_tokens(tiny: LoadedModel) -> None:

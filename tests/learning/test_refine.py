@@ -106,7 +106,7 @@ def test_a_finished_value_is_not_touched(tiny: LoadedModel, monkeypatch: pytest.
     """What is exact at the start comes back bit for bit, while its neighbours move."""
     reader, start = Serving(tiny), values_of(tiny, 3)
 
-    def second_is_exact(_: object, __: object, texts: list[str], ___: Tensor) -> list[bool]:
+    def second_is_exact(_: object, __: object, texts: list[str], *___: object) -> list[bool]:
         return [text == TEXTS[1] for text in texts]
 
     monkeypatch.setattr("onebot_bot.learning.refine.checked", second_is_exact)
@@ -126,7 +126,7 @@ def test_what_needs_no_refining_takes_no_step(tiny: LoadedModel, monkeypatch: py
     assert torch.equal(stopped.values, start)
     empty = refine(reader, beginnings(tiny), [], start[:0], RECIPES.refine)
     assert (empty.exact, empty.steps) == ([], 0)
-    monkeypatch.setattr("onebot_bot.learning.refine.checked", lambda _, __, texts, ___: [True] * len(texts))
+    monkeypatch.setattr("onebot_bot.learning.refine.checked", lambda _, __, texts, *___: [True] * len(texts))
     assert refine(reader, beginnings(tiny), TEXTS[:2], start, RECIPES.refine).steps == 0
 
 
