@@ -87,12 +87,16 @@ class Part(NamedTuple):
     bits: Bits
 
 
-class Nearest(NamedTuple):
-    """The best of a scan."""
+class Scan(NamedTuple):
+    """The best of every part, in no order."""
 
     slots: Ids
-    ceiling: float
-    """No vector of the scan that is not among `slots` has a larger inner product than this."""
+    scores: Floats
+    """Their inner products with the query, as their bytes say."""
+    rest: float
+    """No other vector has a larger one, as its bytes say."""
+    error: float
+    """How far what bytes say may be off."""
 
 
 class Codes:
@@ -125,7 +129,7 @@ class Codes:
             self._chunks[chunk].bytes[places] = 0
 
     def parts(self, slots: Ids) -> list[Part]:
-        """What `nearest` takes to stay within `slots`; good for as long as they hold the same vectors."""
+        """What `scan` takes to stay within `slots`; good for as long as they hold the same vectors."""
         member = np.zeros((len(self._chunks), ROWS), dtype=bool)
         member.reshape(-1)[slots] = True
         bits, counts = np.packbits(member, axis=1, bitorder="little"), member.sum(axis=1)
@@ -134,23 +138,22 @@ class Codes:
             for chunk in np.flatnonzero(counts).tolist()
         ]
 
-    def nearest(self, turned: Floats, parts: Sequence[Part], most: int) -> Nearest:
-        """About the best `most` for a rotated query [width], in no order, and a bound for all others."""
+    def scan(self, turned: Floats, parts: Sequence[Part], most: int) -> Scan:
+        """The best `most` of every part, at least one, for a rotated query [width]."""
         # The query in whole numbers too: FAISS cuts off what is behind the point.
         step = max(float(np.abs(turned).max()) / _LEVELS, _LEAST_STEP)
         levels = np.rint(turned / step)
-        lost = float(np.linalg.norm(turned - levels * step))
-        scanned = [self._scan(levels[np.newaxis], part, most) for part in parts]
-        slots, scores = (np.concatenate(column) for column in zip(*scanned, strict=True))
-        if len(slots) > most:
-            best = np.argpartition(-scores, most - 1)[:most]
-            slots, scores = slots[best], scores[best]
+        found = [self._scan(levels[np.newaxis], part, most) for part in parts]
+        slots, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+        left = [float(best[-1]) for part, (_, best) in zip(parts, found, strict=True) if part.members > most]
+        unit = float(self._step) * step
         # By Cauchy and Schwarz, for what rounding took from the vectors and for what it took from the query.
+        lost = float(np.linalg.norm(turned - levels * step))
         error = float(np.linalg.norm(turned)) * (self._error + _SLACK) + lost * self._longest
-        return Nearest(slots, float(scores.min() * self._step * step) + error)
+        return Scan(slots, scores * np.float32(unit), max(left, default=-np.inf) * unit, error)
 
     def _scan(self, row: Floats, part: Part, most: int) -> tuple[Ids, Floats]:
-        """Slots and scores in steps, of one chunk."""
+        """Slots and scores in steps, best first, of one chunk."""
         index = self._chunks[part.chunk].index
         scores, places = index.search(row, min(most, part.members), params=part.parameters)
         return places[0] + part.chunk * ROWS, scores[0]

@@ -1,8 +1,7 @@
 """The index of unit vectors, searched exactly within a selection, and its file.
 
-A search finds candidates among the vectors' bytes (codes.py) and compares those in float32; the bound that comes with
-the candidates tells whether a better vector can be left, and then it looks at more. The file is a snapshot that SQLite
-can always rebuild, so a reader that has any doubt about it throws it away.
+A search scans the vectors' bytes (codes.py) and compares in float32 all whose bytes may be so far off that they are
+among the best. The file is a snapshot that SQLite can always rebuild, so a reader that doubts it throws it away.
 """
 
 import hashlib
@@ -23,14 +22,14 @@ from onebot_bot.memory.slots import Slots
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 
-EXACT_MOST = 200_000
-"""Vectors that a search compares all of: 15 ms for 2,560 numbers each. Among more it looks at the nearest lists."""
+EXACT_BYTES = 2**29
+"""Bytes that a search scans all of, in some 15 ms: those of 210,000 vectors of 2,560. Among more it looks at lists."""
 
-_SPARE = 128
-"""Candidates compared in float32 beyond those asked for: 0.2 milliseconds, and mostly enough to be sure."""
+_SPARE = 64
+"""Candidates of every chunk beyond those asked for: they cost next to nothing, and mostly hold all that may be best."""
 
 _WIDENED = 16
-"""How many times as many candidates come next when the bound says that a better vector may be left."""
+"""How many times as many come next when they do not."""
 
 _DIGEST = 32
 """Bytes of BLAKE2b at the end of the file."""
@@ -161,9 +160,9 @@ class Bytes(NamedTuple):
 class VectorIndex:
     """Unit vectors [d] by id. Not thread-safe: who shares it locks."""
 
-    def __init__(self, dimension: int, exact_most: int = EXACT_MOST) -> None:
+    def __init__(self, dimension: int, exact_most: int | None = None) -> None:
         self.dimension = dimension
-        self._exact_most = exact_most
+        self._exact_most = EXACT_BYTES // dimension if exact_most is None else exact_most
         self._rows: list[Floats] = []  # the vectors by slot, in chunks [ROWS, d]; those of empty slots are zero
         self._codes = Codes(dimension)
         self._lists: Lists | None = None
@@ -261,22 +260,28 @@ class VectorIndex:
 
     def _best(self, row: Floats, among: _Resolved, k: int) -> tuple[Ids, Floats]:
         """Slots and scores of the best `k`."""
-        most = k + _SPARE
-        if k < 1 or len(among.slots) <= most:
+        few = k + _SPARE
+        if k < 1 or len(among.slots) <= few:
             return self._compared(row[0], among.slots, k)
-        turned = self._codes.rotate(row)[0]
-        slots, parts = among.slots, among.parts
-        if self._lists is not None and self._is_listed(slots):
-            slots = self._lists.probe(turned, slots)
-            parts = self._codes.parts(slots)
-        while len(slots) > most:
+        turned, parts = self._codes.rotate(row)[0], among.parts
+        if self._lists is not None and self._is_listed(among.slots):
+            near = self._lists.probe(turned, among.slots)
+            if len(near) <= few:
+                return self._compared(row[0], near, k)
+            parts = self._codes.parts(near)
+        return self._scanned(row[0], turned, parts, k)
+
+    def _scanned(self, query: Floats, turned: Floats, parts: Sequence[Part], k: int) -> tuple[Ids, Floats]:
+        most = k + _SPARE
+        while True:
             with one_thread():
-                nearest = self._codes.nearest(turned, parts, most)
-            best = self._compared(row[0], nearest.slots, k)
-            if best[1][-1] >= nearest.ceiling:
-                return best
+                scan = self._codes.scan(turned, parts, most)
+            likely = scan.slots[np.argsort(-scan.scores)[:k]]
+            # None of the best k scores less than the last of any k, nor do its bytes say so by more than the error.
+            reach = float(self._compared(query, likely, k)[1][-1]) - scan.error
+            if scan.rest < reach:
+                return self._compared(query, scan.slots[scan.scores >= reach], k)
             most *= _WIDENED
-        return self._compared(row[0], slots, k)
 
     def _compared(self, query: Floats, slots: Ids, k: int) -> tuple[Ids, Floats]:
         """The best `k` of `slots` by their float32 vectors."""
