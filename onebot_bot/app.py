@@ -31,7 +31,7 @@ from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import BotError, ConfigError
 from onebot_bot.learning.journal import interrupted_since
-from onebot_bot.learning.morning import report_text
+from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -109,7 +109,7 @@ class App:
         learning = self._learning(store, history, memories, reports)
         services = CommandServices(
             *(Chats(sessions, history), self.configuration, memories, self.engine, history, accounts),
-            learner=Nights(learning.cycle, learning.versions, self._language) if learning else None,
+            learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
         shared = Services(
@@ -145,7 +145,8 @@ class App:
         async def tell(report: NightReport) -> None:
             if self.config.learning.report:
                 picture = await asyncio.to_thread(_read, report.plot)
-                await reports.tell(report_text(report, self.config.bot.language), picture)
+                shown = await with_texts(report, store.get)
+                await reports.tell(report_text(shown, self.config.bot.language), picture)
 
         around = Around(
             engine=self.engine,

@@ -1,7 +1,7 @@
 """What commands can do, put together from the parts that the application owns."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
 from onebot_bot.errors import LearningError
 from onebot_bot.learning.cycle import LearningCycle
-from onebot_bot.learning.morning import outcome, report_text
+from onebot_bot.learning.morning import outcome, report_text, with_texts
 from onebot_bot.learning.versions import Versions
 from onebot_bot.memories import Memories
 from onebot_bot.memory.history import History
+from onebot_bot.memory.rows import Memory
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
@@ -108,7 +109,7 @@ class NoLearning:
         """There is no version."""
         return None
 
-    def report(self) -> tuple[str, bytes | None]:
+    async def report(self) -> tuple[str, bytes | None]:
         """There is none."""
         return "", None
 
@@ -120,10 +121,17 @@ class NoLearning:
 class Nights:
     """The nightly learning, as /learn steers it."""
 
-    def __init__(self, cycle: LearningCycle, versions: Versions, language: Callable[[], Language]) -> None:
+    def __init__(
+        self,
+        cycle: LearningCycle,
+        versions: Versions,
+        language: Callable[[], Language],
+        find: Callable[[int], Awaitable[Memory | None]],
+    ) -> None:
         self._cycle = cycle
         self._versions = versions
         self._language = language
+        self._find = find
 
     def status(self) -> LearningStatus:
         """How it stands; never waits."""
@@ -155,12 +163,13 @@ class Nights:
         """Withdraw the version that serves; raises LearningError while a night is being held, and ModelError."""
         return await self._cycle.rollback()
 
-    def report(self) -> tuple[str, bytes | None]:
-        """The last morning report and its plot."""
+    async def report(self) -> tuple[str, bytes | None]:
+        """The last morning report and its plot; raises StoreError."""
         last = self._cycle.last_report()
         if last is None:
             return "", None
-        return report_text(last, self._language()), _picture(Path(last.plot)) if last.plot else None
+        shown = await with_texts(last, self._find)
+        return report_text(shown, self._language()), _picture(Path(last.plot)) if last.plot else None
 
     def trained_on(self, memory_id: int) -> list[str]:
         """The versions that were trained on a memory."""

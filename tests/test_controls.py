@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+from facts import fact, opened
 from msgspec import Struct
 
 from onebot_bot.controls import Nights
@@ -15,6 +16,7 @@ from onebot_bot.learning.cycle import LearningCycle, SystemClock
 from onebot_bot.learning.sequence import Means
 from onebot_bot.learning.versions import Versions, seal
 from onebot_bot.learning.work import CANDIDATE, METRICS, NightReport, Plan, Run, Verdict
+from onebot_bot.memory.store import MemoryStore
 from onebot_bot.texts import say
 
 
@@ -46,7 +48,7 @@ class PlayedWork:
         run.progress("extract", 0.5)
         self.extracting.set()
         await self.going_on.wait()
-        return {"memories": 1, "added": 1, "examples": ["猫叫雪球"]}
+        return {"memories": 1, "added": 1, "examples": [4]}
 
     async def teach(self, run: Run, stage: Literal[1, 2]) -> dict[str, Any]:
         """A candidate that knows memory 4, and a loss to draw."""
@@ -76,16 +78,17 @@ class PlayedWork:
 
 
 class House:
-    """A cycle over a folder, and what the owner was told."""
+    """A cycle over a folder with the memory it learns, and what the owner was told."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: MemoryStore) -> None:
         self.work = PlayedWork()
         self.told: asyncio.Queue[NightReport] = asyncio.Queue()
         versions = Versions(folder / "models", lambda: "model")
         clock = SystemClock()
         means = Means(self.work, versions, nullcontext, clock.now, lambda: 3)
         self.cycle = LearningCycle(means, folder / "runs", Settings, self.told.put, clock)
-        self.nights = Nights(self.cycle, versions, lambda: "zh")
+        self.nights = Nights(self.cycle, versions, lambda: "zh", store.get)
+        self.store = store
 
     async def learn(self) -> None:
         """Hold a night to its end."""
@@ -97,9 +100,12 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A bot that never learned."""
-    made = House(tmp_path)
-    async with made.cycle:
-        yield made
+    async with opened(tmp_path / "m.sqlite3") as store:
+        for n in range(4):
+            await store.add(fact(n, text="猫叫雪球" if n == 3 else f"fact {n}"))
+        made = House(tmp_path, store)
+        async with made.cycle:
+            yield made
 
 
 async def test_before_the_first_night_there_is_nothing_to_tell(house: House) -> None:
@@ -107,7 +113,7 @@ async def test_before_the_first_night_there_is_nothing_to_tell(house: House) -> 
     status = house.nights.status()
     assert (status.enabled, status.step, status.last_outcome, status.adapter) == (True, None, "", "")
     assert status.next_run is not None
-    assert house.nights.report() == ("", None)
+    assert await house.nights.report() == ("", None)
     assert house.nights.trained_on(4) == []
     assert await house.nights.rollback() is None
     assert not house.nights.cancel()
@@ -131,7 +137,7 @@ async def test_after_a_night_its_report_version_and_memories_are_known(house: Ho
     """With the plot as a picture, as long as that is there."""
     await house.learn()
     name = house.nights.status().adapter
-    text, picture = house.nights.report()
+    text, picture = await house.nights.report()
     assert "猫叫雪球" in text
     assert picture is not None
     assert picture.startswith(b"\x89PNG")
@@ -139,7 +145,9 @@ async def test_after_a_night_its_report_version_and_memories_are_known(house: Ho
     last = house.cycle.last_report()
     assert last is not None
     await asyncio.to_thread(Path(last.plot).unlink)
-    assert house.nights.report() == (text, None)
+    assert await house.nights.report() == (text, None)
+    await house.store.forget(4)
+    assert "猫" not in (await house.nights.report())[0]
 
 
 async def test_a_rollback_of_the_only_version_brings_the_model_as_it_came(house: House) -> None:

@@ -124,7 +124,7 @@ class LearningControl(Protocol):
             The name of what serves now, empty for the model as it came; None: no version served.
         """
 
-    def report(self) -> tuple[str, bytes | None]:
+    async def report(self) -> tuple[str, bytes | None]:
         """The last morning report, empty when there was none, and its plot as a PNG."""
 
     def trained_on(self, memory_id: int) -> list[str]:

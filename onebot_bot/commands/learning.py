@@ -40,7 +40,7 @@ async def _rollback(context: Context) -> str:
 
 
 async def _report(context: Context) -> str | Answer:
-    text, picture = context.services.learning.report()
+    text, picture = await context.services.learning.report()
     return Answer(text, picture) if text else say(context.language, "learn.no_report")
 
 

@@ -56,7 +56,7 @@ class Learner:
         """One version back."""
         return self.earlier.pop() if self.earlier else None
 
-    def report(self) -> tuple[str, bytes | None]:
+    async def report(self) -> tuple[str, bytes | None]:
         """What the test says."""
         return self.told
 

@@ -64,7 +64,9 @@ async def test_a_night(learner: Bot, account: int) -> None:
         name = await _finished(napcat)
         assert "goes on" in learner.log
         report = await napcat.command("/learn report")
-        assert all(words in report for words in ("chat loss", name))
+        assert all(words in report for words in (*FACTS, "chat loss", name))
+        await napcat.command("/memory forget 3")
+        assert FACTS[2] not in await napcat.command("/learn report")
         assert list(learner.folder.rglob("job.msgpack")) == []
         learner.kill()
     learner.start()
