@@ -77,12 +77,17 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "status.body": (
         "模型：{model}（{state}）\n设备：{device}，模型占用 {memory}，进程内存 {process}\n连接：{links}\n"
         "队列：正在写 {running}，等待 {queued}\n"
-        "速度：{speed} token/秒，首字 {first} 秒（最近 {answers} 条）\n"
+        "速度：{speed} token/秒，首字 {median} 秒，95% 在 {slow} 秒内（最近 {answers} 条），平均 {batch} 条一起写\n"
+        "提示：{prompt} token，其中 {reused} 沿用上次的；缓存 {cache}，最多 {budget}\n"
+        "回忆：{recalls} 次，平均 {recall} 毫秒；被打断 {interrupts} 次\n"
         "历史：{messages} 条消息，{chats} 个会话，{unanswered} 条待回复\n"
         "记忆：{memories} 条\n已运行 {uptime}，版本 {version}",
         "Model: {model} ({state})\nDevice: {device}, model {memory}, process {process}\n"
         "Connections: {links}\nQueue: {running} writing, "
-        "{queued} waiting\nSpeed: {speed} tokens/s, first token {first} s (last {answers} answers)\n"
+        "{queued} waiting\nSpeed: {speed} tokens/s, first token {median} s, 95 % within {slow} s "
+        "(last {answers} answers), {batch} written together on average\n"
+        "Prompts: {prompt} tokens, {reused} of them reused; cache {cache} of {budget}\n"
+        "Recalls: {recalls}, {recall} ms on average; interrupts: {interrupts}\n"
         "History: {messages} messages, {chats} chats, {unanswered} unanswered\nMemories: {memories}\n"
         "Up {uptime}, version {version}",
     ),

@@ -3,7 +3,7 @@
 from onebot_bot.commands.context import Context, Overview
 from onebot_bot.commands.memory import told
 from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
-from onebot_bot.engine.request import Recalled
+from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
 
@@ -13,9 +13,8 @@ MOST_UNDONE = 50
 async def show_help(context: Context, _rest: str, registry: Registry) -> str:
     """The commands that this person may use here."""
     group = context.chat.kind == "group"
-    lines = [
-        _help_line(command, context) for command in registry.commands if command.tier_in(group=group) <= context.tier
-    ]
+    usable = [command for command in registry.commands if command.tier_in(group=group) <= context.tier]
+    lines = [_help_line(command, context) for command in usable if group or not command.group_only]
     return "\n".join([say(context.language, "help.head"), *lines])
 
 
@@ -43,9 +42,8 @@ async def show_status(context: Context, _rest: str) -> str:
         links="、".join(overview.links) or say(language, "status.none"),
         running=engine.running,
         queued=engine.queued,
-        speed=f"{engine.tokens_per_second:.1f}",
-        first=f"{engine.first_token:.1f}",
         answers=min(engine.answers, 20),
+        **_pace(engine),
         messages=overview.history.messages,
         chats=overview.history.chats,
         unanswered=overview.history.unanswered,
@@ -53,6 +51,24 @@ async def show_status(context: Context, _rest: str) -> str:
         uptime=_duration(overview),
         version=overview.version,
     )
+
+
+def _pace(engine: EngineStatus) -> dict[str, object]:
+    """How fast it answers, and what it does for that."""
+    counters = engine.counters
+    return {
+        "speed": f"{engine.tokens_per_second:.1f}",
+        "median": f"{engine.first_token_p50:.1f}",
+        "slow": f"{engine.first_token_p95:.1f}",
+        "batch": f"{counters.mean_batch:.1f}",
+        "prompt": counters.prompt_tokens,
+        "reused": counters.reused_tokens,
+        "cache": _size(counters.kv_bytes),
+        "budget": _size(counters.kv_budget),
+        "recalls": counters.recalls,
+        "recall": f"{1000 * counters.mean_recall:.1f}",
+        "interrupts": engine.interrupts,
+    }
 
 
 def _state(state: str, language: Language) -> str:
@@ -99,11 +115,11 @@ async def undo(context: Context, rest: str) -> str:
 
 
 async def why(context: Context, _rest: str) -> str:
-    """What the last answer recalled, with score, and who said it when."""
+    """Why it spoke or was silent, and what the last answer recalled, with score, and who said it when."""
+    decision = context.services.chats.decision(context.chat, context.language)
     recalls = context.services.chats.recalls(context.chat)
-    if not recalls:
-        return say(context.language, "why.none")
-    return "\n".join([await _recall_line(context, recall) for recall in recalls])
+    lines = [await _recall_line(context, recall) for recall in recalls] or [say(context.language, "why.none")]
+    return "\n".join([decision, *lines] if decision else lines)
 
 
 async def _recall_line(context: Context, recall: Recalled) -> str:

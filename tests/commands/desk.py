@@ -77,6 +77,7 @@ class Desk:
         self.config = Config()
         self.learning = Learner()
         self.did: list[str] = []
+        self.engine = ScriptedEngine().status
         self.found: Sequence[Recalled] = ()
         self.broken = False
 
@@ -113,8 +114,7 @@ class Desk:
         """Made up."""
         if self.broken:
             raise ZeroDivisionError
-        engine = ScriptedEngine().status
-        return Overview(engine, ["10000×1"], Counts(12, 3, 1), 4, 3725.0, 512 * 2**20, "0.1.0")
+        return Overview(self.engine, ["10000×1"], Counts(12, 3, 1), 4, 3725.0, 512 * 2**20, "0.1.0")
 
 
 class Room:
