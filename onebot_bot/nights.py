@@ -11,6 +11,7 @@ import structlog
 from msgspec import Struct
 
 from onebot_bot.config import Config
+from onebot_bot.engine.fit import DoesNotFit
 from onebot_bot.engine.worker import EngineWorker, Runner
 from onebot_bot.errors import ModelError
 from onebot_bot.extraction.by_model import Extractor, asking
@@ -153,14 +154,25 @@ async def prepare(engine: EngineWorker, memories: Memories) -> None:
 def load_runner(folder: Path, config: Config) -> Runner:
     """The model of config.toml with the adapter that serves; on the model's thread, for torch takes seconds to import.
 
+    Where the model does not fit into memory, the configured fallback serves.
+
     Raises:
         ModelError: the model cannot be loaded. An adapter that cannot be used is left out, with an error in the log.
     """
+    try:
+        return _runner_of(folder, config, folder / config.model.path)
+    except DoesNotFit as error:
+        if not config.model.fallback:
+            raise
+        log.warning("The model does not fit; the fallback serves.", error=str(error), fallback=config.model.fallback)
+        return _runner_of(folder, config, folder / config.model.fallback)
+
+
+def _runner_of(folder: Path, config: Config, path: Path) -> Runner:
     from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
     from onebot_bot.engine.generate import Generator  # noqa: PLC0415
     from onebot_bot.engine.model import LoadedModel, fingerprint, load_model  # noqa: PLC0415
 
-    path = folder / config.model.path
     embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None
     raw = embedder.width if embedder else None
 
@@ -170,6 +182,8 @@ def load_runner(folder: Path, config: Config) -> Runner:
     for adapter in adapters(folder, lambda: fingerprint(path)):
         try:
             return Generator(load(adapter), load, embedder, adapter)
+        except DoesNotFit:
+            raise  # without the adapter it does not either
         except ModelError:
             log.exception("An adapter cannot be used; the model serves without it.", adapter=str(adapter))
     return Generator(load(None), load, embedder)

@@ -87,7 +87,7 @@ class Generator:
         self.away = False
         # Once: the status is asked for every turn, on the event loop.
         self._weights: int = sum(p.numel() * p.element_size() for p in model.network.parameters())
-        self.parameters: int = sum(p.numel() for p in model.network.parameters())
+        self.parameters: int = model.parameters
         # A new one: what another adapter left in the cache is not what this one would have.
         self.loop = DecodeLoop(model)
 
@@ -114,7 +114,7 @@ class Generator:
     @property
     def base(self) -> str:
         """Names the weights below any adapter."""
-        return self.model.fingerprint
+        return self.model.base
 
     @property
     def adapter(self) -> str:

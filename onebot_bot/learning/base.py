@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import torch
 import transformers
 
@@ -14,6 +15,7 @@ from onebot_bot.engine.model import (
     _add_memory_tokens,
     _assemble,
     _load_tokenizer,
+    four_bit,
     load_model,
     pick_device,
     pick_dtype,
@@ -30,6 +32,7 @@ def load_base(path: Path, config: ModelConfig, *, four_bit: bool = False, raw: i
     Raises:
         ModelError: as `load_model`; or 4 bits are asked for and bitsandbytes or CUDA is not there.
     """
+    config = msgspec.structs.replace(config, weights="full")  # what serves may be packed: a gradient needs it whole
     model = _load_four_bit(path, config, raw) if four_bit else load_model(path, config, raw=raw)
     model.network.requires_grad_(requires_grad=False)
     if model.device.type == "cuda":
@@ -67,16 +70,13 @@ def _quantised(folder: ModelFolder, dtype: torch.dtype, device: torch.device) ->
     peft's own preparation would put everything else into float32 as well, two GiB for the embeddings of a model of 4 B
     alone: autocast keeps float32 where it is needed.
     """
-    bits = transformers.BitsAndBytesConfig(  # type: ignore[no-untyped-call]  # transformers leaves it so
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
-    )
     try:
         network = getattr(transformers, folder.architecture).from_pretrained(
             folder.path,
             dtype=dtype,
             local_files_only=True,
             attn_implementation="sdpa",
-            quantization_config=bits,
+            quantization_config=four_bit(dtype),
             device_map={"": device},
         )
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:

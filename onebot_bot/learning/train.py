@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from onebot_bot.engine.adapter import read_meta
-from onebot_bot.engine.model import LoadedModel, pick_device
+from onebot_bot.engine.model import LoadedModel, fingerprint, pick_device
 from onebot_bot.errors import BotError, LearningError, ModelError
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.base import lacking_for_four_bit, load_base
@@ -249,7 +249,16 @@ def against(figures: dict[str, tuple[float, float]], base_loss: float) -> list[s
 
 
 def load_learnable(job: Job) -> LoadedModel:
-    """The pristine base on this process's own card, and with every core: nobody else is served meanwhile."""
+    """The pristine base on this process's own card, and with every core: nobody else is served meanwhile.
+
+    Raises:
+        LearningError: the memories' keys are another model's.
+    """
+    if fingerprint(Path(job.model)) != job.base:
+        raise LearningError(
+            f"model.path: {job.model} is not the model that serves (its fallback does, or it was replaced): "
+            "what is learned would not fit; restart the bot with a model that fits, then /learn now"
+        )
     card = os.environ.get("LOCAL_RANK")
     device = f"cuda:{card}" if card is not None and torch.cuda.is_available() else job.config.device
     config = msgspec.structs.replace(job.config, device=device, threads=job.config.threads or os.cpu_count() or 1)
