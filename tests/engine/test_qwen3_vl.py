@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
 from PIL import Image
 from tiny import RECIPES, TEXTS, learner_of
+from tiny_vl import make_tiny_vl
 
 from onebot_bot.config import ModelConfig
 from onebot_bot.engine import decode
@@ -34,50 +34,11 @@ from onebot_bot.learning.prime import write_meta
 
 pytestmark = pytest.mark.model
 
-# The message part of Qwen3-VL's own chat template: a picture is its pad between vision_start and vision_end.
-TEMPLATE = """{%- for message in messages -%}
-{{ '<|im_start|>' + message.role + '\n' }}
-{%- if message.content is string %}{{ message.content }}{% else %}
-{%- for part in message.content -%}
-{%- if part.type == 'image' %}{{ '<|vision_start|><|image_pad|><|vision_end|>' }}
-{%- else %}{{ part.text }}{% endif %}
-{%- endfor %}{% endif %}{{ '<|im_end|>\n' }}
-{%- endfor %}{%- if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"""
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, qwen_tokenizer_folder: Path) -> Path:
     """A model folder of Qwen3-VL's architecture, a few million random weights."""
-    torch.manual_seed(0)
-    config = transformers.Qwen3VLConfig(
-        text_config={
-            "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4,
-            "num_key_value_heads": 2, "head_dim": 16, "vocab_size": 151936, "max_position_embeddings": 4096,
-            "tie_word_embeddings": True,
-            "rope_parameters": {"rope_type": "default", "mrope_section": [2, 3, 3], "mrope_interleaved": True,
-                                "rope_theta": 5_000_000.0},
-        },
-        vision_config={
-            "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 64,
-            "patch_size": 16, "spatial_merge_size": 2, "temporal_patch_size": 2, "num_position_embeddings": 64,
-            "deepstack_visual_indexes": [0, 1],
-        },
-        tie_word_embeddings=True,
-    )  # fmt: skip
-    path = tmp_path_factory.mktemp("tiny-qwen3-vl")
-    model = transformers.Qwen3VLForConditionalGeneration(config)
-    for parameter in model.parameters():  # the default initialisation is so small that every answer is alike
-        torch.nn.init.normal_(parameter, std=0.2)
-    model.generation_config.eos_token_id = 151645
-    model.save_pretrained(path)
-    for file in qwen_tokenizer_folder.iterdir():
-        (path / file.name).write_bytes(file.read_bytes())
-    (path / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
-    images = transformers.Qwen2VLImageProcessorPil(
-        patch_size=16, merge_size=2, temporal_patch_size=2, size={"shortest_edge": 1024, "longest_edge": 65536}
-    )
-    images.save_pretrained(path)
-    return path
+    return make_tiny_vl(tmp_path_factory.mktemp("tiny-qwen3-vl"), qwen_tokenizer_folder)
 
 
 @pytest.fixture(scope="module")
