@@ -27,9 +27,10 @@ from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration, Nights
 from onebot_bot.engine.echo import EchoEngine
+from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import BotError, ConfigError
+from onebot_bot.errors import BotError, ConfigError, ModelError
 from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
@@ -163,7 +164,13 @@ class App:
 
     async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
         await store.restore()
-        sees = lambda: self.engine.status.sees  # noqa: E731 - known once the model is loaded
+        expected = await asyncio.to_thread(_will_see, self.folder / self.config.model.path)
+
+        def sees() -> bool:
+            # Who writes while the model loads is answered by it all the same.
+            status = self.engine.status
+            return status.sees or (expected and status.state == "loading")
+
         return await stack.enter_async_context(
             Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=sees, clock=LoopClock())
         )
@@ -197,6 +204,13 @@ class App:
         """What NapCat dials, as seen from this machine."""
         host = self.config.server.host
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
+
+
+def _will_see(path: Path) -> bool:
+    """Whether the model in that folder takes pictures; one that cannot be loaded takes none."""
+    with contextlib.suppress(ModelError):
+        return check_model_folder(path).sees
+    return False
 
 
 def _read(picture: str) -> bytes | None:
