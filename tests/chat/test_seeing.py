@@ -24,7 +24,7 @@ from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.protocol.actions import GetFile, GetImage
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.events import FriendRecall
+from onebot_bot.protocol.events import FriendRecall, GroupRecall
 from onebot_bot.protocol.segments import At, Image, Reply, Segment, Video
 from onebot_bot.protocol.segments import Text as Words
 from onebot_bot.transport.media import fetch_media
@@ -316,7 +316,7 @@ async def test_one_slow_picture_does_not_hold_the_others(world: Sights) -> None:
     world.web.gates["red"] = asyncio.Event()
     world.say(world.private((picture("red"), picture("blue"))))
     await world.quiet()
-    await until(lambda: bool(world.clock.sleeping) and world.files == 1)
+    await until(lambda: bool(world.clock.sleeping) and len(world.eyes._fetching) == 1)
     world.clock.advance(5.0)
     assert shown(await world.engine.next()) == ["[图片：打不开]<blue>"]
 
@@ -386,6 +386,22 @@ async def test_a_picture_that_is_recalled_on_its_way_is_not_kept(world: Sights) 
     world.web.gates["red"].set()
     assert shown(await world.engine.next()) == ["hi"]
     assert world.files == 0
+
+
+async def test_what_is_recalled_while_an_answer_waits_for_pictures_is_not_shown(world: Sights) -> None:
+    """The record is read once more when they are there."""
+    world.web.gates["red"] = asyncio.Event()
+    secret = world.group("my password is hunter2", user=2)
+    world.say(secret)
+    world.say(world.group((At("10000"), picture("red")), user=3))
+    await world.quiet()
+    await until(lambda: bool(world.clock.sleeping))
+    world.router.dispatch(
+        world.account, GroupRecall(time=2, self_id=10000, group_id=77, user_id=2, message_id=secret.message_id)
+    )
+    await world.settled()
+    world.web.gates["red"].set()
+    assert shown(await world.engine.next()) == ["[card3(3)] @小忆 <red>"]
 
 
 async def test_what_a_command_takes_back_is_gone_at_once(world: Sights) -> None:

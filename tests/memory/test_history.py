@@ -250,6 +250,15 @@ async def test_undo_stops_at_a_reset(history: History) -> None:
     assert await history.undo(GROUP, 1) == 0
 
 
+async def test_messages_are_found_in_their_own_chat(history: History) -> None:
+    """By their OneBot ids, as far as they were not recalled."""
+    for chat, text, number in ((GROUP, "a", 1), (GROUP, "b", 2), (GROUP, "c", 3), (OTHER, "x", 1), (PRIVATE, "y", 2)):
+        await history.append(chat, said(text, message_id=number))
+    await history.withdraw(GROUP, 3)
+    assert {entry.text for entry in await history.find_all(GROUP, [1, 2, 3, 4])} == {"a", "b"}
+    assert await history.find_all(PRIVATE, [1]) == []
+
+
 async def test_a_recalled_message_leaves_the_view(history: History) -> None:
     """What was recalled in QQ is neither shown nor answered, and stays known."""
     row = await history.append(GROUP, said("oops", state="pending", message_id=9))
@@ -306,6 +315,7 @@ async def test_no_question_reads_every_message(history: History, database: Datab
     await database.read(lambda c: c.set_trace_callback(statements.append))
     await history.recent(GROUP, 10)
     await history.find(GROUP, 1)
+    await history.find_all(GROUP, [1])
     await history.pending(10000, 5)
     await history.known_ids(GROUP, [1])
     await history.recent_chats(10000, 5)
