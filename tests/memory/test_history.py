@@ -325,7 +325,7 @@ async def test_no_question_reads_every_message(history: History, database: Datab
     for statement in asked:
         plan = await database.read(partial(plan_of, statement=statement))
         assert [line for line in plan if line.startswith("SCAN") and "json_each" not in line] == []
-    assert len(asked) == 5
+    assert len(asked) == 6
 
 
 async def test_an_answer_stays_with_its_question_when_others_spoke_meanwhile(history: History) -> None:
