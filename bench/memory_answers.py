@@ -183,7 +183,7 @@ async def _furnish(  # noqa: PLR0913, PLR0917 - a whole bot's memory
     elsewhere = [conflict.there for conflict in world.groups]
     more = [*elsewhere, *(update.old for update in world.updates)]
     texts = [fact.text for fact in more]
-    made = refine_all(bench, model, texts, project(model, texts), seed)[0] if texts else values[:0]
+    made = refine_all(bench, model, texts, project(model, texts), seed, more)[0] if texts else values[:0]
     everything = dict(zip(map(id, [*world.facts, *more]), torch.cat([values, made]).numpy(), strict=True))
     raws = generator.embed([fact.text for fact in [*world.facts, *more]])
     keys = dict(zip(map(id, [*world.facts, *more]), raws, strict=True))

@@ -103,5 +103,5 @@ def exact_after(bench: Bench, adapter: Path, facts: Sequence[Fact], values: Tens
     """How the values of an earlier night are read under this one's adapter, once they were checked and refined."""
     model = serving(bench, adapter)
     texts = [fact.text for fact in facts]
-    again, _, _ = refine_all(bench, model, texts, values, seed)
+    again, _, _ = refine_all(bench, model, texts, values, seed, facts)
     return read_parts(bench, model, facts, texts, again, seed)["all"]

@@ -16,11 +16,11 @@ from bench.memory_setup import PERSONA, Bench
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import Conversation
-from onebot_bot.learning.beginnings import beginnings
+from onebot_bot.learning.beginnings import OWN, beginnings, own_beginnings
 from onebot_bot.learning.lessons import Writer, situated
 from onebot_bot.learning.reading import LONGEST, Serving
 from onebot_bot.learning.refine import refine
-from onebot_bot.worlds.world import Fact, World, contexts, join
+from onebot_bot.worlds.world import Fact, World, context, contexts, join
 
 ROWS = 32
 """Memories read side by side."""
@@ -62,12 +62,14 @@ def project(model: LoadedModel, texts: Sequence[str]) -> Tensor:
     return torch.from_numpy(generator.project(generator.embed(list(texts))))
 
 
-def refine_all(
-    bench: Bench, model: LoadedModel, texts: Sequence[str], values: Tensor, seed: int
+def refine_all(  # noqa: PLR0913, PLR0917 - the memories, and what to refine them with
+    bench: Bench, model: LoadedModel, texts: Sequence[str], values: Tensor, seed: int, facts: Sequence[Fact] = ()
 ) -> tuple[Tensor, list[bool], int]:
-    """Values refined as the bot does it, after its own beginnings; which are exact; how many steps."""
-    starts = beginnings(model.renderer, PERSONA)
-    done = refine(Serving(model), starts, texts, values, bench.recipes.refine, seed=seed)
+    """Values refined as the bot does it, after its own beginnings and training questions; which are exact; steps."""
+    starts, rng = beginnings(model.renderer, PERSONA), Random(f"own {seed}")
+    asked = [[situated(context(fact, rng), PERSONA) for _ in range(OWN)] for fact in facts]
+    own = [own_beginnings(model.renderer, each) for each in asked]
+    done = refine(Serving(model), starts, texts, values, bench.recipes.refine, seed=seed, own=own)
     return done.values, done.exact, done.steps
 
 
@@ -75,7 +77,7 @@ def bring(bench: Bench, model: LoadedModel, world: World, seed: int) -> Brought:
     """Refine the facts of a world and read them after test questions, and some longer ones."""
     facts = world.facts
     texts = [fact.text for fact in facts]
-    values, exact, steps = refine_all(bench, model, texts, project(model, texts), seed)
+    values, exact, steps = refine_all(bench, model, texts, project(model, texts), seed, facts)
     parts = read_parts(bench, model, facts, texts, values, seed) | _longer(bench, model, facts, seed)
     return Brought(values.tolist(), exact, steps, parts)
 

@@ -230,5 +230,5 @@ class Seed:
         shorter = msgspec.structs.replace(recipes.refine, steps=steps)
         bench = msgspec.structs.replace(self._bench, recipes=msgspec.structs.replace(recipes, refine=shorter))
         model, texts = serving(bench, adapter), [fact.text for fact in self._facts]
-        values = refine_all(bench, model, texts, project(model, texts), self._number)[0]
+        values = refine_all(bench, model, texts, project(model, texts), self._number, self._facts)[0]
         return read_parts(bench, model, self._facts, texts, values, self._number)["all"]

@@ -122,6 +122,7 @@ def build_learning(around: Around) -> Learning:
         lambda: engine.wanted,
         lambda: cycle.status().step is not None,
         around.clock,
+        persona=lambda: around.config().bot.persona,
     )
     return Learning(versions=versions, curator=curator, cycle=cycle, idle=idle, runs=runs)
 

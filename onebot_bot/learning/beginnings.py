@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from random import Random
 
 from onebot_bot.engine.render import Renderer
+from onebot_bot.engine.request import Conversation
 from onebot_bot.learning.lessons import situated
 from onebot_bot.texts import Language
 from onebot_bot.worlds.world import Context, context, make_world
@@ -19,6 +20,8 @@ TURNS: tuple[str, ...] = (
 ASKED: Sequence[tuple[Language, int]] = (("en", 10), ("zh", 2))
 """Questions about made-up people besides, in all forms that chats have: values are mostly read after a question."""
 PARTNER = "Lin"
+OWN = 4
+"""Of the situations that call for a memory, as many are refined after."""
 WORLD = 7
 """Any: its people are nobody's."""
 
@@ -33,6 +36,12 @@ def beginnings(renderer: Renderer, persona: str) -> list[list[int]]:
         [*renderer.render_conversation(situated(said, persona if at % 2 == 0 else "")).ids, recall]
         for at, said in enumerate(_said())
     ]
+
+
+def own_beginnings(renderer: Renderer, situations: Sequence[Conversation]) -> list[list[int]]:
+    """Ids of `OWN` situations that call for a memory, up to `<recall>`; from fewer, some come twice."""
+    every = [[*renderer.render_conversation(each).ids, renderer.memory_ids[0]] for each in situations[:OWN]]
+    return [every[at % len(every)] for at in range(OWN)]
 
 
 def _said() -> list[Context]:

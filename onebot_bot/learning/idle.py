@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from random import Random
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -9,11 +10,14 @@ import numpy as np
 import structlog
 from msgspec import Struct
 
-from onebot_bot.engine.request import Engine, EngineStatus, Vector
+from onebot_bot.engine.request import Conversation, Engine, EngineStatus, Vector
 from onebot_bot.errors import BotError
+from onebot_bot.learning.lessons import seated, situated
 from onebot_bot.learning.recipes import Refinement
+from onebot_bot.learning.situations import situations_from_forms
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.texts import language_of
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +51,8 @@ class Tried(Struct, frozen=True):
     exact: bool | None
 
 
-Refine = Callable[[Any, Sequence[Memory], Refinement, Callable[[], bool]], list[Tried]]
-"""Refines on the model's thread: runner, memories, recipe, when to stop."""
+Refine = Callable[[Any, Sequence[Memory], Refinement, Callable[[], bool], str], list[Tried]]
+"""Refines on the model's thread: runner, memories, recipe, when to stop, the bot's persona."""
 
 
 class Idle:
@@ -64,6 +68,7 @@ class Idle:
         busy: Callable[[], bool],
         clock: Clock,
         refine: Refine | None = None,
+        persona: Callable[[], str] = str,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -73,6 +78,7 @@ class Idle:
         self._busy = busy
         self._clock = clock
         self._refine = refine or refine_serving
+        self._persona = persona
         self._tasks = asyncio.TaskGroup()
         self._task: asyncio.Task[None] | None = None
 
@@ -114,8 +120,10 @@ class Idle:
         found = _together(await self._store.unrefined(status.adapter, AT_ONCE), status.fingerprint)
         if not found:
             return 0
-        recipe = self._recipe()
-        tried = await self._engine.run_exclusive(lambda runner: self._refine(runner, found, recipe, self._wanted))
+        recipe, persona = self._recipe(), self._persona()
+        tried = await self._engine.run_exclusive(
+            lambda runner: self._refine(runner, found, recipe, self._wanted, persona)
+        )
         if self._engine.status.adapter != status.adapter:
             return 0
         for memory, outcome in zip(found, tried, strict=True):
@@ -141,13 +149,21 @@ def _shape(memory: Memory) -> tuple[int, ...]:
     return () if memory.value is None else memory.value.shape
 
 
+def _situations(memory: Memory, persona: str) -> list[Conversation]:
+    """That call for it, alone with the bot and in groups by turns."""
+    asked = situations_from_forms(memory.text, Random(memory.id))  # noqa: S311 - no secret
+    lang = language_of(memory.text)
+    seats = (seated([("user", said)], lang, memory.id, group=at % 2 > 0) for at, said in enumerate(asked))
+    return [situated(seat, persona) for seat in seats]
+
+
 def refine_serving(
-    runner: Any, memories: Sequence[Memory], recipe: Refinement, wanted: Callable[[], bool]
+    runner: Any, memories: Sequence[Memory], recipe: Refinement, wanted: Callable[[], bool], persona: str = ""
 ) -> list[Tried]:
     """Refine for the model as it serves, on its thread, until all are exact or somebody wants an answer."""
     import torch  # noqa: PLC0415 - this module is imported without torch
 
-    from onebot_bot.learning.beginnings import beginnings  # noqa: PLC0415
+    from onebot_bot.learning.beginnings import beginnings, own_beginnings  # noqa: PLC0415
     from onebot_bot.learning.reading import Serving  # noqa: PLC0415
     from onebot_bot.learning.refine import refine  # noqa: PLC0415
 
@@ -158,10 +174,12 @@ def refine_serving(
         stopped = stopped or wanted()
         return stopped
 
-    starts = beginnings(runner.model.renderer, "")
+    renderer = runner.model.renderer
+    starts = beginnings(renderer, persona)
+    own = [own_beginnings(renderer, _situations(memory, persona)) for memory in memories]
     values = torch.from_numpy(np.stack([memory.value for memory in memories if memory.value is not None]))
     texts = [memory.text for memory in memories]
-    found = refine(Serving(runner.model), starts, texts, values, recipe, stop)
+    found = refine(Serving(runner.model), starts, texts, values, recipe, stop, own=own)
     return [
         Tried(value, True if exact else None if stopped else False)
         for value, exact in zip(found.values.float().cpu().numpy(), found.exact, strict=True)

@@ -11,7 +11,8 @@ from onebot_bot.engine.render import THINK, Renderer
 from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of, say
-from onebot_bot.worlds.world import ACCOUNT, Context
+from onebot_bot.worlds.names import names, number_of
+from onebot_bot.worlds.world import ACCOUNT, Context, Said
 
 CALLED = f"小忆、Memo、{ACCOUNT}"
 """The bot's names in made-up groups."""
@@ -186,6 +187,16 @@ def situated(found: Context, persona: str = "") -> Conversation:
     lang = language_of(persona or found.turns[-1][1])
     where = say(lang, "see.private", name=found.partner) if found.partner else say(lang, "see.group", names=CALLED)
     return conversation(found.turns, f"{persona}\n{where}".strip())
+
+
+def seated(turns: Sequence[tuple[str, str]], lang: Language, seed: int, *, group: bool = False) -> Context:
+    """Somebody made up says it, alone with the bot or in a group; the same one for the same seed."""
+    asker = names(Random(seed), 1, lang)[0]  # noqa: S311 - no secret
+    said: list[Said] = [("assistant" if role == "assistant" else "user", text) for role, text in turns]
+    if not group:
+        return Context("bare", tuple(said), asker)
+    *before, (role, text) = said
+    return Context("group", (*before, (role, f"[{asker}({number_of(asker)})] {text}")))
 
 
 def some_persona(rng: Random) -> str:

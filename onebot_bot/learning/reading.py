@@ -63,25 +63,36 @@ class Serving:
 
 
 class Beginning(Struct, frozen=True):
-    """What stands before a memory's vectors, `<recall>` included, as the cache of one row."""
+    """What stands before memories' vectors, `<recall>` included: one for all of them, or each its own."""
 
     cache: Any
-    length: int
+    mask: Tensor
+    """`[1 or n, T]`: which positions of the cache are somebody's words; shorter beginnings are padded on the left."""
 
-    def rows(self, count: int) -> DynamicCache:
-        """The cache for `count` rows, to be written on."""
+    def rows(self, which: Tensor) -> tuple[DynamicCache, Tensor]:
+        """The cache for the memories `which` `[m]`, to be written on, and its mask `[m, T]`."""
         cache: DynamicCache = copy.deepcopy(self.cache)
-        cache.batch_repeat_interleave(count)
-        return cache
+        if len(self.mask) == 1:
+            cache.batch_repeat_interleave(len(which))
+            return cache, self.mask.expand(len(which), -1)
+        cache.batch_select_indices(which)
+        return cache, self.mask[which]
+
+
+def begin(reader: Reader, ids: Sequence[int]) -> Beginning:
+    """Run a beginning `[T]` (ids that end with `<recall>`) once, for whatever memory follows."""
+    return begin_each(reader, [ids])
 
 
 @torch.no_grad()
-def begin(reader: Reader, ids: Sequence[int]) -> Beginning:
-    """Run a beginning `[T]` (ids that end with `<recall>`) once."""
+def begin_each(reader: Reader, beginnings: Sequence[Sequence[int]]) -> Beginning:
+    """Run each memory's own beginning, side by side."""
+    width, device = max(map(len, beginnings)), reader.model.device
+    rows = torch.tensor([[0] * (width - len(ids)) + list(ids) for ids in beginnings], device=device)
+    mask = torch.tensor([[0] * (width - len(ids)) + [1] * len(ids) for ids in beginnings], device=device)
     cache = DynamicCache(config=reader.model.network.config.get_text_config())
-    row = torch.tensor([list(ids)], device=reader.model.device)
-    reader.states(reader.embed(row), torch.ones_like(row), past_key_values=cache)
-    return Beginning(cache, len(ids))
+    reader.states(reader.embed(rows), mask, past_key_values=cache)
+    return Beginning(cache, mask)
 
 
 class Told(Struct, frozen=True):
@@ -101,16 +112,25 @@ def never() -> bool:
     return False
 
 
-def tell(
-    reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST, stop: Callable[[], bool] = never
+def tell(  # noqa: PLR0913, PLR0917 - what is read, after what, and how long
+    reader: Reader,
+    beginning: Beginning,
+    values: Tensor,
+    longest: int = LONGEST,
+    stop: Callable[[], bool] = never,
+    which: Tensor | None = None,
 ) -> list[Told]:
-    """As `read_out`, with how each reading ended; once `stop()` says so, they end where they are."""
+    """As `read_out`, with how each reading ended; once `stop()` says so, they end where they are.
+
+    `which` `[n]` are the memories' places where each has a beginning of its own; None: from the first.
+    """
     if not len(values):
         return []
     renderer = reader.model.renderer
     stops = (renderer.memory_ids[1], *renderer.eos)
     found = []
-    for row in _greedy(reader, beginning, values, stops, longest, stop).tolist():
+    start = beginning.rows(torch.arange(len(values), device=reader.model.device) if which is None else which)
+    for row in _greedy(reader, start, values, stops, longest, stop).tolist():
         cut = next((at for at, token in enumerate(row) if token in stops), len(row))
         text = renderer.special.decode(row[:cut], skip_special_tokens=True).strip()
         found.append(Told(text, closed=row[cut : cut + 1] == [renderer.memory_ids[1]]))
@@ -120,7 +140,7 @@ def tell(
 @torch.no_grad()
 def _greedy(  # noqa: PLR0913, PLR0917 - what is read, with what, and how long
     reader: Reader,
-    beginning: Beginning,
+    start: tuple[DynamicCache, Tensor],
     values: Tensor,
     stops: Sequence[int],
     longest: int,
@@ -128,13 +148,11 @@ def _greedy(  # noqa: PLR0913, PLR0917 - what is read, with what, and how long
 ) -> Tensor:
     """Ids `[n, T]` until every row holds one of `stops`; what a row holds after it means nothing."""
     device, pad = reader.model.device, reader.model.renderer.memory_ids[2]
-    cache, fed = beginning.rows(len(values)), values.to(reader.model.dtype)
+    (cache, mask), fed = start, values.to(reader.model.dtype)
     ended = torch.zeros(len(values), dtype=torch.bool, device=device)
     told: list[Tensor] = []
-    length = beginning.length
     for _ in range(longest):
-        length += fed.shape[1]
-        mask = torch.ones(len(values), length, dtype=torch.long, device=device)
+        mask = torch.cat([mask, mask.new_ones(len(values), fed.shape[1])], dim=1)
         logits = reader.logits(reader.states(fed, mask, past_key_values=cache)[:, -1])
         logits[:, pad] = -torch.inf  # as in the decode loop
         told.append(logits.argmax(-1))

@@ -10,13 +10,15 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from onebot_bot.learning.reading import Beginning, Reader, begin, never, tell
+from onebot_bot.learning.reading import Beginning, Reader, begin, begin_each, never, tell
 from onebot_bot.learning.recipes import Refinement
 
 STREAK = 3
 """Steps in a row, each after another beginning, that a text must be right in before it is checked."""
 CHECKS = 4
 """Beginnings kept back from the refinement, that a value is checked after."""
+OWN_SHARE = 0.5
+"""Share of the steps that are taken after the memories' own situations, where these are given."""
 MARGIN = 1.5
 """Nats by which each token must be ahead of the next best to count as right: what wins by a hair after one beginning
 loses after another."""
@@ -48,9 +50,12 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
     recipe: Refinement,
     stop: Stop = never,
     seed: int = 0,
+    own: Sequence[Sequence[Sequence[int]]] = (),
 ) -> Refined:
     """Refine values `[n, v, d]` of `texts`; the last `CHECKS` of the beginnings (ids up to `<recall>`) only check.
 
+    `own` are for each memory equally many beginnings that call for it, the last of which only checks: a question names
+    people and things that those about others do not.
     Ends early when all are exact or `stop()` says so; what is not exact then is as far as it came.
     """
     if not texts:
@@ -64,17 +69,35 @@ def refine(  # noqa: PLR0913, PLR0917 - the memories, what to read them with and
     out, exact, steps = [], [], 0
     for start in range(0, len(texts), recipe.batch):
         chosen = slice(start, start + recipe.batch)
-        part = _refine_batch(reader, train, check, texts[chosen], values[chosen], recipe, stop, Random(seed + start))  # noqa: S311 - which beginning comes next is no secret
+        rng = Random(seed + start)  # noqa: S311 - which beginning comes next is no secret
+        sets = []
+        for ids in zip(*own[chosen], strict=True):
+            if stop():
+                break
+            sets.append(begin_each(reader, ids))
+        drawn = _Runs(train, sets[:-1], [*check, *sets[-1:]])
+        part = _refine_batch(reader, drawn, texts[chosen], values[chosen], recipe, stop, rng)
         out.append(part.values)
         exact += part.exact
         steps += part.steps
     return Refined(torch.cat(out), exact, steps)
 
 
+class _Runs(Struct, frozen=True):
+    """Beginnings to refine after, for all memories and each memory's own, and those that check."""
+
+    train: Sequence[Beginning]
+    own: Sequence[Beginning]
+    check: Sequence[Beginning]
+
+    def draw(self, rng: Random) -> Beginning:
+        """The next to refine after."""
+        return rng.choice(self.own if self.own and rng.random() < OWN_SHARE else self.train)
+
+
 def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
     reader: Reader,
-    train: Sequence[Beginning],
-    check: Sequence[Beginning],
+    runs: _Runs,
     texts: Sequence[str],
     values: Tensor,
     recipe: Refinement,
@@ -83,7 +106,7 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
 ) -> Refined:
     device = reader.model.device
     vectors = values.detach().to(device, torch.float32).clone()
-    exact = torch.tensor(checked(reader, check, texts, vectors, stop), device=device)
+    exact = torch.tensor(checked(reader, runs.check, texts, vectors, stop), device=device)
     rows = _rows(reader, texts)
     moments = torch.zeros_like(vectors), torch.zeros_like(vectors)
     streak = torch.zeros(len(texts), dtype=torch.long, device=device)
@@ -91,11 +114,11 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
     while steps < recipe.steps and not exact.all() and not stop():
         steps += 1
         open_rows = (~exact).nonzero().flatten()
-        gradient, right = _gradient(reader, rng.choice(train), rows, vectors, open_rows)
+        gradient, right = _gradient(reader, runs.draw(rng), rows, vectors, open_rows)
         streak[open_rows] = torch.where(right, streak[open_rows] + 1, 0)
         ready = open_rows[streak[open_rows] >= STREAK]
         if len(ready):
-            passed = checked(reader, check, [texts[i] for i in ready.tolist()], vectors[ready], stop)
+            passed = checked(reader, runs.check, [texts[i] for i in ready.tolist()], vectors[ready], stop, ready)
             exact[ready] = torch.tensor(passed, device=device)
             streak[ready] = 0
         # A value that has passed is not touched again, whatever the gradient says.
@@ -104,7 +127,7 @@ def _refine_batch(  # noqa: PLR0913, PLR0917 - see refine
         _adam(vectors, moments, moving, kept, steps, recipe.lr * (1 - 0.7 * steps / recipe.steps))
     # What the last steps made right has not been looked at yet.
     late = (~exact & (streak > 0)).nonzero().flatten()
-    passed = checked(reader, check, [texts[i] for i in late.tolist()], vectors[late], stop)
+    passed = checked(reader, runs.check, [texts[i] for i in late.tolist()], vectors[late], stop, late)
     exact[late] = torch.tensor(passed, dtype=torch.bool, device=device)
     return Refined(vectors, exact.tolist(), steps)
 
@@ -128,10 +151,10 @@ def _gradient(
     with torch.no_grad():
         told = reader.embed(ids[:, :-1])
     embeddings = torch.cat([found.to(told), told], dim=1)
-    lead = torch.ones(len(which), beginning.length + vectors.shape[1], dtype=torch.long, device=ids.device)
-    mask = torch.cat([lead, real[:, :-1].long()], dim=1)
+    cache, lead = beginning.rows(which)
+    mask = torch.cat([lead, lead.new_ones(len(which), vectors.shape[1]), real[:, :-1].long()], dim=1)
     with torch.enable_grad():
-        hidden = reader.states(embeddings, mask, past_key_values=beginning.rows(len(which)))
+        hidden = reader.states(embeddings, mask, past_key_values=cache)
         logits = reader.logits(hidden[:, vectors.shape[1] - 1 :][real])
         loss = nn.functional.cross_entropy(logits.float(), ids[real], reduction="sum")
         gradient = torch.autograd.grad(loss, found)[0]
@@ -158,12 +181,17 @@ def _adam(  # noqa: PLR0913, PLR0917 - one optimizer step spelled out
     vectors[which] -= lr * mean / (spread.sqrt() + 1e-8)
 
 
-def checked(
-    reader: Reader, check: Sequence[Beginning], texts: Sequence[str], values: Tensor, stop: Stop = never
+def checked(  # noqa: PLR0913, PLR0917 - what is read, and after what
+    reader: Reader,
+    check: Sequence[Beginning],
+    texts: Sequence[str],
+    values: Tensor,
+    stop: Stop = never,
+    which: Tensor | None = None,
 ) -> list[bool]:
     """Which values `[n, v, d]` greedy decoding turns into their text and `</recall>`, after every one of `check`.
 
-    Once `stop()` says so, none is known to.
+    Once `stop()` says so, none is known to. `which` as for `tell`.
     """
     if not texts:
         return []
@@ -172,7 +200,7 @@ def checked(
     for beginning in check:
         if stop():
             return [False] * len(texts)
-        told = tell(reader, beginning, values, longest, stop)
+        told = tell(reader, beginning, values, longest, stop, which)
         right = [
             before and now.closed and now.text == text for before, now, text in zip(right, told, texts, strict=True)
         ]

@@ -25,7 +25,7 @@ from onebot_bot.engine.model import LoadedModel, fingerprint, pick_device
 from onebot_bot.errors import BotError, LearningError, ModelError
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.base import lacking_for_four_bit, load_base
-from onebot_bot.learning.beginnings import beginnings
+from onebot_bot.learning.beginnings import beginnings, own_beginnings
 from onebot_bot.learning.course import Class, Night
 from onebot_bot.learning.files import write_whole
 from onebot_bot.learning.job import (
@@ -41,7 +41,7 @@ from onebot_bot.learning.job import (
 )
 from onebot_bot.learning.judge import ask_all, calibrate_asking, chat_loss, ranks, share, sparing_floor
 from onebot_bot.learning.learner import Bank, Learner
-from onebot_bot.learning.lessons import Lesson, Talk, Writer, situated
+from onebot_bot.learning.lessons import Lesson, Talk, Writer, seated, situated
 from onebot_bot.learning.orphan import end_with_parent
 from onebot_bot.learning.reading import begin, read_out
 from onebot_bot.learning.recipes import Recipes, load_recipes
@@ -53,9 +53,7 @@ from onebot_bot.learning.sft import read_sft
 from onebot_bot.learning.stage import Plan, Report, train, writes
 from onebot_bot.learning.work import CANDIDATE, METRICS
 from onebot_bot.texts import Language
-from onebot_bot.worlds.names import names, number_of
 from onebot_bot.worlds.words import Part
-from onebot_bot.worlds.world import Context, Said
 
 TALKS = 240
 TURNS = 600
@@ -119,13 +117,16 @@ class Teacher:
         self.learner.load(self.folder / CANDIDATE)
         end = time.monotonic() + self.job.minutes * 60
         start, texts = self._start(), [memory.text for memory in self.job.memories]
-        starts = beginnings(self.learner.model.renderer, self.job.persona)
+        renderer = self.learner.model.renderer
+        starts = beginnings(renderer, self.job.persona)
+        lessons = [_lesson(memory, self.job.persona) for memory in self.job.memories]
+        own = [own_beginnings(renderer, lesson.contexts) for lesson in lessons]
         size, recipe = self.recipes.refine.batch, self.recipes.refine
         found: list[Refined] = []
         for at in range(0, len(texts), size):
             part = slice(at, at + size)
             late = partial(_is_late, end)
-            found.append(refine(self.learner, starts, texts[part], start[part], recipe, late, self.job.seed))
+            found.append(refine(self.learner, starts, texts[part], start[part], recipe, late, self.job.seed, own[part]))
             self._report({"share": min(1.0, (at + size) / len(texts))})
         values = torch.cat([part.values.cpu() for part in found]).float().numpy()
         write_refined(self.folder, Refinements(values, np.array([e for part in found for e in part.exact], np.bool_)))
@@ -168,7 +169,7 @@ class Teacher:
         """hit@1, exact share, false recalls, chat loss and so on of what is loaded; and the floor that suits it."""
         memories = [self.job.memories[index] for index in chosen]
         situations = [
-            situated(_seated(memory, memory.situations[-1], group=False), self.job.persona) for memory in memories
+            situated(seated(memory.situations[-1], memory.lang, memory.id), self.job.persona) for memory in memories
         ]
         asked = ask_all(self.learner, situations, self.writer)
         strange = ask_all(self.learner, [talk.context for talk in held], self.writer)
@@ -291,20 +292,10 @@ def _lesson(memory: Remembered, persona: str) -> Lesson:
     """All situations but the gate's, every other under the bot's persona, alone with the bot and in groups by turns."""
     turns = memory.situations[:-1] or memory.situations
     contexts = tuple(
-        situated(_seated(memory, said, group=at % 4 > 1), persona if at % 2 == 0 else "")
+        situated(seated(said, memory.lang, memory.id, group=at % 4 > 1), persona if at % 2 == 0 else "")
         for at, said in enumerate(turns)
     )
     return Lesson(id=memory.id, text=memory.text, lang=memory.lang, contexts=contexts)
-
-
-def _seated(memory: Remembered, turns: Sequence[tuple[str, str]], *, group: bool) -> Context:
-    """Somebody made up says it."""
-    asker = names(Random(memory.id), 1, memory.lang)[0]  # noqa: S311 - no secret
-    said: list[Said] = [("assistant" if role == "assistant" else "user", text) for role, text in turns]
-    if not group:
-        return Context("bare", tuple(said), asker)
-    *before, (role, text) = said
-    return Context("group", (*before, (role, f"[{asker}({number_of(asker)})] {text}")))
 
 
 def _spread(count: int) -> list[int]:

@@ -63,7 +63,7 @@ class Spare:
         self.engine.status = msgspec.structs.replace(self.engine.status, **fields)
 
     def refine(
-        self, runner: Any, memories: Sequence[Memory], recipe: Refinement, wanted: Callable[[], bool]
+        self, runner: Any, memories: Sequence[Memory], recipe: Refinement, wanted: Callable[[], bool], persona: str
     ) -> list[Tried]:
         """What the test says."""
         self.refined.append([memory.text for memory in memories])

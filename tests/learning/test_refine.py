@@ -24,7 +24,7 @@ from onebot_bot.engine.request import (
     SamplingParams,
 )
 from onebot_bot.learning.lessons import conversation
-from onebot_bot.learning.reading import Reader, Serving, begin, read_out, tell
+from onebot_bot.learning.reading import Reader, Serving, begin, begin_each, read_out, tell
 from onebot_bot.learning.refine import checked, refine
 from onebot_bot.learning.replay import replay
 
@@ -168,3 +168,25 @@ def test_a_replay_is_the_base_models_own_words(tiny: LoadedModel) -> None:
     assert all(talk.reply for talk in first)
     assert not any(mark in talk.reply for talk in first for mark in ("<recall>", "</recall>", "<|memory_pad|>"))
     assert any(not talk.whole for talk in first)
+
+
+def test_own_beginnings_are_padded_without_a_trace(tiny: LoadedModel) -> None:
+    """A memory read after its own beginning, beside longer ones, is read as alone."""
+    reader, values = Serving(tiny), values_of(tiny, 3)
+    ids = [beginnings(tiny)[0][:-4], beginnings(tiny)[0], beginnings(tiny)[1]]
+    together = tell(reader, begin_each(reader, ids), values, 12)
+    alone = [tell(reader, begin(reader, one), values[at : at + 1], 12)[0] for at, one in enumerate(ids)]
+    assert together == alone
+    chosen = torch.tensor([2, 0])
+    assert tell(reader, begin_each(reader, ids), values[chosen], 12, which=chosen) == [alone[2], alone[0]]
+
+
+def test_what_is_refined_is_read_after_ones_own_beginning(tiny: LoadedModel) -> None:
+    """The last of each memory's own only checks; those before are refined after, as often as the general ones."""
+    reader, start = Serving(tiny), values_of(tiny, 2)
+    own = [[beginnings(tiny)[at], beginnings(tiny)[at + 1]] for at in (0, 2)]
+    found = refine(reader, beginnings(tiny)[-5:], TEXTS[:2], start, RECIPES.refine, own=own)
+    last = begin_each(reader, [each[-1] for each in own])
+    after_own = checked(reader, [last], TEXTS[:2], found.values)
+    assert all(right for right, exact in zip(after_own, found.exact, strict=True) if exact)
+    assert not torch.equal(found.values, refine(reader, beginnings(tiny)[-5:], TEXTS[:2], start, RECIPES.refine).values)
