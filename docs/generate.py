@@ -130,7 +130,8 @@ def commands_page() -> str:
 
 def _command_row(command: Command) -> Sequence[str]:
     main, *others = command.names
-    tiers = [_tier(command.tier_in(group=group)) for group in (False, True)]
+    private = "-" if command.group_only else _tier(command.tier_in(group=False))
+    tiers = [private, _tier(command.tier_in(group=True))]
     also = " ".join(f"`/{name}`" for name in others)
     return f"`/{main}`", also, *tiers, say("en", f"about.{main}"), say("zh", f"about.{main}")
 

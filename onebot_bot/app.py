@@ -7,9 +7,11 @@ import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -17,6 +19,7 @@ import structlog
 from onebot_bot import __version__, logs
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import LoopClock
+from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
@@ -35,6 +38,7 @@ from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
+from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.pictures import PictureStore
@@ -97,6 +101,9 @@ class App:
         # 1. What is on the disk.
         database = await stack.enter_async_context(Database(kept / "memory.sqlite3"))
         history = self._make_history(database)
+        groups = ChatSettingsStore(database)
+        await groups.restore()
+        presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
         self.engine = await _start_engine(stack, config, self.folder)
@@ -109,12 +116,13 @@ class App:
         reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time)
         learning = self._learning(store, history, memories, reports)
         services = CommandServices(
-            *(Chats(sessions, history), self.configuration, memories, self.engine, history, accounts),
+            *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
         shared = Services(
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
+            presence=presence,
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
         if learning is not None:
@@ -178,6 +186,10 @@ class App:
     def _room(self) -> int:
         """Bytes for pictures."""
         return self.config.vision.store_mib * 2**20
+
+    def _local_time(self) -> datetime:
+        """Where the people of the chats live."""
+        return datetime.now(ZoneInfo(self.config.learning.timezone))
 
     def _language(self) -> Language:
         return self.config.bot.language

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta, Struct, field
 
 from onebot_bot.errors import ConfigError
+from onebot_bot.hours import parse_share, parse_span
 
 VERSION = 1
 RESTART = {"restart": True}
@@ -23,6 +24,9 @@ SECRET_KEYS = frozenset({"server.token"})
 
 Seconds = Annotated[float, Meta(ge=0)]
 Count = Annotated[int, Meta(ge=0)]
+
+Mode = Literal["on", "observe", "shadow", "off"]
+"""`observe`: listen and learn, never speak; `shadow`: what would be said is only logged; `off`: do not even listen."""
 
 
 class Section(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -170,6 +174,60 @@ class ChatConfig(Section, frozen=True, kw_only=True):
     bots: Annotated[list[int], Meta(description="QQ numbers of other bots: heard, never answered.")] = field(
         default_factory=list
     )
+    mode: Annotated[
+        Mode,
+        Meta(
+            description="What the bot does in groups, where their admins did not decide: `on`; `observe`: it listens "
+            "and learns and never speaks; `shadow`: the log alone gets its answers; `off`: it does not even listen."
+        ),
+    ] = "on"
+    name_chance: Annotated[
+        float, Meta(ge=0, le=1, description="How often it answers in a group where it is called by name, without an @.")
+    ] = 0.9
+    talk_value: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How often it considers a message of a group that does not call it; the model then chooses "
+            "whether to say something. 0: never.",
+        ),
+    ] = 0.0
+    talk_times: Annotated[
+        list[str],
+        Meta(description='Other talk values by time of day, such as "18:00-23:00 0.3"; the first that fits holds.'),
+    ] = field(default_factory=list)
+    quiet_hours: Annotated[
+        str,
+        Meta(description='Hours such as "23:00-07:00" in which only an @ or a quote of it is answered. Empty: none.'),
+    ] = ""
+    attention_seconds: Annotated[
+        float, Meta(ge=0, le=3600, description="Seconds after it spoke in which its talk value counts 2.5 times.")
+    ] = 120.0
+    answers_per_hour: Annotated[
+        int,
+        Meta(ge=1, le=1000, description="The nearer its answers of the last hour are to this, the less it joins in."),
+    ] = 30
+    exchanges_per_minute: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1000,
+            description="Most answers to one account in a chat a minute: a bot nobody listed would go on. 0: no limit.",
+        ),
+    ] = 10
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which names the key, when a time of day is not written as one."""
+        for key, parse, texts in (
+            ("talk_times", parse_share, self.talk_times),
+            ("quiet_hours", parse_span, [self.quiet_hours] if self.quiet_hours else []),
+        ):
+            try:
+                for text in texts:
+                    parse(text)
+            except ValueError as error:
+                raise ValueError(f"{key}: {error}") from error
 
 
 class VisionConfig(Section, frozen=True, kw_only=True):

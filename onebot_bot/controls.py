@@ -9,6 +9,8 @@ import psutil
 import structlog
 
 from onebot_bot import __version__
+from onebot_bot.chat.explained import explain
+from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -19,6 +21,7 @@ from onebot_bot.learning.cycle import LearningCycle
 from onebot_bot.learning.morning import outcome, report_text, with_texts
 from onebot_bot.learning.versions import Versions
 from onebot_bot.memories import Memories
+from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.history import History
 from onebot_bot.memory.rows import Memory
 from onebot_bot.protocol.chat_id import ChatId
@@ -63,9 +66,10 @@ def _log_changes(keys: Sequence[Key]) -> None:
 class Chats:
     """The chats, as commands steer them."""
 
-    def __init__(self, sessions: Mapping[ChatId, ChatSession], history: History) -> None:
+    def __init__(self, sessions: Mapping[ChatId, ChatSession], history: History, presence: Presence) -> None:
         self._sessions = sessions
         self._history = history
+        self._presence = presence
 
     def stop(self, chat: ChatId) -> bool:
         """Stop what is being written; whether there was anything."""
@@ -85,6 +89,11 @@ class Chats:
         """What the last answer recalled."""
         session = self._sessions.get(chat)
         return session.last_recalls if session else ()
+
+    def decision(self, chat: ChatId, language: Language) -> str:
+        """Why the last message was answered or was not; empty when there was none since the start."""
+        considered = self._presence.last(chat)
+        return explain(considered, language) if considered is not None else ""
 
 
 @dataclass(frozen=True)
@@ -189,6 +198,7 @@ class CommandServices:
     """Everything command handlers may use."""
 
     chats: Chats
+    groups: ChatSettingsStore
     configuration: Configuration
     memories: Memories
     engine: Engine

@@ -35,7 +35,7 @@ class World:
         self.noted: list[Recalled] = []
         self.settings = Settings(
             BotConfig(names=["小忆"], persona="Be kind."),
-            ChatConfig(merge_window=1.0, typing_speed=0.0),
+            ChatConfig(merge_window=1.0, typing_speed=0.0, name_chance=1.0),
             GenerationConfig(),
             MemoryConfig(),
             LogConfig(),

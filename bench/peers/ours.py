@@ -25,6 +25,7 @@ typing_speed = 0
 max_bubbles = 1
 quote_in_group = false
 history_messages = 0
+exchanges_per_minute = 0
 [log]
 level = "warning"
 file = ""

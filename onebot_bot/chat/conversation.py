@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
 from onebot_bot.config import BotConfig
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
@@ -14,17 +15,20 @@ LONGEST_NAME = 40
 """Characters of a name that the model is told."""
 
 
-def build_conversation(
+def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how it is shown, and whether it must answer
     chat: ChatId,
     said: Sequence[Entry],
     asked: Sequence[Entry],
     settings: Settings,
     seen: Mapping[int, tuple[Part, ...]] = NOTHING,
+    *,
+    optional: bool = False,
 ) -> Conversation:
     """The conversation to answer: persona, what was said (oldest first), and last the turn to answer.
 
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
-    Messages with pictures are several parts: `seen`, by row.
+    Messages with pictures are several parts: `seen`, by row. Where an answer is `optional`, the model is told how to
+    say nothing.
     """
     entries = [*said, *asked]
     lines = [_line(entry, seen.get(entry.id, (Text(entry.text),)), group=chat.kind == "group") for entry in entries]
@@ -33,7 +37,10 @@ def build_conversation(
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
-        (*_system(chat, settings.bot, _partner(entries)), *turns), opening, settings.generation.thinking, keep
+        (*_system(chat, settings.bot, _partner(entries), optional=optional), *turns),
+        opening,
+        settings.generation.thinking,
+        keep,
     )
 
 
@@ -43,13 +50,15 @@ def _partner(entries: Sequence[Entry]) -> str:
     return " ".join(names[-1].split())[:LONGEST_NAME] if names else ""
 
 
-def _system(chat: ChatId, bot: BotConfig, partner: str) -> list[Turn]:
+def _system(chat: ChatId, bot: BotConfig, partner: str, *, optional: bool) -> list[Turn]:
     lines = [bot.persona] if bot.persona else []
     if chat.kind == "private" and partner:
         # Memories say who by name: without it "my birthday" would be nobody's.
         lines.append(say(_tongue(bot), "see.private", name=partner))
     if chat.kind == "group":
         lines.append(say(_tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
+    if optional:
+        lines.append(say(_tongue(bot), "see.optional", no_reply=NO_REPLY))
     return [Turn("system", (Text("\n".join(lines)),))] if lines else []
 
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 import structlog
 
 from onebot_bot.chat.outbox import Outbox
-from onebot_bot.chat.participation import Trigger, find_trigger, mentions
+from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
@@ -91,7 +91,7 @@ class ChatRouter:
         """Take one event; never waits."""
         match event:
             case GroupMessage() | PrivateMessage():
-                self._take(account, event, answer=True)
+                self._take(account, event)
             case GroupRecall(group_id=group, message_id=message_id):
                 self._spawn(self._withdraw(ChatId(event.self_id, "group", group), message_id))
             case FriendRecall(user_id=user, message_id=message_id):
@@ -104,21 +104,25 @@ class ChatRouter:
         self._outbox(account).connected()
         self._spawn(self._catch_up(account))
 
-    def _take(self, account: Account, message: Message, *, answer: bool) -> None:
+    def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
         if message.sent_by_self:
             return
         words = plain_text(message.message).strip()
+        command = freshness is not Freshness.OLD and self._commands.matches(words, message)
+        chat = self._services.settings().chat
+        if not command and not self._services.presence.listens(message.chat_id, chat, message.time):
+            return
         if _levels.isEnabledFor(logging.INFO):
             _log_message(message, words, content=self._services.settings().log.content)
-        if answer and self._commands.matches(words, message):
+        if command:
             if self._may_command(message):
                 self._spawn(self._command(account, message, words))
             return
         quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
         if quote is not None:
-            self._spawn(self._take_quoting(account, message, quote, answer=answer))
+            self._spawn(self._take_quoting(account, message, quote, freshness))
         else:
-            self._deliver(account, message, self._trigger(message) if answer else None)
+            self._deliver(account, message, self._called(message), freshness)
 
     def _may_command(self, message: Message) -> bool:
         """Neither bots nor ourselves; and of several accounts in a group, one carries it out."""
@@ -131,14 +135,14 @@ class ChatRouter:
         await self._commands.run(account, message, words)
         await self._sweep()
 
-    async def _take_quoting(self, account: Account, message: Message, quote: Reply, *, answer: bool) -> None:
+    async def _take_quoting(self, account: Account, message: Message, quote: Reply, freshness: Freshness) -> None:
         """A quote is shown with its text, and a quote of the bot is meant for the bot; both need the record."""
         number = int(quote.id) if _ID.fullmatch(quote.id) else None
         quoted = None if number is None else await self._services.history.find(message.chat_id, number)
-        trigger = self._trigger(message) if answer else None
-        if trigger is None and answer and self._is_ours(message.chat_id, number, quoted):
-            trigger = None if message.user_id in self._ignored() else Trigger.REPLY
-        self._deliver(account, message, trigger, quoted)
+        called = self._called(message)
+        if called in (None, Trigger.NAME) and self._is_ours(message.chat_id, number, quoted):
+            called = Trigger.REPLY
+        self._deliver(account, message, called, freshness, quoted)
 
     def _is_ours(self, chat: ChatId, message_id: int | None, quoted: Entry | None) -> bool:
         """Whether the bot wrote it; what it sends this moment is on record only when all of it is sent."""
@@ -148,28 +152,54 @@ class ChatRouter:
         return session is not None and message_id is not None and session.said(message_id)
 
     def _deliver(
-        self, account: Account, message: Message, trigger: Trigger | None, quoted: Entry | None = None
+        self,
+        account: Account,
+        message: Message,
+        called: Trigger | None,
+        freshness: Freshness,
+        quoted: Entry | None = None,
     ) -> None:
         group = message.group_id if isinstance(message, PrivateMessage) else 0
         entry = self._entry(message, quoted)
         if entry.text:
-            self._session(account, message.chat_id).receive(entry, trigger, group)
+            session = self._session(account, message.chat_id)
+            session.receive(entry, self._decide(session, message, called, freshness), group)
 
     # --- what a message means ------------------------------------------------------------------------------------
 
-    def _trigger(self, message: Message) -> Trigger | None:
-        trigger = find_trigger(message, self._services.settings().bot.names, self._ignored())
-        if trigger is Trigger.NAME and isinstance(message, GroupMessage) and not self._claim(message):
-            return None
-        return trigger
+    def _called(self, message: Message) -> Trigger | None:
+        return find_trigger(message, self._services.settings().bot.names)
+
+    def _decide(
+        self, session: ChatSession, message: Message, called: Trigger | None, freshness: Freshness
+    ) -> Trigger | None:
+        """Why to answer; None: only listen."""
+        services = self._services
+        group = isinstance(message, GroupMessage)
+        ignored = message.user_id in self._ignored()
+        seen = Seen(
+            user=message.user_id,
+            group=group,
+            called=called,
+            freshness=freshness,
+            ignored=ignored,
+            elsewhere=called in (None, Trigger.NAME) and not ignored and not self._claim(message),
+            owed=session.is_owed(message.user_id),
+            busy=session.busy or services.rest.resting,
+        )
+        chat = services.settings().chat
+        return services.presence.decide(message.chat_id, seen, chat, services.clock.time()).trigger
+
+    def _speaks_in(self, chat: ChatId) -> bool:
+        return self._services.presence.mode(chat, self._services.settings().chat) == "on"
 
     def _ignored(self) -> set[int]:
         """Whom the bot never answers: its own accounts and other bots."""
         return {*self._accounts, *self._services.settings().chat.bots}
 
-    def _claim(self, message: GroupMessage) -> bool:
-        """Whether this account is the first of ours to see a message that calls the bot by name."""
-        if not message.real_seq:
+    def _claim(self, message: Message) -> bool:
+        """Whether this account is the first of ours to see a message that is for none of them in particular."""
+        if not isinstance(message, GroupMessage) or not message.real_seq or not self._speaks_in(message.chat_id):
             return True
         key = (message.group_id, message.real_seq)
         owner = self._claimed.setdefault(key, message.self_id)
@@ -266,7 +296,7 @@ class ChatRouter:
             if self._commands.matches(plain_text(message.message).strip(), message):
                 continue
             if not await self._services.history.known_ids(message.chat_id, [message.message_id]):
-                self._take(account, message, answer=message.time >= since)
+                self._take(account, message, Freshness.MISSED if message.time >= since else Freshness.OLD)
 
     async def _resume(self, account: Account, since: int) -> None:
         """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""

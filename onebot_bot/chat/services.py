@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import Clock
+from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.rest import Rest
 from onebot_bot.chat.settings import Settings
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
@@ -36,6 +37,7 @@ class Services(Struct, frozen=True):
     """Tells the owner: kind, where, what; returns the id that finds the log line."""
     clock: Clock
     rest: Rest = msgspec.field(default_factory=Rest)
+    presence: Presence = msgspec.field(default_factory=Presence)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
     eyes: Eyes | None = None

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 
 from onebot_bot.chat.outbox import Outbox
-from onebot_bot.chat.participation import Trigger
+from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.reply import split_reply
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
@@ -37,8 +37,6 @@ _CUT_OFF = {
 }
 """Why nothing can be said of an answer that ended too early, and the fix."""
 
-_ASKED = frozenset({Trigger.PRIVATE, Trigger.MENTION, Trigger.REPLY})
-"""Said to the bot's face: silence would look broken."""
 SAID_IDS = 32
 """Message ids remembered until the record has them: more than one answer ever has."""
 MOST_ASKED = 40
@@ -71,9 +69,7 @@ class ChatSession:
     # --- called by the router, never waits -----------------------------------------------------------------------
 
     def receive(self, entry: Entry, trigger: Trigger | None, temporary_group: int = 0) -> None:
-        """Record a message; answer it if `trigger`, or if its sender is already owed an answer."""
-        if trigger is None and entry.role == "user" and self._is_owed(entry.user_id):
-            trigger = Trigger.FOLLOW_UP
+        """Record a message; answer it if `trigger`."""
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
         self._services.heard(self.chat)
@@ -87,6 +83,11 @@ class ChatSession:
         row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         row.set_result(entry.id)
         self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, self._services.clock.time()))
+
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being written, or waits to be."""
+        return bool(self._pending) or self._turn is not None
 
     def owes(self, entry: Entry) -> bool:
         """Whether this message waits for its answer here, or is being answered."""
@@ -141,7 +142,8 @@ class ChatSession:
         if turn.generation is not None and turn.interrupts < self._services.settings().chat.max_interrupts:
             turn.generation.interrupt()
 
-    def _is_owed(self, user_id: int) -> bool:
+    def is_owed(self, user_id: int) -> bool:
+        """Whether this person waits for an answer that a further message would be part of."""
         waiting = [item for item in self._pending if item.entry.user_id == user_id]
         if waiting:
             # In a rest that lasts for hours, what somebody says later is not meant for the bot.
@@ -200,7 +202,8 @@ class ChatSession:
     async def _wait_out_rest(self) -> None:
         """Wait for the end of the rest, or for news: another message, or /stop."""
         self._woken.clear()
-        if any(item.trigger in _ASKED for item in self._pending) and self._services.rest.excuse(self.chat):
+        asked = any(item.trigger in ASKED for item in self._pending) and not self._in_shadow
+        if asked and self._services.rest.excuse(self.chat):
             await self._say_why()
         await self._woken.wait()
 
@@ -248,8 +251,30 @@ class ChatSession:
             bubbles = []
         if not bubbles and result.finish_reason in _CUT_OFF:
             self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[result.finish_reason]))
+        if not bubbles:
+            self._services.presence.ended(self.chat, turn.sender, "no_reply")
+        elif self._in_shadow:
+            self._keep_to_oneself(turn, bubbles)
+            await self._conclude(turn, [], "heard")
+            return
         sent = await self._send(turn, bubbles, settings.chat, result.usage.total) if bubbles else []
         await self._conclude(turn, sent, "answered")
+
+    @property
+    def _in_shadow(self) -> bool:
+        return self._services.presence.mode(self.chat, self._services.settings().chat) == "shadow"
+
+    def _keep_to_oneself(self, turn: Turn, bubbles: list[str]) -> None:
+        """Only the log hears it; it counts as said, or the bot would want to say more than where it speaks."""
+        self._note_answer(turn, len(bubbles))
+        self._services.presence.ended(self.chat, turn.sender, "shadow")
+        text = "\n".join(bubbles)
+        line = f"would have answered: {text if self._services.settings().log.content else f'[{len(text)} characters]'}"
+        log.info(line)
+
+    def _note_answer(self, turn: Turn, bubbles: int) -> None:
+        users = {item.entry.user_id for item in turn.items}
+        self._services.presence.answered(self.chat, users, bubbles, self._services.clock.time())
 
     async def _store(self, turn: Turn) -> bool:
         """Wait until all of it is on the disk; False when nothing of it is news."""
@@ -322,9 +347,12 @@ class ChatSession:
                 if not sent and isinstance(error, NotConnected):
                     await self._services.history.mark(turn.rows, "pending")
                     raise
-                return sent
+                break
             sent.append(entry)
-        self._last_said = "\n".join(bubbles)
+        if sent:
+            self._note_answer(turn, len(sent))
+        if len(sent) == len(bubbles):
+            self._last_said = "\n".join(bubbles)
         return sent
 
     async def _pause(self, text: str, config: ChatConfig, spent: float) -> None:

@@ -4,7 +4,7 @@ import asyncio
 
 from msgspec import Struct
 
-from onebot_bot.chat.participation import Trigger
+from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.engine.request import Generation
 from onebot_bot.memory.history import Entry
 
@@ -47,6 +47,12 @@ class Turn(Struct):
     def entries(self) -> list[Entry]:
         """The messages, oldest first."""
         return [item.entry for item in self.items]
+
+    @property
+    def optional(self) -> bool:
+        """Whether nobody called the bot, so that the model may choose to say nothing."""
+        triggers = {item.trigger for item in self.items}
+        return Trigger.GATE in triggers and triggers.isdisjoint({*ASKED, Trigger.NAME})
 
     @property
     def rows(self) -> list[int]:

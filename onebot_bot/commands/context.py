@@ -9,6 +9,7 @@ from msgspec import Struct
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.memory.bank import Hit
+from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.rows import Memory, Stats
 from onebot_bot.protocol.chat_id import ChatId
@@ -30,6 +31,19 @@ class ChatControl(Protocol):
 
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
+
+    def decision(self, chat: ChatId, language: Language) -> str:
+        """Why the last message was answered or was not, in words; empty when there was none since the start."""
+
+
+class GroupControl(Protocol):
+    """What the admins of a group may decide for it."""
+
+    def of(self, chat: ChatId) -> ChatSettings:
+        """What was decided."""
+
+    async def put(self, chat: ChatId, settings: ChatSettings) -> None:
+        """Let this hold from now on; raises StoreError."""
 
 
 class ConfigControl(Protocol):
@@ -151,6 +165,10 @@ class Services(Protocol):
     @property
     def chats(self) -> ChatControl:
         """Chats."""
+
+    @property
+    def groups(self) -> GroupControl:
+        """The settings of single groups."""
 
     @property
     def configuration(self) -> ConfigControl:

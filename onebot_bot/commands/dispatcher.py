@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic, learning, memory
+from onebot_bot.commands import admin, basic, group, learning, memory
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.config import BotConfig
@@ -34,7 +34,9 @@ def build_registry() -> Registry:
         return await basic.show_help(context, rest, registry)
 
     commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True))
-    registry = Registry([*commands, *basic.COMMANDS, *memory.COMMANDS, *admin.COMMANDS, *learning.COMMANDS])
+    registry = Registry(
+        [*commands, *basic.COMMANDS, *memory.COMMANDS, *group.COMMANDS, *admin.COMMANDS, *learning.COMMANDS]
+    )
     return registry
 
 
@@ -131,8 +133,11 @@ def tier_of(message: Message, bot: BotConfig) -> Tier:
 
 
 def require(command: Command, tier: Tier, message: Message, name: str, language: Language) -> None:
-    """Raise the CommandError that says which tier it takes and whom to ask, unless the sender has it."""
-    needed = command.tier_in(group=isinstance(message, GroupMessage))
+    """Raise the CommandError that says which tier it takes and whom to ask, unless the sender has it; or where to."""
+    in_group = isinstance(message, GroupMessage)
+    if command.group_only and not in_group:
+        raise CommandError(say(language, "command.group_only", name=name))
+    needed = command.tier_in(group=in_group)
     if tier < needed:
         who = say(language, "who.group_admin" if needed is Tier.GROUP_ADMIN else "who.owner")
         needs = say(language, f"tier.{needed.name.lower()}")

@@ -47,7 +47,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
     `names[0]` is the main spelling; the catalogue's `about.NAME` says what it does. `tier` holds in private chats and
     in groups, unless `group_tier` says otherwise for groups. One `at_once` is answered beside a slower command of the
-    same chat, not after it.
+    same chat, not after it. One that is `group_only` means nothing in private.
     """
 
     names: tuple[str, ...]
@@ -56,6 +56,7 @@ class Command(Struct, frozen=True, kw_only=True):
     group_tier: Tier | None = None
     arguments: str = ""
     at_once: bool = False
+    group_only: bool = False
 
     def tier_in(self, *, group: bool) -> Tier:
         """Who may use it there."""

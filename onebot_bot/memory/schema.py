@@ -87,5 +87,13 @@ _PICTURES: Step = (
         BEGIN DELETE FROM message_pictures WHERE message = new.source_id; END""",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES)
+_CHAT_SETTINGS: Step = (
+    # What a group's admins decided for it, as JSON.
+    """CREATE TABLE chat_settings (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, settings TEXT NOT NULL,
+        PRIMARY KEY (account, kind, peer)
+    ) WITHOUT ROWID""",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS)
 """`STEPS[n]` leads from version n to n + 1."""

@@ -8,6 +8,7 @@ from commands.desk import NOON, Desk, Room
 from fakes import ScriptedEngine
 
 from onebot_bot.memories import Memories
+from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.store import MemoryStore
 
@@ -23,4 +24,4 @@ async def room(tmp_path: Path) -> Any:
     ):
         memories = Memories(ScriptedEngine(), store)
         await memories.prepare("fake")
-        yield Room(Desk(path, memories, store))
+        yield Room(Desk(path, memories, store, ChatSettingsStore(database)))

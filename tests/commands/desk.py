@@ -13,11 +13,13 @@ from onebot_bot.config import BotConfig, Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Recalled
 from onebot_bot.memories import Memories
+from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
 from onebot_bot.protocol.segments import At, Segment, Text
+from onebot_bot.texts import Language
 
 OWNER, ANYONE, ADMIN = 1, 2, 3
 GROUP = 7
@@ -68,10 +70,11 @@ class Learner:
 class Desk:
     """What handlers may use, and what they did with it."""
 
-    def __init__(self, path: Path, memories: Memories, store: MemoryStore) -> None:
+    def __init__(self, path: Path, memories: Memories, store: MemoryStore, groups: ChatSettingsStore) -> None:
         self.path = path
         self.memories = memories
         self.store = store
+        self.groups = groups
         self.chats = self
         self.configuration = self
         self.config = Config()
@@ -79,6 +82,7 @@ class Desk:
         self.did: list[str] = []
         self.engine = ScriptedEngine().status
         self.found: Sequence[Recalled] = ()
+        self.decided = ""
         self.broken = False
 
     def stop(self, chat: ChatId) -> bool:
@@ -97,6 +101,10 @@ class Desk:
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the test says."""
         return self.found
+
+    def decision(self, chat: ChatId, language: Language) -> str:
+        """What the test says."""
+        return self.decided
 
     def reload(self) -> list[Key]:
         """The real file."""

@@ -14,6 +14,7 @@ from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Recalled
 from onebot_bot.errors import ActionFailed, ActionUnknown
 from onebot_bot.memories import Memories
+from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
@@ -142,7 +143,8 @@ async def test_forgetting_names_what_was_trained_on_it(room: Room) -> None:
 async def test_an_engine_without_a_model_says_so(tmp_path: Path) -> None:
     """Keys take a model: the echo engine names the setting to change."""
     async with Database(tmp_path / "m.sqlite3") as database, MemoryStore(database, tmp_path / "m.faiss") as store:
-        room = Room(Desk(tmp_path / "config.toml", Memories(EchoEngine(), store), store))
+        groups = ChatSettingsStore(database)
+        room = Room(Desk(tmp_path / "config.toml", Memories(EchoEngine(), store), store, groups))
         assert "model.path" in await room.type("/memory add x")
 
 

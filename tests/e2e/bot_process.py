@@ -33,6 +33,7 @@ QUICK: Mapping[str, object] = {
     "chat.merge_window": 0.2,
     "chat.max_bubbles": 1,
     "chat.typing_speed": 0,
+    "chat.name_chance": 1.0,
     "generation.temperature": 0.0,
     "generation.max_new_tokens": 24,
     "learning.refine_idle": False,  # it would take the processor from the tests beside
