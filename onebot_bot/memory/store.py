@@ -26,9 +26,6 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-SNAPSHOT_EVERY = 1000
-"""Changes after which the index is written to disk; until then a killed bot rebuilds it at its next start."""
-
 
 class MemoryStore(MemoryRecords):
     """All memories. An async context manager: entering loads the index or rebuilds it, leaving saves it.
@@ -41,15 +38,12 @@ class MemoryStore(MemoryRecords):
         database: Database,
         index_path: Path,
         clock: Callable[[], float] = time.time,
-        snapshot_every: int = SNAPSHOT_EVERY,
     ) -> None:
         super().__init__(database)
         self._index_path = index_path
         self._clock = clock
-        self._snapshot_every = snapshot_every
         self._bank: Bank | None = None  # None until a view is set
         self._revision = 0  # changes the bank has followed
-        self._unsaved = 0  # changes since the index was last written
         self._on_disk = False  # whether the file holds what the bank holds
         self._file = asyncio.Lock()  # held by who writes or removes the index file
 
@@ -127,10 +121,7 @@ class MemoryStore(MemoryRecords):
             for old in supersedes:
                 self._drop(old)
 
-        memory = await self._change(lambda connection: rows.insert(connection, new, created, supersedes), follow)
-        if self._unsaved >= self._snapshot_every:
-            await self.save()
-        return memory
+        return await self._change(lambda connection: rows.insert(connection, new, created, supersedes), follow)
 
     async def merge(self, memory_id: int, new: Extracted) -> Memory:
         """Let an active memory that says the same stand for `new` too, and take the place of what that supersedes.
@@ -272,7 +263,6 @@ class MemoryStore(MemoryRecords):
             bank, revision = self._bank, self._revision
             if bank is None:
                 return
-            self._unsaved = 0
             try:
                 await asyncio.to_thread(save_bank, bank, revision, self._index_path)
             except StoreError as error:
@@ -291,7 +281,6 @@ class MemoryStore(MemoryRecords):
     def _follow(self, follow: Callable[[T], None], future: asyncio.Future[T]) -> None:
         if not future.cancelled() and future.exception() is None:
             self._revision += 1
-            self._unsaved += 1
             self._on_disk = False
             follow(future.result())
 
@@ -331,7 +320,6 @@ class MemoryStore(MemoryRecords):
 
     def _take(self, loaded: Loaded) -> None:
         self._bank, self._revision = loaded.bank, loaded.revision
-        self._unsaved = 0
         self._on_disk = loaded.from_file
 
 

@@ -249,19 +249,6 @@ async def test_an_index_of_another_time_is_rebuilt(path: Path) -> None:
     assert "it was made from" in reason
 
 
-async def test_a_snapshot_is_taken_now_and_then(path: Path) -> None:
-    """After so many changes the file is written without waiting for the end."""
-    index = path.with_suffix(".faiss")
-    async with opened(path, snapshot_every=3) as store:
-        written = []
-        for n in range(4):
-            await store.add(fact(n))
-            written.append(await asyncio.to_thread(index.exists))
-
-    assert written[-1]
-    assert not written[0]
-
-
 async def test_a_change_during_a_snapshot_is_saved_at_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A snapshot that is out of date when it is finished does not count as the last one."""
     writing, added = threading.Event(), threading.Event()
