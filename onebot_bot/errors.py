@@ -58,8 +58,16 @@ class ActionUnknown(ActionError):
     """
 
 
+class StaleAnswer(BotError):
+    """An answer would come too late, because of the messages before it in the account's queue; it is not sent."""
+
+
 class MediaError(BotError):
     """A picture or a file could not be fetched, is too large, or its address is refused."""
+
+
+class RenderError(BotError):
+    """A text cannot be drawn as a picture: a font is missing, it would be too tall, or drawing took too long."""
 
 
 class FetchError(BotError):

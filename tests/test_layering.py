@@ -16,7 +16,7 @@ FLOORS = (
     {"config", "logs", "texts"},
     {"config_file"},
     {"protocol"},
-    {"transport", "engine", "memory", "worlds"},
+    {"transport", "engine", "memory", "worlds", "rendering"},
     {"extraction", "importing"},
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights"},
@@ -41,6 +41,9 @@ HOMES = {
     "faiss": ("memory/codes", "memory/lists"),
     "websockets": ("transport/",),
     "aiohttp": ("transport/",),
+    "typst": ("rendering/",),
+    "markdown_it": ("rendering/",),
+    "latex2mathml": ("rendering/",),
     "av": ("chat/frames",),
     "apscheduler": ("learning/cycle",),
 }

@@ -36,6 +36,8 @@ PACKAGES = {
     "faiss-cpu": "faiss",
     "gguf": "gguf",
     "jinja2": "jinja2",
+    "latex2mathml": "latex2mathml",
+    "markdown-it-py": "markdown_it",
     "numpy": "numpy",
     "peft": "peft",
     "pillow": "PIL",
@@ -43,6 +45,7 @@ PACKAGES = {
     "psutil": "psutil",
     "tomlkit": "tomlkit",
     "transformers": "transformers",
+    "typst": "typst",
     "websockets": "websockets",
 }
 """Distribution and module of what the bot imports somewhere; msgspec and structlog are needed to get here."""
@@ -54,6 +57,10 @@ WAIT = 5.0
 """Seconds for anything on this machine to answer."""
 
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗"}
+_FONTS = (
+    "中文字体：python -m pip install -c constraints.txt -e '.[fonts]'；表情字体：Debian、Ubuntu 安装 "
+    "fonts-noto-color-emoji（中文也可装 fonts-noto-cjk）。Windows 自带这两种字体。"
+)
 _REINSTALL = "重新安装：在项目文件夹里运行 make run；或 python -m pip install -c constraints.txt -e ."
 
 
@@ -101,6 +108,7 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     yield Finding("ok", f"{path} is well-formed")
     yield check_model(config, folder)
     yield check_torch(config.model.device)
+    yield check_fonts()
     yield check_store(folder)
     yield check_disk(folder)
     yield check_token(config.server, folder)
@@ -171,6 +179,22 @@ def check_torch(device: str) -> Finding:
             "模型会在 CPU 上运行。要用显卡，请更新驱动并安装 CUDA 版 torch。",
         )
     return Finding("ok", f"torch {torch.__version__} on {'cpu' if device == 'cpu' else name or 'cpu'}")
+
+
+def check_fonts(*, system: bool = True) -> Finding:
+    """There are fonts for pictures of long answers; those of the system are looked for too, unless told otherwise."""
+    try:
+        module: Any = importlib.import_module("onebot_bot.rendering.fonts")
+    except ImportError as error:
+        return Finding("fail", f"pictures of long answers: {error}", _REINSTALL)
+    fonts = module.find_fonts(system=system)
+    missing = [
+        *([] if fonts.chinese else ["a font with Chinese characters"]),
+        *([] if fonts.emoji else ["a font with colour emoji"]),
+    ]
+    if not missing:
+        return Finding("ok", f"pictures of long answers are set in {fonts.chinese} and {fonts.emoji}")
+    return Finding("warn", f"pictures lack {' and '.join(missing)}: answers that need it are sent as text", _FONTS)
 
 
 # --- what is on the disk ---------------------------------------------------------------------------------------

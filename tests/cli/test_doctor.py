@@ -15,6 +15,7 @@ from onebot_bot.cli.doctor import (
     DISK_WARN,
     add_doctor_arguments,
     check_disk,
+    check_fonts,
     check_loopback,
     check_model,
     check_packages,
@@ -54,6 +55,14 @@ def test_missing_package_fails_with_the_command() -> None:
     found = check_packages({"no-such": "no_such_module_here", "msgspec": "msgspec"})
     assert (found.status, found.what) == ("fail", "no-such: No module named 'no_such_module_here'")
     assert "make run" in found.fix
+
+
+def test_missing_fonts_are_named_with_the_fix() -> None:
+    """Without the system's fonts there is no colour emoji; Chinese has come with the extra."""
+    found = check_fonts(system=False)
+    missing = "a font with colour emoji"
+    assert (found.status, found.what) == ("warn", f"pictures lack {missing}: answers that need it are sent as text")
+    assert "fonts-noto-color-emoji" in found.fix
 
 
 @pytest.mark.model
