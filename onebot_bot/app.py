@@ -46,6 +46,7 @@ from onebot_bot.memory.store import MemoryStore
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
+from onebot_bot.rendering.painter import Painter
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
@@ -123,6 +124,7 @@ class App:
         shared = Services(
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
             presence=presence,
+            painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
         if learning is not None:
@@ -233,7 +235,9 @@ def _read(picture: str) -> bytes | None:
 
 
 def _settings(config: Config) -> Settings:
-    return Settings(config.bot, config.chat, config.generation, config.memory, config.log)
+    return Settings(
+        config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render
+    )
 
 
 async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> Engine:

@@ -230,6 +230,40 @@ class ChatConfig(Section, frozen=True, kw_only=True):
                 raise ValueError(f"{key}: {error}") from error
 
 
+class SendingConfig(Section, frozen=True, kw_only=True):
+    """[sending]: how fast one account sends answers, all its chats together."""
+
+    interval: Annotated[float, Meta(ge=0, le=60, description="Least seconds from one message to the next.")] = 0.5
+    jitter: Annotated[float, Meta(ge=0, le=60, description="Up to so many seconds more, at random.")] = 0.5
+    per_minute: Annotated[int, Meta(ge=0, le=600, description="Most messages in a minute. 0: no limit.")] = 40
+    stale_after: Annotated[
+        float,
+        Meta(ge=0, description="An answer that would wait longer behind others is not sent, seconds; the log says so."),
+    ] = 120.0
+
+
+class RenderConfig(Section, frozen=True, kw_only=True):
+    """[render]: long answers with tables, code or formulas as pictures, longer ones as bundles."""
+
+    enabled: Annotated[bool, Meta(description="Send pictures; `/render` decides it for one chat.")] = True
+    theme: Annotated[
+        Literal["light", "dark", "pink", "blue", "green"], Meta(description="The colours of the pictures.")
+    ] = "light"
+    min_characters: Annotated[
+        int,
+        Meta(
+            ge=1, description="From this length on, code, formulas and headings are sent as a picture; tables always."
+        ),
+    ] = 150
+    max_characters: Annotated[
+        int,
+        Meta(ge=200, le=4000, description="Longer answers are sent as a bundle of forwarded messages."),
+    ] = 2500
+    timeout: Annotated[
+        float, Meta(gt=0, le=120, description="Seconds for a picture; after that the answer is sent as text.")
+    ] = 20.0
+
+
 class VisionConfig(Section, frozen=True, kw_only=True):
     """[vision]: the pictures and videos that a model with eyes is shown."""
 
@@ -365,6 +399,8 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     generation: GenerationConfig = GenerationConfig()
     chat: ChatConfig = ChatConfig()
+    sending: SendingConfig = SendingConfig()
+    render: RenderConfig = RenderConfig()
     vision: VisionConfig = VisionConfig()
     commands: CommandsConfig = CommandsConfig()
     memory: MemoryConfig = MemoryConfig()

@@ -247,6 +247,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     "about.shadow": ("在本群照常想，但想说的只写进日志", "write what it would say in this group into the log only"),
     "about.talk": ("在本群多爱插话，可分时段", "how readily it joins in here, by time of day too"),
     "about.quiet": ("本群的安静时段", "this group's quiet hours"),
+    "about.render": ("把长回答画成图片，或不画", "long answers as pictures, or not"),
     "command.group_only": (
         "“{name}”只在群里有用：私聊里我总会回答。",
         "“{name}” is for groups: in private I always answer.",
@@ -273,6 +274,12 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
         "I consider a message that does not call me with a chance of {talk:g}{times}.",
     ),
     "talk.time": ("；{hours} 是 {talk:g}", "; {hours}: {talk:g}"),
+    "render.usage": ("用法：{prefix}render on | off | default", "Usage: {prefix}render on | off | default"),
+    "render.on": (
+        "在这里，有表格的回答，和有代码、公式、标题的长回答，我画成图片。",
+        "Here I draw answers with tables, and long ones with code, formulas or headings, as pictures.",
+    ),
+    "render.off": ("在这里，我不把回答画成图片。", "Here I do not draw answers as pictures."),
     "quiet.usage": (
         "用法：{prefix}quiet 23:00-07:00 | off | default",
         "Usage: {prefix}quiet 23:00-07:00 | off | default",

@@ -11,7 +11,7 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
-from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
+from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig, SendingConfig
 from onebot_bot.engine.request import Recalled, RecallHit, Vector
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
@@ -39,6 +39,7 @@ class World:
             GenerationConfig(),
             MemoryConfig(),
             LogConfig(),
+            SendingConfig(interval=0.0, jitter=0.0, per_minute=0),
         )
         self._numbers = iter(range(1, 100_000))
         self.router: ChatRouter

@@ -26,6 +26,10 @@ max_bubbles = 1
 quote_in_group = false
 history_messages = 0
 exchanges_per_minute = 0
+[sending]
+interval = 0
+jitter = 0
+per_minute = 0
 [log]
 level = "warning"
 file = ""

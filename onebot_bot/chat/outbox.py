@@ -1,20 +1,30 @@
-"""Sending to a chat: waits out a lost connection, and tells done, not done and unknown apart."""
+"""Sending to a chat: queues, waits out a lost connection, and tells done, not done and unknown apart."""
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 import structlog
 
-from onebot_bot.errors import ActionError, ActionUnknown, NotConnected
-from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, SetInputStatus
+from onebot_bot.config import SendingConfig
+from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected, StaleAnswer
+from onebot_bot.protocol.actions import (
+    SendGroupForwardMsg,
+    SendGroupMsg,
+    SendPrivateForwardMsg,
+    SendPrivateMsg,
+    SetInputStatus,
+)
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.segments import Segment
+from onebot_bot.protocol.segments import Node, Segment, Text
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
 
+MINUTE = 60.0
 TYPING = 1
 """`event_type` of set_input_status."""
 
@@ -41,13 +51,69 @@ class LoopClock:
         await asyncio.sleep(seconds)
 
 
+class Pacing:
+    """The send queue of one account: first come, first served, and so in order within a chat too.
+
+    Nobody outside Tencent knows the limits. OneBot v11 has its rate-limited calls half a second apart, and a queue
+    that was released at once after a stall had accounts frozen (NapCatQQ issue 130): hence the cap, and no answers
+    that are much too late.
+    """
+
+    def __init__(
+        self, config: Callable[[], SendingConfig], clock: Clock, draw: Callable[[], float] = random.random
+    ) -> None:
+        self._config = config  # read anew each time
+        self._clock = clock
+        self._draw = draw  # evenly from 0 to 1
+        self._turn = asyncio.Lock()  # its waiters are woken in the order in which they came
+        self._left: deque[float] = deque()
+        """When the messages of the last minute left, clock seconds."""
+
+    async def wait(self, *, begins: bool) -> None:
+        """Return when the next message may leave; it counts as sent.
+
+        Args:
+            begins: whether it begins an answer, which is better not given than given much too late.
+
+        Raises:
+            StaleAnswer: it begins an answer and would wait for others longer than `sending.stale_after`.
+        """
+        came = self._clock.time()
+        async with self._turn:
+            config, now = self._config(), self._clock.time()
+            due = max(now, self._due(config, now))
+            if begins and due - came > config.stale_after:
+                raise StaleAnswer(
+                    f"an answer would be {due - came:.0f} s late behind the account's other messages and is not sent; "
+                    f"sending.stale_after is {config.stale_after:g}"
+                )
+            if due > now:
+                await self._clock.sleep(due - now)
+            self._left.append(self._clock.time())
+
+    def _due(self, config: SendingConfig, now: float) -> float:
+        """Clock seconds at which the next message may leave."""
+        while self._left and self._left[0] <= now - MINUTE:
+            self._left.popleft()
+        if not self._left:
+            return now
+        spaced = self._left[-1] + config.interval + config.jitter * self._draw()
+        full = 0 < config.per_minute <= len(self._left)
+        return max(spaced, self._left[-config.per_minute] + MINUTE) if full else spaced
+
+
 class Outbox:
     """What one account sends."""
 
     def __init__(
-        self, account: Account, patience: Callable[[], float], spawn: Callable[[Coroutine[Any, Any, None]], None]
+        self,
+        account: Account,
+        patience: Callable[[], float],
+        spawn: Callable[[Coroutine[Any, Any, None]], None],
+        pacing: Pacing,
     ) -> None:
         self._account = account
+        self._pacing = pacing
         self._spawn = spawn  # owns the tasks that nothing waits for
         self._patience = patience  # seconds to wait for a connection; read anew each time
         self._connected = asyncio.Event()
@@ -65,13 +131,41 @@ class Outbox:
             NotConnected: no connection came back in time; nothing was sent.
             ActionFailed: refused; nothing was sent.
         """
-        action: SendGroupMsg | SendPrivateMsg = (
-            SendGroupMsg(group_id=chat.peer, message=segments)
-            if chat.kind == "group"
-            else SendPrivateMsg(user_id=chat.peer, message=segments, group_id=temporary_group or None)
+        if chat.kind == "group":
+            return await self._deliver(SendGroupMsg(group_id=chat.peer, message=segments))
+        return await self._deliver(
+            SendPrivateMsg(user_id=chat.peer, message=segments, group_id=temporary_group or None)
         )
-        while True:
+
+    async def send_bundle(
+        self, chat: ChatId, texts: Sequence[str], nickname: str, temporary_group: int = 0
+    ) -> int | None:
+        """Send texts as a bundle of forwarded messages under that name; one by one where the client cannot bundle.
+
+        Returns and raises what `send` does; of several messages the last one's id.
+        """
+        own = str(self._account.self_id)
+        nodes = tuple(Node(user_id=own, nickname=nickname, content=(Text(text),)) for text in texts)
+        try:
+            if chat.kind == "group":
+                return await self._deliver(SendGroupForwardMsg(group_id=chat.peer, messages=nodes))
+            return await self._deliver(SendPrivateForwardMsg(user_id=chat.peer, messages=nodes))
+        except ActionFailed as error:  # without a packet backend NapCat may not be able to
+            log.warning("A long answer is sent message by message, not as a bundle.", cause=str(error))
+            return await self._send_each(chat, texts, temporary_group)
+
+    async def _send_each(self, chat: ChatId, texts: Sequence[str], temporary_group: int) -> int | None:
+        message_id = None
+        for text in texts:
             await self.ready()
+            message_id = await self.send(chat, (Text(text),), temporary_group)
+        return message_id
+
+    async def _deliver(
+        self, action: SendGroupMsg | SendPrivateMsg | SendGroupForwardMsg | SendPrivateForwardMsg
+    ) -> int | None:
+        while True:
+            await self._connection()
             try:
                 return _message_id(await self._account.call(action))
             except ActionUnknown as error:
@@ -90,12 +184,21 @@ class Outbox:
         with contextlib.suppress(ActionError):
             await self._account.call(SetInputStatus(user_id=user_id, event_type=TYPING))
 
-    async def ready(self) -> None:
-        """Return once the account has a connection.
+    async def ready(self, *, begins: bool = False) -> None:
+        """Return once the account has a connection and it is this message's turn.
+
+        Args:
+            begins: whether the message begins an answer.
 
         Raises:
-            NotConnected: none came in time.
+            NotConnected: no connection came in time.
+            StaleAnswer: as `Pacing.wait`.
         """
+        await self._connection()
+        await self._pacing.wait(begins=begins)
+
+    async def _connection(self) -> None:
+        """Wait for one; raises NotConnected when none came in time."""
         if self._account.active is not None:
             return
         self._connected.clear()

@@ -7,11 +7,12 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Literal
 
+import msgspec
 import structlog
 from msgspec import Struct, field
 
 from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, decide
-from onebot_bot.config import ChatConfig, Mode
+from onebot_bot.config import ChatConfig, Mode, RenderConfig
 from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
@@ -87,6 +88,11 @@ class Presence:
     def listens(self, chat: ChatId, config: ChatConfig, when: int) -> bool:
         """Whether what was said there at unix second `when` is the bot's business at all."""
         return self.mode(chat, config) != "off" and when >= self._settings(chat).since
+
+    def render(self, chat: ChatId, config: RenderConfig) -> RenderConfig:
+        """How long answers are drawn there."""
+        own = self._settings(chat).pictures
+        return config if own is None else msgspec.structs.replace(config, enabled=own)
 
     def decide(self, chat: ChatId, seen: Seen, config: ChatConfig, now: float) -> Decision:
         """Whether to answer a message; it then counts as one of the chat's latest.

@@ -2,6 +2,9 @@
 
 import re
 from collections.abc import Iterator
+from typing import Literal
+
+from onebot_bot.config import RenderConfig
 
 NO_REPLY = "<no_reply>"
 LONGEST = 4000
@@ -10,6 +13,20 @@ SHORT = 28
 """An answer up to this many characters is one message, however many sentences it has."""
 COMFORTABLE = 60
 """Characters in a message that still read as chat; longer answers get more messages."""
+
+FORWARDED = 1500
+"""Characters in one message of a bundle: about a screen and a half of a telephone."""
+
+Form = Literal["bubbles", "picture", "bundle"]
+"""How an answer is sent: as messages, as a picture, or as a bundle of forwarded messages."""
+
+_TABLE = re.compile(r"^[^\n]*\|[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+\|?[ \t]*$", re.MULTILINE)
+_STRUCTURE = re.compile(
+    r"^[ \t]*(?:```|~~~)|^#{1,6}[ \t]+\S|\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\$(?!\s)[^$\n]*\\[a-zA-Z]+[^$\n]*\$",
+    re.MULTILINE | re.DOTALL,
+)
+"""Code, headings and formulas; of those between single dollar signs only what has a LaTeX command: "$5 and $6"."""
+_FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 
 _RECALLED = re.compile(r"<recall>.*?(?:</recall>|\Z)", re.DOTALL)
 _LEFTOVERS = re.compile(r"</?recall>|<\|memory_pad\|>|</?think>")
@@ -36,6 +53,38 @@ def spoken(text: str) -> str:
     if NO_REPLY in text:
         return ""
     return _LEFTOVERS.sub("", text).strip()
+
+
+def form_of(said: str, config: RenderConfig) -> Form:
+    """How to send what is spoken.
+
+    A table is always a picture: in a message its columns do not line up. Code, formulas and headings are from a
+    certain length on, and what is longer than a picture can show is a bundle.
+    """
+    if len(said) > config.max_characters:
+        return "bundle"
+    if not config.enabled:
+        return "bubbles"
+    if _TABLE.search(_FENCED.sub("", said)):
+        return "picture"
+    return "picture" if len(said) >= config.min_characters and _STRUCTURE.search(said) else "bubbles"
+
+
+def split_bundle(said: str) -> list[str]:
+    """Cut what is spoken at sentence ends into the messages of a bundle; only what has no end is cut elsewhere."""
+    return [piece for part in _filled(_sentences(said)) for piece in _within_limit(part)]
+
+
+def _filled(sentences: Iterator[str]) -> Iterator[str]:
+    """Put sentences together until a message of a bundle is full."""
+    current = ""
+    for sentence in sentences:
+        if current.strip() and len(current) + len(sentence) > FORWARDED:
+            yield current.strip()
+            current = ""
+        current += sentence
+    if current.strip():
+        yield current.strip()
 
 
 def split_reply(text: str, max_bubbles: int) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, Self
 
 import structlog
 
-from onebot_bot.chat.outbox import Outbox
+from onebot_bot.chat.outbox import Outbox, Pacing
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
@@ -266,7 +266,8 @@ class ChatRouter:
     def _outbox(self, account: Account) -> Outbox:
         if account.self_id not in self._outboxes:
             patience = lambda: self._services.settings().chat.answer_within  # noqa: E731 - read anew each time
-            self._outboxes[account.self_id] = Outbox(account, patience, self._spawn)
+            pacing = Pacing(lambda: self._services.settings().sending, self._services.clock)
+            self._outboxes[account.self_id] = Outbox(account, patience, self._spawn, pacing)
         return self._outboxes[account.self_id]
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:

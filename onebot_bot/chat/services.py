@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.presence import Presence
@@ -42,3 +43,5 @@ class Services(Struct, frozen=True):
     """Told of every message that goes on record."""
     eyes: Eyes | None = None
     """For a model that may see; None: there is none."""
+    painter: Draws | None = None
+    """Draws long answers; None: they are sent as text."""

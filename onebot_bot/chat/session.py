@@ -12,19 +12,20 @@ from collections import deque
 import msgspec
 import structlog
 
+from onebot_bot.chat.composing import Piece, compose, segments_of
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
-from onebot_bot.chat.reply import split_reply
+from onebot_bot.chat.reply import split_reply, spoken
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
 from onebot_bot.chat.turn import Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
 from onebot_bot.config import ChatConfig, MemoryConfig
 from onebot_bot.engine.request import FinishReason, GenerationRequest, GenerationResult, Recalled, RecallPolicy
-from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError
+from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.segments import Reply, Segment, Text
+from onebot_bot.protocol.segments import Text
 from onebot_bot.texts import say
 
 log = structlog.get_logger(__name__)
@@ -211,6 +212,7 @@ class ChatSession:
         """A short line instead of silence; it is no answer, so it is not put on record."""
         text = say(self._services.settings().bot.language, "rest.busy")
         try:
+            await self._outbox.ready()
             message_id = await self._outbox.send(self.chat, (Text(text),), self._pending[-1].temporary_group)
         except ActionError as error:
             log.warning("A chat could not be told that the bot rests.", cause=str(error))
@@ -245,20 +247,20 @@ class ChatSession:
         self.last_recalls = result.recalls
         self._services.recaller.note(result.recalls)
         # 3. What it wrote goes out; from here on nothing interrupts.
-        bubbles = split_reply(result.text, settings.chat.max_bubbles)
-        if "\n".join(bubbles) == self._last_said and len(self._last_said) > LONG_ENOUGH_TO_REPEAT:
+        said = spoken(result.text)
+        if said == self._last_said and len(said) > LONG_ENOUGH_TO_REPEAT:
             log.info("the model repeated its last answer word for word; it is not sent twice")
-            bubbles = []
-        if not bubbles and result.finish_reason in _CUT_OFF:
+            said = ""
+        if not said and result.finish_reason in _CUT_OFF:
             self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[result.finish_reason]))
-        if not bubbles:
+        if not said:
             self._services.presence.ended(self.chat, turn.sender, "no_reply")
+            await self._conclude(turn, [], "answered")
         elif self._in_shadow:
-            self._keep_to_oneself(turn, bubbles)
+            self._keep_to_oneself(turn, split_reply(said, settings.chat.max_bubbles))
             await self._conclude(turn, [], "heard")
-            return
-        sent = await self._send(turn, bubbles, settings.chat, result.usage.total) if bubbles else []
-        await self._conclude(turn, sent, "answered")
+        else:
+            await self._say(turn, said, settings, result.usage.total)
 
     @property
     def _in_shadow(self) -> bool:
@@ -330,18 +332,37 @@ class ChatSession:
 
     # --- sending -------------------------------------------------------------------------------------------------
 
-    async def _send(self, turn: Turn, bubbles: list[str], config: ChatConfig, spent: float) -> list[Entry]:
-        """Send the bubbles in order, each after the reply to the one before; what went out."""
+    async def _say(self, turn: Turn, said: str, settings: Settings, spent: float) -> None:
+        """Send an answer as messages, as a picture or as a bundle, and put on record what went out."""
+        clock = self._services.clock
+        began = clock.time()
+        render = self._services.presence.render(self.chat, settings.render)
+        pieces = await compose(said, settings.chat, render, self._services.painter)
+        if turn.stopped:  # while it was being drawn
+            await self._conclude(turn, [], "dropped")
+            return
+        try:
+            sent = await self._send(turn, pieces, settings.chat, spent + clock.time() - began)
+        except StaleAnswer as error:
+            log.warning("An answer came too late to be sent.", cause=str(error))
+            await self._conclude(turn, [], "dropped")
+            return
+        if len(sent) == len(pieces):
+            self._last_said = said
+        await self._conclude(turn, sent, "answered")
+
+    async def _send(self, turn: Turn, pieces: list[Piece], config: ChatConfig, spent: float) -> list[Entry]:
+        """Send the pieces in order, each after the reply to the one before; what went out."""
         turn.sending = True
         sent: list[Entry] = []
-        for index, text in enumerate(bubbles):
-            await self._pause(text, config, spent if index == 0 else 0.0)
+        for index, piece in enumerate(pieces):
+            await self._pause(piece.text, config, spent if index == 0 else 0.0)
             try:
-                await self._outbox.ready()
+                await self._outbox.ready(begins=index == 0)
                 if index == 0:
                     # At the last moment: a process that ends before this answers after its restart.
                     await self._services.history.mark(turn.rows, "sending")
-                entry = await self._send_one(turn, text, quote=index == 0 and config.quote_in_group)
+                entry = await self._send_one(turn, piece, quote=index == 0 and config.quote_in_group)
             except ActionError as error:
                 self._services.report("report.send", self.chat, error)
                 if not sent and isinstance(error, NotConnected):
@@ -351,8 +372,6 @@ class ChatSession:
             sent.append(entry)
         if sent:
             self._note_answer(turn, len(sent))
-        if len(sent) == len(bubbles):
-            self._last_said = "\n".join(bubbles)
         return sent
 
     async def _pause(self, text: str, config: ChatConfig, spent: float) -> None:
@@ -362,12 +381,14 @@ class ChatSession:
             if wait > 0:
                 await self._services.clock.sleep(wait)
 
-    async def _send_one(self, turn: Turn, text: str, *, quote: bool) -> Entry:
-        last = turn.items[-1]
-        segments: tuple[Segment, ...] = (Text(text),)
-        if quote and self.chat.kind == "group" and last.entry.message_id is not None:
-            segments = (Reply(str(last.entry.message_id)), *segments)
-        message_id = await self._outbox.send(self.chat, segments, last.temporary_group)
+    async def _send_one(self, turn: Turn, piece: Piece, *, quote: bool) -> Entry:
+        last, text = turn.items[-1], piece.text
+        if piece.bundle:
+            name = next(iter(self._services.settings().bot.names), str(self.chat.account))
+            message_id = await self._outbox.send_bundle(self.chat, piece.bundle, name, last.temporary_group)
+        else:
+            quoted = last.entry.message_id if quote and self.chat.kind == "group" else None
+            message_id = await self._outbox.send(self.chat, segments_of(piece, quoted), last.temporary_group)
         if message_id is not None:
             self._said_ids.append(message_id)
         if _levels.isEnabledFor(logging.INFO):

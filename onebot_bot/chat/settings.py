@@ -2,7 +2,15 @@
 
 from msgspec import Struct
 
-from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
+from onebot_bot.config import (
+    BotConfig,
+    ChatConfig,
+    GenerationConfig,
+    LogConfig,
+    MemoryConfig,
+    RenderConfig,
+    SendingConfig,
+)
 from onebot_bot.engine.request import SamplingParams
 
 
@@ -14,6 +22,8 @@ class Settings(Struct, frozen=True):
     generation: GenerationConfig
     memory: MemoryConfig
     log: LogConfig
+    sending: SendingConfig = SendingConfig()
+    render: RenderConfig = RenderConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:
@@ -27,4 +37,5 @@ def sampling_of(config: GenerationConfig) -> SamplingParams:
         presence_penalty=config.presence_penalty,
         seed=None if config.seed < 0 else config.seed,
         max_new_tokens=config.max_new_tokens,
+        max_thinking_tokens=config.max_thinking,
     )

@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic, group, learning, memory
+from onebot_bot.commands import admin, basic, group, learning, memory, pictures
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.config import BotConfig
@@ -35,7 +35,15 @@ def build_registry() -> Registry:
 
     commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True))
     registry = Registry(
-        [*commands, *basic.COMMANDS, *memory.COMMANDS, *group.COMMANDS, *admin.COMMANDS, *learning.COMMANDS]
+        [
+            *commands,
+            *basic.COMMANDS,
+            *memory.COMMANDS,
+            *group.COMMANDS,
+            *pictures.COMMANDS,
+            *admin.COMMANDS,
+            *learning.COMMANDS,
+        ]
     )
     return registry
 

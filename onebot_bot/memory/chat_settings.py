@@ -16,6 +16,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     talk_times: tuple[str, ...] = ()
     """As `chat.talk_times`; those of config.toml hold only where a chat has neither these nor a `talk_value`."""
     quiet_hours: str | None = None
+    pictures: bool | None = None
+    """Whether long answers may be pictures."""
     since: int = 0
     """Unix second of the end of the last time that the bot was off here: what was said before is none of its business,
     also when it is asked for what it missed."""

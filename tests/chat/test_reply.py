@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onebot_bot.chat.reply import LONGEST, split_reply, spoken
+from onebot_bot.chat.reply import LONGEST, form_of, split_bundle, split_reply, spoken
+from onebot_bot.config import RenderConfig
 
 
 @pytest.mark.parametrize(
@@ -82,3 +83,46 @@ def test_cutting_loses_only_white_space(text: str, most: int) -> None:
     assert re.sub(r"\s", "", "".join(bubbles)) == re.sub(r"\s", "", spoken(text))
     assert len(bubbles) <= most
     assert all(bubble.strip() for bubble in bubbles)
+
+
+CODE = "Here it is:\n```python\nx = 1\n```"
+TABLE = "| a | b |\n|---|---|\n| 1 | 2 |"
+
+
+@pytest.mark.parametrize(
+    ("said", "form"),
+    [
+        ("hello", "bubbles"),
+        (TABLE, "picture"),
+        ("see:\n\na | b\n:-: | -:\n1 | 2", "picture"),
+        (f"```\n{TABLE}\n```", "bubbles"),
+        ("a | b\n---\nc", "bubbles"),
+        (CODE, "bubbles"),
+        (CODE + " and words" * 20, "picture"),
+        ("# Head\n" + "words " * 30, "picture"),
+        ("$$x^2$$" + "words " * 30, "picture"),
+        ("\\[x\\] " + "words " * 30, "picture"),
+        ("it is $\\frac{1}{2}$ " + "words " * 30, "picture"),
+        ("it costs $5 or $6, **really** " + "words " * 30, "bubbles"),
+        ("#hashtag " + "words " * 30, "bubbles"),
+        ("words " * 500, "bundle"),
+        (TABLE + "\n| 3 | 4 |" * 300, "bundle"),
+    ],
+)
+def test_the_form_follows_what_is_written(said: str, form: str) -> None:
+    """Tables are drawn, other structures when they are long, and what is longer than a picture is bundled."""
+    assert form == form_of(said, RenderConfig())
+
+
+def test_without_pictures_only_bundles_are_left() -> None:
+    """As the key says."""
+    off = RenderConfig(enabled=False)
+    assert (form_of(TABLE, off), form_of("words " * 500, off)) == ("bubbles", "bundle")
+
+
+def test_a_bundle_has_all_of_it_in_messages_of_fair_length() -> None:
+    """They end where sentences end; a sentence longer than a message of QQ is cut."""
+    said = "一句话。" * 1000 + "长" * 5000
+    parts = split_bundle(said)
+    assert "".join(parts) == said
+    assert [len(part) for part in parts] == [1500, 1500, 1000, 4000, 1000]

@@ -34,6 +34,9 @@ QUICK: Mapping[str, object] = {
     "chat.max_bubbles": 1,
     "chat.typing_speed": 0,
     "chat.name_chance": 1.0,
+    "sending.interval": 0.0,
+    "sending.jitter": 0.0,
+    "sending.per_minute": 0,
     "generation.temperature": 0.0,
     "generation.max_new_tokens": 24,
     "learning.refine_idle": False,  # it would take the processor from the tests beside

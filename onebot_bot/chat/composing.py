@@ -1,0 +1,53 @@
+"""From what is spoken to the pieces that go out: messages, one picture, or one bundle of forwarded messages."""
+
+import base64
+from typing import Protocol
+
+import structlog
+from msgspec import Struct
+
+from onebot_bot.chat.reply import form_of, split_bundle, split_reply
+from onebot_bot.config import ChatConfig, RenderConfig
+from onebot_bot.errors import RenderError
+from onebot_bot.protocol.segments import Image, Reply, Segment, Text
+from onebot_bot.rendering.themes import ThemeName
+
+log = structlog.get_logger(__name__)
+
+
+class Draws(Protocol):
+    """What draws pictures of texts."""
+
+    async def paint(self, markdown: str, theme: ThemeName, timeout: float) -> bytes:  # noqa: ASYNC109 - of the drawing
+        """A PNG; raises RenderError when there is none."""
+
+
+class Piece(Struct, frozen=True):
+    """One message that goes out: plain words, unless there is a picture of them or a bundle made of them."""
+
+    text: str
+    """What goes on record, and what the model sees later."""
+    picture: bytes = b""
+    """PNG."""
+    bundle: tuple[str, ...] = ()
+
+
+def segments_of(piece: Piece, quoted: int | None) -> tuple[Segment, ...]:
+    """What a piece is on the wire, unless it is a bundle; with a quote of the message that it answers."""
+    quote = (Reply(str(quoted)),) if quoted is not None else ()
+    if piece.picture:
+        return (*quote, Image(file=f"base64://{base64.b64encode(piece.picture).decode()}"))
+    return (*quote, Text(piece.text))
+
+
+async def compose(said: str, chat: ChatConfig, render: RenderConfig, painter: Draws | None) -> list[Piece]:
+    """The pieces of an answer, in order; what cannot be drawn is sent as words."""
+    form = form_of(said, render)
+    if form == "bundle":
+        return [Piece(said, bundle=tuple(split_bundle(said)))]
+    if form == "picture" and painter is not None:
+        try:
+            return [Piece(said, picture=await painter.paint(said, render.theme, render.timeout))]
+        except RenderError as error:
+            log.warning("An answer is sent as text, not as a picture.", cause=str(error))
+    return [Piece(text) for text in split_reply(said, chat.max_bubbles)]
