@@ -148,6 +148,10 @@ class GenerationConfig(Section, frozen=True, kw_only=True):
     max_new_tokens: Annotated[int, Meta(ge=1, le=32768, description="Longest answer, thinking included.")] = 256
     timeout: Annotated[float, Meta(gt=0, description="Seconds an answer may take, waiting included.")] = 180.0
     thinking: Annotated[bool, Meta(description="Let models that can think do so before they answer.")] = False
+    max_thinking: Annotated[
+        int,
+        Meta(ge=0, le=32768, description="Longest thought, tokens; then it is closed. 0: no bound."),
+    ] = 0
 
 
 class ChatConfig(Section, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from onebot_bot.engine.forward import Fed
+from onebot_bot.engine.kv import is_out_of_memory
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.pictures import Pictures
 from onebot_bot.engine.prefix import picture_spans, prompt_contents
@@ -20,7 +21,15 @@ from onebot_bot.engine.request import (
 )
 from onebot_bot.engine.sampling import Sampler
 from onebot_bot.engine.slots import Slot
-from onebot_bot.errors import BotError
+from onebot_bot.errors import BotError, ModelError
+
+THINK_END = "</think>"
+CLOSING = f"\n{THINK_END}\n\n"
+"""As chat templates write the end of a thought."""
+NO_MEMORY = (
+    "the memory ran out and this answer was given up, so that others go on; should it happen again: lower "
+    'model.max_context or model.max_running, or set model.weights to "int8" (on a CPU) or "int4"'
+)
 
 
 class Sequence:
@@ -49,6 +58,10 @@ class Sequence:
         self.injected: list[int] = []
         """Cache positions of the memory that is being read out."""
         self.new_tokens = 0
+        self.thought: int | None = 0 if rendered.thinks else None
+        """Tokens of the thought that is being written; None outside of one."""
+        self._marks = [model.renderer.special.token_to_id(mark) for mark in (THINK, THINK_END)]
+        self._closing = model.renderer.encode_control(CLOSING) if self._thinks_within_bounds else []
         self.reused = 0
         """Tokens of the prompt that were found in the cache."""
         vocabulary = model.embeddings.weight.shape[0]
@@ -80,7 +93,19 @@ class Sequence:
         """Positions to set aside: prompt, answer and what may be recalled, as far as the window goes."""
         policy = self.policy
         recalled = policy.max_recalls * VECTORS if policy else 0
-        return min(context, len(self.prompt) + self.generation.request.sampling.max_new_tokens + recalled)
+        written = self.generation.request.sampling.max_new_tokens + len(self._closing)
+        return min(context, len(self.prompt) + written + recalled)
+
+    @property
+    def closing(self) -> list[int]:
+        """What ends a thought that has used up its tokens; a memory is read to its end before."""
+        spent = self.thought is not None and self.thought >= self.generation.request.sampling.max_thinking_tokens
+        return self._closing if spent and not self.reading else []
+
+    @property
+    def _thinks_within_bounds(self) -> bool:
+        """Both marks have to be one token each: nobody else is known to think."""
+        return bool(self.generation.request.sampling.max_thinking_tokens) and None not in self._marks
 
     def write(self, token: int) -> None:
         """Note a token of the answer and the text it completes.
@@ -91,6 +116,10 @@ class Sequence:
         self.new_tokens += 1
         if not self.reading:
             self.sampler.note(token)
+        if token in self._marks:
+            self.thought = 0 if token == self._marks[0] else None
+        elif self.thought is not None:
+            self.thought += 1
         if not self._first_token:
             self._first_token = time.monotonic()
         text = self._stream.feed(token)
@@ -101,6 +130,15 @@ class Sequence:
         """The text that became whole since the last call."""
         delta, self._delta = self._delta, ""
         return delta
+
+    def fail(self, error: Exception) -> None:
+        """Settle the outcome: what failed, in words that name the remedy where one is known."""
+        if isinstance(error, BotError):
+            self.outcome = error
+        elif is_out_of_memory(error):
+            self.outcome = ModelError(NO_MEMORY)
+        else:
+            self.outcome = ModelError(f"generation failed: {type(error).__name__}: {error}")
 
     def finish(self, reason: FinishReason) -> None:
         """Settle the outcome; the text so far is kept whatever the reason."""

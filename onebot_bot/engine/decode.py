@@ -7,62 +7,90 @@ are looked at before every forward.
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Sequence as Rows
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
+import structlog
 import torch
+from msgspec import Struct
 from torch import Tensor
 
 from onebot_bot.engine.answer import Sequence
-from onebot_bot.engine.forward import Fed, Forwards
-from onebot_bot.engine.kv import kv_shape
+from onebot_bot.engine.forward import Fed, Forwards, Row
+from onebot_bot.engine.graphs import Recorder, recorder_for
+from onebot_bot.engine.kv import is_out_of_memory, kv_shape
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.prefix import INJECTED
+from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.request import Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
-from onebot_bot.engine.sampling import BROKEN, Choice, choose
-from onebot_bot.engine.slots import Slots, find_budget
+from onebot_bot.engine.sampling import BROKEN, Choice, Scored, choose, draw, hot
+from onebot_bot.engine.slots import Slot, Slots, find_budget
 from onebot_bot.engine.worker import stop_reason
 from onebot_bot.errors import BotError, ModelError
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 PREFILL_CHUNK = 512
 """Prompt tokens a step: bounds how long an interrupt or another answer waits."""
 PREFILL_BESIDE = 128
 """The same while answers are being written: their next token waits for it."""
+SMALLEST_CHUNK = 32
+"""The same at least, however often memory ran out."""
 LONGEST_READING = 96
 """Tokens after which a memory that is being read out is closed: a fact has some 40."""
 
-Ready = tuple[Sequence, Tensor]
-"""An answer whose next token is due, and its last hidden state `[d]`."""
+
+class Ready(Struct, frozen=True):
+    """An answer whose next token is due, and its last hidden state `[d]`."""
+
+    sequence: Sequence
+    hidden: Tensor
+    scored: Scored | None = None
+    """What its step's graph made of all its rows."""
+    row: int = 0
+    """Its own of those."""
 
 
 class DecodeLoop:
-    """Writes answers with one model; `budget` is what the cache may hold, in positions (None: found out)."""
+    """Writes answers with one model.
 
-    def __init__(self, model: LoadedModel, budget: int | None = None) -> None:
+    `budget` is what the cache may hold, in positions (None: found out); `recorder` records its steps (None: what the
+    device has).
+    """
+
+    def __init__(self, model: LoadedModel, budget: int | None = None, recorder: Recorder | None = None) -> None:
         self._model = model
-        shape = kv_shape(model.network)
-        self.slots = Slots(shape, model.context, budget or find_budget(shape, model.context))
-        self._forwards = Forwards(model, self.slots)
+        shape, recorder = kv_shape(model.network), recorder or recorder_for(model.device)
+        self.slots = Slots(
+            shape, model.context, budget or find_budget(shape, model.context), spare=int(recorder is not None)
+        )
+        self._forwards = Forwards(model, self.slots, recorder)
+        self._chunk = PREFILL_CHUNK
+        """Prompt tokens of one forward; fewer once memory ran out."""
         self._prompts: deque[Sequence] = deque()
         """Whose prompt is not in yet: each is fed a chunk in turn."""
         self._holders: list[Sequence] = []
         """Who has a slot."""
         self._recall, self._recall_end, self._pad = model.renderer.memory_ids
-        self._counters = Counters(kv_budget=self.slots.budget * shape.bytes)
+        self._counters = Counters()
 
     @property
     def counters(self) -> Counters:
         """What was done so far; the object goes on counting."""
         self._counters.kv_bytes = self.slots.kv.bytes
+        self._counters.kv_budget = self.slots.budget * self.slots.kv.shape.bytes
+        self._counters.graphs = self._forwards.graphs.state
         return self._counters
 
     @torch.inference_mode()
     def step(self, running: Rows[Sequence]) -> None:
         """Advance each answer; sets `outcome` on those that ended. Who is not among them any more loses her slot.
 
-        Raises:
-            RuntimeError: there is no memory for the cache; then no answer can go on.
+        Where memory runs out, idle chats make room; where that is not enough, the newest answer is given up.
         """
         self._release([sequence for sequence in self._holders if sequence not in running])
         self._end_stopped(running)
@@ -71,7 +99,7 @@ class DecodeLoop:
         ready = self._feed_prompts(running, PREFILL_BESIDE if writing else PREFILL_CHUNK)
         self._end_stopped(running)
         ready += self._feed_answers([sequence for sequence in writing if sequence.outcome is None])
-        self._go_on([each for each in ready if each[0].outcome is None])
+        self._go_on([each for each in ready if each.sequence.outcome is None])
         self._release([sequence for sequence in self._holders if sequence.outcome is not None])
 
     # --- who takes part ------------------------------------------------------------------------------------------
@@ -86,8 +114,10 @@ class DecodeLoop:
         """A slot for each, first come, first served: who finds no room holds up those behind."""
         for sequence in running:
             if sequence.slot is None and sequence.outcome is None:
-                room = sequence.room(self._model.context)
-                sequence.slot = self.slots.take(sequence.prompt, room, sequence.spans)
+                with self._blaming(sequence):
+                    sequence.slot = self._take_slot(sequence)
+                if sequence.outcome is not None:
+                    continue
                 if sequence.slot is None:
                     return
                 self._holders.append(sequence)
@@ -95,6 +125,14 @@ class DecodeLoop:
                 self._counters.prompt_tokens += len(sequence.prompt)
                 sequence.reused = len(sequence.slot.contents)
                 self._counters.reused_tokens += sequence.reused
+
+    def _take_slot(self, sequence: Sequence) -> Slot | None:
+        room = sequence.room(self._model.context)
+        try:
+            return self._twice(partial(self.slots.take, sequence.prompt, room, sequence.spans))
+        except RuntimeError:
+            self.slots.lower_budget()
+            raise
 
     def _release(self, leaving: Rows[Sequence]) -> None:
         """Keep what their slots hold for the chats' next turns, unless something went wrong there."""
@@ -113,10 +151,32 @@ class DecodeLoop:
         """A failure inside ends this answer alone."""
         try:
             yield
-        except BotError as error:
-            sequence.outcome = error
         except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
-            sequence.outcome = ModelError(f"generation failed: {type(error).__name__}: {error}")
+            sequence.fail(error)
+
+    def _fail(self, error: Exception, sequence: Sequence) -> None:
+        """A failure ends the answer it belongs to; that memory ran out is nobody's, and ends the newest."""
+        if is_out_of_memory(error):
+            sequence = next(each for each in reversed(self._holders) if each.outcome is None)
+        sequence.fail(error)
+
+    def _twice(self, work: Callable[[], T]) -> T:
+        """Do a part of a step; where memory runs out, make room and do it once more."""
+        try:
+            return work()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Not before the exception is gone: it holds what the forward had made so far.
+        self._make_room()
+        return work()
+
+    def _make_room(self) -> None:
+        self._chunk = max(SMALLEST_CHUNK, min(self._chunk, PREFILL_BESIDE) // 2)
+        log.warning("memory ran out: idle chats are forgotten, the cache is made smaller", chunk=self._chunk)
+        self.slots.shrink()
+        if self._model.device.type == "cuda":
+            torch.cuda.empty_cache()
 
     # --- prompts -------------------------------------------------------------------------------------------------
 
@@ -129,13 +189,17 @@ class DecodeLoop:
             if sequence.outcome is not None:
                 continue
             before = sequence.positions
-            with self._blaming(sequence):
-                hidden = self._feed_chunk(sequence, budget)
-                if sequence.positions == len(sequence.prompt):
-                    sequence.pictures = None
-                    ready.append((sequence, hidden))
-                else:
-                    self._prompts.append(sequence)
+            try:
+                hidden = self._twice(partial(self._feed_chunk, sequence, budget))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
+                self._fail(error, sequence)
+                self._prompts.append(sequence)  # whoever had to end: the next step tries again
+                break
+            if sequence.positions == len(sequence.prompt):
+                sequence.pictures = None
+                ready.append(Ready(sequence, hidden))
+            else:
+                self._prompts.append(sequence)
             budget -= max(1, sequence.positions - before)
         return ready
 
@@ -143,7 +207,7 @@ class DecodeLoop:
         """Feed the next tokens of a prompt; the last hidden state `[d]`."""
         slot, pictures, start = sequence.slot, sequence.pictures, sequence.positions
         assert slot is not None  # noqa: S101 - it was admitted
-        stop = min(len(sequence.prompt), start + most)
+        stop = min(len(sequence.prompt), start + min(most, self._chunk))
         if pictures is not None:
             stop = pictures.reach(start, stop)
         embeddings = self._model.embed_ids(sequence.rendered.ids[start:stop])
@@ -163,28 +227,35 @@ class DecodeLoop:
         self._counters.decode_steps += 1
         self._counters.decoded_rows += len(writing)
         try:
-            fed = self._feed_together(writing)
-        except Exception:  # noqa: BLE001 - one by one it shows whose failure it is
-            fed = []
-            for sequence in writing:
-                with self._blaming(sequence):
-                    # A copy: the next forward's output takes the same place.
-                    fed += [(one, hidden.clone()) for one, hidden in self._feed_together([sequence])]
-        return [(sequence, hidden) for sequence, hidden in fed if not sequence.pending]
+            fed = self._twice(partial(self._feed_together, writing))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
+            if is_out_of_memory(error):
+                self._fail(error, writing[-1])  # the others are fed by the next step
+                return []
+            fed = self._feed_apart(writing)
+        return [each for each in fed if not each.sequence.pending]
+
+    def _feed_apart(self, writing: list[Sequence]) -> list[Ready]:
+        """One by one it shows whose failure it is."""
+        fed: list[Ready] = []
+        for sequence in writing:
+            with self._blaming(sequence):
+                # A copy, to be scored anew: the next forward's output may take the same place.
+                fed += [Ready(sequence, each.hidden.clone()) for each in self._feed_together([sequence])]
+        return fed
 
     def _feed_together(self, writing: list[Sequence]) -> list[Ready]:
         """One forward; what it read is then in the slots."""
-        slots = [sequence.slot for sequence in writing if sequence.slot is not None]
-        self.slots.line_up(slots)
-        order = sorted(range(len(slots)), key=lambda at: slots[at].row)
-        rows = [writing[at] for at in order]
-        inputs = [sequence.pending[0] for sequence in rows]
-        hidden = self._forwards.feed_answers(
-            [slots[at] for at in order], inputs, [sequence.rope_delta for sequence in rows]
-        )
-        for sequence, fed in zip(rows, inputs, strict=True):
-            self._note_fed(sequence, fed)
-        return list(zip(rows, hidden, strict=True))
+        held = [(sequence, sequence.slot) for sequence in writing if sequence.slot is not None]
+        self.slots.line_up([slot for _, slot in held], first=self._forwards.graphs.on)
+        held.sort(key=lambda each: each[1].row)
+        rows = [
+            Row(slot, sequence.pending[0], sequence.rope_delta, asking=_may_ask(sequence)) for sequence, slot in held
+        ]
+        stepped = self._forwards.feed_answers(rows)
+        for (sequence, _), row in zip(held, rows, strict=True):
+            self._note_fed(sequence, row.fed)
+        return [Ready(held[at][0], hidden, stepped.scored, at) for at, hidden in enumerate(stepped.hidden)]
 
     def _note_fed(self, sequence: Sequence, fed: Fed) -> None:
         slot, policy = sequence.slot, sequence.policy
@@ -204,12 +275,12 @@ class DecodeLoop:
     def _go_on(self, ready: list[Ready]) -> None:
         """At `<recall>` the hidden state is a query, and what it finds is fed next; anywhere else comes a token."""
         due: list[Ready] = []
-        for sequence, hidden in ready:
-            if sequence.last_fed == self._recall and sequence.may_recall:
-                with self._blaming(sequence):
-                    self._recall_memory(sequence, hidden)
+        for each in ready:
+            if each.sequence.last_fed == self._recall and each.sequence.may_recall:
+                with self._blaming(each.sequence):
+                    self._recall_memory(each.sequence, each.hidden)
             else:
-                due.append((sequence, hidden))
+                due.append(each)
         if due:
             self._sample(due)
 
@@ -219,9 +290,12 @@ class DecodeLoop:
         assert policy is not None  # noqa: S101 - it may recall
         assert slot is not None  # noqa: S101 - it was fed
         hit = self._search(sequence, policy, hidden)
-        sequence.pending.extend(self._memory_input(hit))
+        inputs = self._memory_input(hit)
+        if (more := len(inputs) - VECTORS) > 0:  # than were set aside for a memory
+            self._twice(partial(self.slots.extend, slot, min(self._model.context, slot.room + more)))
+        sequence.pending.extend(inputs)
         sequence.reading = 1
-        sequence.ids += [self._pad] * len(sequence.pending)
+        sequence.ids += [self._pad] * len(inputs)
         if policy.close:
             sequence.pending.append(Fed(self._recall_end))
             sequence.write(self._recall_end)
@@ -259,23 +333,33 @@ class DecodeLoop:
     def _sample(self, due: list[Ready]) -> None:
         """A token for each, all at once; where that fails, one by one."""
         try:
-            self._sample_together(due)
+            self._twice(partial(self._sample_together, due))
         except Exception:  # noqa: BLE001 - one by one it shows whose failure it is
             for each in due:
-                with self._blaming(each[0]):
+                with self._blaming(each.sequence):
                     self._sample_together([each])
 
     def _sample_together(self, due: list[Ready]) -> None:
-        """A memory is read out greedily, whatever the settings and however often its words were said before."""
-        logits = self._model.logits(torch.stack([hidden for _, hidden in due]))
-        choices = [
-            Choice(None if sequence.reading else sequence.sampler, asking=sequence.may_recall and not sequence.reading)
-            for sequence, _ in due
-        ]
-        tokens = choose(logits, choices, self._recall, self._pad)
-        for (sequence, _), token in zip(due, tokens, strict=True):
-            with self._blaming(sequence):
-                self._write(sequence, self._recall_end if sequence.reading > LONGEST_READING else token)
+        tokens = [*self._draw_scored([each for each in due if each.scored])]
+        tokens += self._draw_fresh([each for each in due if not each.scored])
+        for each, token in tokens:
+            with self._blaming(each.sequence):
+                self._write(each.sequence, self._recall_end if each.sequence.reading > LONGEST_READING else token)
+
+    def _draw_scored(self, due: list[Ready]) -> list[tuple[Ready, int]]:
+        """From what their step's graph scored."""
+        if not due or (scored := due[0].scored) is None:
+            return []
+        tokens = draw(scored, hot({each.row: _choice(each.sequence) for each in due}))
+        return [(each, tokens[each.row]) for each in due]
+
+    def _draw_fresh(self, due: list[Ready]) -> list[tuple[Ready, int]]:
+        """From the logits of their hidden states."""
+        if not due:
+            return []
+        logits = self._model.logits(torch.stack([each.hidden for each in due]))
+        tokens = choose(logits, [_choice(each.sequence) for each in due], self._recall, self._pad)
+        return list(zip(due, tokens, strict=True))
 
     def _write(self, sequence: Sequence, token: int) -> None:
         """Take a token into the answer, which may end it."""
@@ -291,8 +375,20 @@ class DecodeLoop:
         sequence.write(token)
         if sequence.reading:
             sequence.reading = 0 if token == self._recall_end else sequence.reading + 1
+        closing = sequence.closing if token != self._recall else []
+        for each in closing:
+            sequence.write(each)
+        sequence.pending.extend(map(Fed, [token, *closing]))
         limit = sequence.generation.request.sampling.max_new_tokens
-        if sequence.new_tokens >= limit or sequence.positions + 1 >= self._model.context:
+        if sequence.new_tokens >= limit or sequence.positions + len(sequence.pending) >= self._model.context:
             sequence.finish(FinishReason.LENGTH)
-            return
-        sequence.pending.append(Fed(token))
+
+
+def _may_ask(sequence: Sequence) -> bool:
+    """Whether `<recall>` may come next: not while a memory is read out."""
+    return sequence.may_recall and not sequence.reading
+
+
+def _choice(sequence: Sequence) -> Choice:
+    """A memory is read out greedily, whatever the settings and however often its words were said before."""
+    return Choice(None if sequence.reading else sequence.sampler, asking=_may_ask(sequence))

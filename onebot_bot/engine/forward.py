@@ -5,15 +5,18 @@ transformers keeps on the module (Qwen3-VL's rope offset) is not used.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from msgspec import Struct
 from torch import Tensor
 
+from onebot_bot.engine.graphs import Graphs, Recorder, Stepped
 from onebot_bot.engine.kv import Window
 from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.pictures import Inserts
+from onebot_bot.engine.sampling import score
 from onebot_bot.engine.slots import MAX_ROWS, Slot, Slots, round_up
 
 
@@ -25,23 +28,34 @@ class Fed(Struct, frozen=True):
     """`[d]`, in place of the token's embedding."""
 
 
-class Forwards:
-    """Runs a model's body; its inputs and outputs stay in the same place from step to step."""
+class Row(Struct, frozen=True):
+    """One answer's part in a step."""
 
-    def __init__(self, model: LoadedModel, slots: Slots) -> None:
+    slot: Slot
+    fed: Fed
+    delta: int = 0
+    """Rope position minus cache position."""
+    asking: bool = False
+    """Whether `<recall>` may come next."""
+
+
+class Forwards:
+    """Runs a model's body; what a step reads stays in the same place from step to step, so that it can be recorded."""
+
+    def __init__(self, model: LoadedModel, slots: Slots, recorder: Recorder | None = None) -> None:
         self._model = model
         self._slots = slots
+        self.graphs = Graphs(recorder)
         self._body = text_body(model.network)
         config = model.network.config.get_text_config()
         slides = "sliding_attention" in (getattr(config, "layer_types", None) or ())
         self._sliding: int | None = config.sliding_window if slides else None
         width = model.embeddings.weight.shape[1]
         self._inputs = torch.zeros(MAX_ROWS, width, dtype=model.dtype, device=model.device)
-        self._outputs = torch.zeros_like(self._inputs)
-        self._numbers = torch.zeros(3, MAX_ROWS, dtype=torch.long, device=model.device)
-        """Ids, cache positions and rope positions of the rows."""
+        self._numbers = torch.zeros(4, MAX_ROWS, dtype=torch.long, device=model.device)
+        """Ids, cache positions and rope positions of the rows, and whether they may recall."""
         self._rows = torch.arange(MAX_ROWS, device=model.device).unsqueeze(1)
-        self._places = torch.arange(0, device=model.device)
+        self._places = torch.arange(round_up(model.context), device=model.device)
 
     def feed_prompt(self, slot: Slot, embeddings: Tensor, rope: Tensor | None, inserts: Inserts | None) -> Tensor:
         """Feed `[1, T, d]` at a slot's next positions; the last hidden state `[d]`.
@@ -50,7 +64,7 @@ class Forwards:
         """
         start, count = len(slot.contents), embeddings.shape[1]
         stop = start + count
-        positions = self._cache_positions(stop)[start:stop].unsqueeze(0)
+        positions = self._places[start:stop].unsqueeze(0)
         turned = positions.expand(3, -1) if rope is None else rope
         # A prompt's first chunk attends as any causal model does: without a mask the fast kernels serve.
         plain = start == 0 and self._sliding is None
@@ -62,27 +76,63 @@ class Forwards:
             more = {"visual_pos_masks": inserts.places, "deepstack_visual_embeds": inserts.deep}
         return self._run(window, embeddings, mask, self._rope(positions, turned.unsqueeze(1)), **more)[0, -1]
 
-    def feed_answers(self, slots: Sequence[Slot], fed: Sequence[Fed], deltas: Sequence[int]) -> Tensor:
-        """Feed each slot, neighbours in order, one position; the last hidden states `[n, d]`, valid until the next."""
-        count = len(slots)
-        places = [len(slot.contents) for slot in slots]
-        turned = [place + delta for place, delta in zip(places, deltas, strict=True)]
-        numbers = self._numbers[:, :count]
-        numbers.copy_(torch.tensor([[each.token for each in fed], places, turned]))
+    # --- one position of many answers ----------------------------------------------------------------------------
+
+    def feed_answers(self, rows: Sequence[Row]) -> Stepped:
+        """Feed each slot, neighbours in order, one position; a graph serves those that begin at the cache's first."""
+        kv, first, needed = self._slots.kv, rows[0].slot.row, max(len(row.slot.contents) for row in rows) + 1
+        shape = None if first else self.graphs.find_shape(len(rows), needed, kv)
+        self._fill(rows, shape[0] if shape else len(rows))
+        if shape is None:
+            return self._step(rows, needed)
+        recorded = kv.recorded.get(shape)
+        if recorded is not None:
+            recorded.replay()
+            found = recorded.stepped
+            return Stepped(found.hidden[: len(rows)], found.scored and found.scored.first(len(rows)))
+        eager = self._step(rows, needed)
+        if (made := self.graphs.record(partial(self._recordable, *shape), eager)) is not None:
+            kv.recorded[shape] = made
+        return eager
+
+    def _fill(self, rows: Sequence[Row], count: int) -> None:
+        """Write what a step of `count` rows reads; those without an answer write where nobody reads."""
+        spare = self._slots.kv.length
+        told = [(row.fed.token, len(row.slot.contents), row.delta, row.asking) for row in rows]
+        table = [(token, place, place + delta, int(asking)) for token, place, delta, asking in told]
+        table += [(0, spare, 0, 0)] * (count - len(rows))
+        self._numbers[:, :count].copy_(torch.tensor(list(zip(*table, strict=True))))
         inputs = self._inputs[:count]
-        inputs.copy_(self._model.embeddings(numbers[0]))
-        for row, each in enumerate(fed):
-            if each.vector is not None:
-                inputs[row] = each.vector
-        positions = numbers[1].unsqueeze(1)
-        length = min(round_up(max(places) + 1), self._slots.kv.length)
-        window = Window(first=slots[0].row, count=count, start=places[0], length=length)
+        inputs.copy_(self._model.embeddings(self._numbers[0, :count]))
+        for at, row in enumerate(rows):
+            if row.fed.vector is not None:
+                inputs[at] = row.fed.vector
+
+    def _step(self, rows: Sequence[Row], needed: int) -> Stepped:
+        """Feed exactly these rows."""
+        count, length = len(rows), min(round_up(needed), self._slots.kv.length)
+        window = Window(first=rows[0].slot.row, count=count, start=len(rows[0].slot.contents), length=length)
         if count > 1:
-            window.rows, window.positions = self._rows[:count], positions
-        rope = self._rope(positions, numbers[2].unsqueeze(1).expand(3, -1, -1))
-        outputs = self._outputs[:count]
-        outputs.copy_(self._run(window, inputs.unsqueeze(1), self._mask(window, positions), rope)[:, -1])
-        return outputs
+            window.rows, window.positions = self._rows[:count], self._numbers[1, :count].unsqueeze(1)
+        return Stepped(self._feed_window(window))
+
+    def _recordable(self, count: int, length: int) -> Stepped:
+        """Feed the first rows: nothing in it depends on anything but the two numbers and what lies on the device."""
+        positions = self._numbers[1, :count].unsqueeze(1)
+        window = Window(count=count, rows=self._rows[:count], positions=positions, length=length)
+        hidden = self._feed_window(window)
+        recall, _, pad = self._model.renderer.memory_ids
+        return Stepped(hidden, score(self._model.logits(hidden), self._numbers[3, :count] > 0, recall, pad))
+
+    def _feed_window(self, window: Window) -> Tensor:
+        """The hidden states `[count, d]` of what was filled in."""
+        _, places, turned, _ = self._numbers[:, : window.count]
+        positions = places.unsqueeze(1)
+        rope = self._rope(positions, turned.unsqueeze(1).expand(3, -1, -1))
+        inputs = self._inputs[: window.count].unsqueeze(1)
+        return self._run(window, inputs, self._mask(window, positions), rope)[:, -1]
+
+    # --- what both have in common --------------------------------------------------------------------------------
 
     def _run(self, window: Window, embeddings: Tensor, mask: Any, positions: Tensor, **more: Any) -> Tensor:
         kv = self._slots.kv
@@ -107,8 +157,7 @@ class Forwards:
     def _mask(self, window: Window, positions: Tensor) -> Any:
         """What each of `positions` `[B, T]` does not see, added to its scores: `[B, 1, T, length]`."""
         rows = slice(window.first, window.first + window.count)
-        places = self._cache_positions(window.length)
-        behind = positions.unsqueeze(-1) - places
+        behind = positions.unsqueeze(-1) - self._places[: window.length]
         visible = (behind >= 0) & self._slots.kv.visible[rows, None, : window.length]
         full = self._added(visible)
         if self._sliding is None:
@@ -119,8 +168,3 @@ class Forwards:
         # In the scores' type: every layer would convert a mask of booleans anew.
         hidden = torch.zeros(visible.shape, dtype=self._model.dtype, device=visible.device)
         return hidden.masked_fill_(~visible, -torch.inf).unsqueeze(1)
-
-    def _cache_positions(self, length: int) -> Tensor:
-        if len(self._places) < length:
-            self._places = torch.arange(round_up(length), device=self._model.device)
-        return self._places[:length]

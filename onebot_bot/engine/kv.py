@@ -70,6 +70,23 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __init
         """Write `[count, H_kv, T, D]` at the window's positions; all that the window reads."""
         return self._write(self.keys, key_states), self._write(self.values, value_states)
 
+    def resize(self, rows: int, length: int, moves: Sequence[Move]) -> None:
+        """Buffers of another size with what `moves` brings along: both, or none where memory runs out."""
+        keys = _moved(self.keys, rows, length, moves)
+        self.keys, self.values = keys, _moved(self.values, rows, length, moves)
+
+    def put_back(self, rows: int, length: int, moves: Sequence[Move]) -> None:
+        """The same by way of the host, so that no more is taken than before."""
+        for name in ("keys", "values"):
+            buffer: Tensor = getattr(self, name)
+            kept = [buffer[source, :, :count].to("cpu", copy=True) for source, _, count in moves]
+            setattr(self, name, buffer[:0].clone())
+            del buffer  # the larger one makes room for the smaller one
+            made = _moved(getattr(self, name), rows, length, ())
+            for content, (_, target, count) in zip(kept, moves, strict=True):
+                made[target, :, :count] = content
+            setattr(self, name, made)
+
     def _write(self, buffer: Tensor, states: Tensor) -> Tensor:
         window = self.window
         part = buffer.narrow(0, window.first, window.count)
@@ -93,15 +110,22 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __init
 
 
 class KvBuffers:
-    """All layers' buffers, which always have the same rows and length."""
+    """All layers' buffers, which always have the same rows and length.
 
-    def __init__(self, shape: KvShape) -> None:
+    `spare` positions more behind each row's last are written and never read: there goes what a step writes for rows
+    that only fill up a batch.
+    """
+
+    def __init__(self, shape: KvShape, spare: int = 0) -> None:
         self.shape = shape
+        self._spare = spare
         self.layers = [SlotLayer(shape) for _ in range(shape.layers)]
         self.cache = Cache(layers=list(self.layers))
         self.rows, self.length = 0, 0
         self.visible = torch.ones(0, 0, dtype=torch.bool, device=shape.device)
         """`[B, S]`: False where a position is hidden from those behind it."""
+        self.recorded: dict[tuple[int, int], Any] = {}
+        """What was recorded over these very buffers, by its rows and positions; gone with them."""
 
     @property
     def bytes(self) -> int:
@@ -117,22 +141,33 @@ class KvBuffers:
         """Buffers of another size, with what `moves` brings along; a layer at a time, so little is there twice.
 
         Raises:
-            RuntimeError: there is no memory for them; then all are empty.
+            RuntimeError: there is no memory for them; then they have the old size and what `moves` names is where it
+                was, or, where there was not even memory for that, all are empty.
         """
-        try:
-            for layer in self.layers:
-                layer.keys = _moved(layer.keys, rows, length, moves)
-                layer.values = _moved(layer.values, rows, length, moves)
-        except RuntimeError:
-            self.clear()
-            raise
         visible = torch.ones(rows, length, dtype=torch.bool, device=self.shape.device)
         for source, target, count in moves:
             visible[target, :count] = self.visible[source, :count]
+        self.recorded.clear()
+        done: list[SlotLayer] = []
+        try:
+            for layer in self.layers:
+                layer.resize(rows, length + self._spare, moves)
+                done.append(layer)
+        except RuntimeError:
+            self._go_back(done, [(target, source, count) for source, target, count in moves])
+            raise
         self.visible, self.rows, self.length = visible, rows, length
+
+    def _go_back(self, layers: Sequence[SlotLayer], moves: Sequence[Move]) -> None:
+        try:
+            for layer in layers:
+                layer.put_back(self.rows, self.length + self._spare, moves)
+        except RuntimeError:
+            self.clear()
 
     def clear(self) -> None:
         """Give all memory back."""
+        self.recorded.clear()
         for layer in self.layers:
             layer.keys, layer.values = layer.keys[:0, :, :0].clone(), layer.values[:0, :, :0].clone()
         self.visible, self.rows, self.length = self.visible[:0, :0].clone(), 0, 0
@@ -159,6 +194,14 @@ class KvBuffers:
         for layer in self.layers:
             yield layer.keys
             yield layer.values
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has a class of its own for it; cuBLAS and a CPU's allocator say so in words."""
+    words = ("not enough memory", "ALLOC_FAILED", "out of memory")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
 
 
 def _moved(buffer: Tensor, rows: int, length: int, moves: Sequence[Move]) -> Tensor:

@@ -76,6 +76,8 @@ class SamplingParams(Struct, frozen=True, kw_only=True):
     presence_penalty: float = 0.0
     seed: int | None = None
     max_new_tokens: int = 256
+    max_thinking_tokens: int = 0
+    """Of those, tokens of a thought, after which it is closed; 0: no bound."""
 
     def check(self) -> None:
         """Raise RequestError, naming the parameter and its range, when one is out of range."""
@@ -86,6 +88,7 @@ class SamplingParams(Struct, frozen=True, kw_only=True):
             "min_p (in [0, 1])": 0 <= self.min_p <= 1,
             "repetition_penalty (> 0)": self.repetition_penalty > 0,
             "max_new_tokens (>= 1)": self.max_new_tokens >= 1,
+            "max_thinking_tokens (>= 0)": self.max_thinking_tokens >= 0,
         }
         if bad := [name for name, fine in checks.items() if not fine]:
             raise RequestError(f"sampling parameter out of range: {', '.join(bad)}")
@@ -248,6 +251,8 @@ class Counters(Struct, kw_only=True):
     """Taken by keys and values now, those kept for a chat's next turn included."""
     kv_budget: int = 0
     """Bytes that they may take."""
+    graphs: str = ""
+    """Whether answers are written by recorded CUDA graphs: `on`, `off: why`; empty on a CPU, which has none."""
 
     @property
     def mean_batch(self) -> float:

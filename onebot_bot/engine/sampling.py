@@ -1,6 +1,6 @@
 """Choosing the next token of every row of a batch: each by its own parameters, all read from the device at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from msgspec import Struct
@@ -82,16 +82,51 @@ class Choice(Struct, frozen=True):
     """Whether `<recall>` may come."""
 
 
+class Scored(Struct, frozen=True):
+    """What the tokens of a batch are drawn from, on the device."""
+
+    scores: Tensor
+    """`[n, V]` float32, finite but for what cannot come (-inf)."""
+    greedy: Tensor
+    """`[n]`: the likeliest tokens, `BROKEN` where the logits were not finite."""
+
+    def first(self, count: int) -> "Scored":
+        """Those of the first rows."""
+        return Scored(self.scores[:count], self.greedy[:count])
+
+
+def score(logits: Tensor, asking: Tensor, recall: int, pad: int) -> Scored:
+    """Raw `logits` `[n, V]` without what cannot come: `pad`, and `recall` where it is not `asking` `[n]`.
+
+    Nothing is read by the host and no shape depends on a value, so this may be recorded in a graph.
+    """
+    scores = logits.float()
+    broken = ~torch.isfinite(scores).all(-1)
+    scores = scores.masked_fill(broken.unsqueeze(1), 0)
+    scores[:, pad].fill_(-torch.inf)
+    scores[:, recall].masked_fill_(~asking, -torch.inf)
+    return Scored(scores, scores.argmax(-1).masked_fill(broken, BROKEN))
+
+
+def draw(scored: Scored, samplers: Mapping[int, Sampler]) -> list[int]:
+    """The next token of each row: the likeliest, but where a sampler is given for the row."""
+    tokens = scored.greedy.clone()
+    for row, sampler in samplers.items():
+        tokens[row] = sampler.pick(scored.scores[row])
+    found: list[int] = tokens.masked_fill(scored.greedy == BROKEN, BROKEN).tolist()
+    return found
+
+
+def hot(choices: Mapping[int, Choice]) -> dict[int, Sampler]:
+    """The samplers of the rows that take more than the likeliest token."""
+    return {
+        row: choice.sampler
+        for row, choice in choices.items()
+        if choice.sampler is not None and not choice.sampler.greedy
+    }
+
+
 def choose(logits: Tensor, choices: Sequence[Choice], recall: int, pad: int) -> list[int]:
     """The next token of each row of raw `logits` `[n, V]`, `BROKEN` where they are not finite; `pad` never comes."""
-    scores = logits.float()
-    finite = torch.isfinite(scores).all(-1)
-    scores = torch.where(finite.unsqueeze(1), scores, 0)
-    scores[:, pad] = -torch.inf
-    scores[[row for row, choice in enumerate(choices) if not choice.asking], recall] = -torch.inf
-    tokens = scores.argmax(-1)
-    for row, choice in enumerate(choices):
-        if choice.sampler is not None and not choice.sampler.greedy:
-            tokens[row] = choice.sampler.pick(scores[row])
-    found: list[int] = torch.where(finite, tokens, BROKEN).tolist()
-    return found
+    asking = torch.tensor([choice.asking for choice in choices], device=logits.device)
+    return draw(score(logits, asking, recall, pad), hot(dict(enumerate(choices))))

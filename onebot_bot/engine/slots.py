@@ -9,7 +9,7 @@ import psutil
 import torch
 from msgspec import Struct, field
 
-from onebot_bot.engine.kv import KvBuffers, KvShape
+from onebot_bot.engine.kv import KvBuffers, KvShape, is_out_of_memory
 from onebot_bot.engine.prefix import Span, shared_prefix, whole_pictures
 
 BLOCK = 64
@@ -50,10 +50,10 @@ def find_budget(shape: KvShape, context: int) -> int:
 
 
 class Slots:
-    """The rows of the cache, given out and kept."""
+    """The rows of the cache, given out and kept; `spare` as in `KvBuffers`."""
 
-    def __init__(self, shape: KvShape, context: int, budget: int) -> None:
-        self.kv = KvBuffers(shape)
+    def __init__(self, shape: KvShape, context: int, budget: int, spare: int = 0) -> None:
+        self.kv = KvBuffers(shape, spare)
         self.budget = budget
         """Positions, over all rows."""
         self._longest = round_up(context)
@@ -67,16 +67,23 @@ class Slots:
 
         Returns:
             None while the answers that are being written leave no room.
+
+        Raises:
+            RuntimeError: there is no memory for it; the answers that are being written keep theirs.
         """
         source, shared = self._find_nearest(prompt[:-1], pictures)
         slot = source if source is not None and _goes_on(source, shared) else Slot()
-        kept = self._keep(slot, room, source)
+        kept = self._keep(slot, room, source, self._filled())
         if kept is None:
             return None
         if source is not None and source not in kept:  # no room for a copy beside it
             kept[kept.index(slot)] = slot = source
         slot.room, slot.busy = room, True
-        self._seat(kept, round_up(max(_length(each) for each in kept)))
+        try:
+            self._seat(kept, round_up(max(_length(each) for each in kept)))
+        except RuntimeError:
+            slot.busy = False
+            raise
         if source is not None and slot is not source:
             self.kv.copy(source.row, slot.row, shared)
         slot.contents = list(prompt[:shared])
@@ -95,23 +102,63 @@ class Slots:
             self._rows[slot.row] = None
             self.kv.wipe(slot.row)
 
+    def extend(self, slot: Slot, room: int) -> bool:
+        """Set more positions aside for an answer that is being written; False: the others leave none.
+
+        Raises:
+            RuntimeError: there is no memory for them; nobody loses what she has.
+        """
+        before, slot.room = slot.room, room
+        try:
+            others = [each for each in self._filled() if each is not slot]
+            if (kept := self._keep(slot, room, None, others)) is None:
+                slot.room = before
+                return False
+            self._seat(kept, round_up(max(_length(each) for each in kept)))
+        except RuntimeError:
+            slot.room = before
+            raise
+        return True
+
+    def shrink(self) -> None:
+        """Forget what is idle, and give back what the answers that are being written do not need."""
+        kept = [slot for slot in self._filled() if slot.busy]
+        if not kept:
+            self.clear()
+            return
+        self._rows = [slot if slot in kept else None for slot in self._rows]
+        rows, length = len(kept), round_up(max(_length(slot) for slot in kept))
+        if rows * length < self.kv.rows * self.kv.length:
+            try:
+                self._lay_out(kept, rows, length)
+            except RuntimeError as error:  # a layer at a time is there twice, and there was no room even for that
+                if not is_out_of_memory(error):
+                    raise
+
+    def lower_budget(self) -> None:
+        """Take what is laid out now for all there is: who finds no room in it waits instead of asking for more."""
+        self.budget = max(self._longest, self.kv.rows * self.kv.length)
+
     def hide(self, slot: Slot, positions: Sequence[int]) -> None:
         """Hide positions from all that is fed from now on."""
         self.kv.visible[slot.row, list(positions)] = False
 
-    def line_up(self, slots: Sequence[Slot]) -> int:
-        """Make their rows neighbours, so that a forward reads a view; the first row. Others may move."""
+    def line_up(self, slots: Sequence[Slot], *, first: bool = False) -> int:
+        """Make their rows neighbours, so that a forward reads a view; the first row. Others may move.
+
+        With `first` they are the cache's first rows, where a recorded forward reads.
+        """
         rows, count = [slot.row for slot in slots], len(slots)
-        if max(rows) - min(rows) == count - 1:
+        if max(rows) - min(rows) == count - 1 and not (first and min(rows)):
             return min(rows)
-        starts = range(len(self._rows) - count + 1)
-        first = max(starts, key=lambda at: sum(at <= row < at + count for row in rows))
-        inside = range(first, first + count)
+        starts = range(1 if first else len(self._rows) - count + 1)
+        start = max(starts, key=lambda at: sum(at <= row < at + count for row in rows))
+        inside = range(start, start + count)
         others = [row for row in inside if row not in rows]
         for slot in slots:
             if slot.row not in inside:
                 self._swap(slot.row, others.pop())
-        return first
+        return start
 
     def clear(self) -> None:
         """Forget everything and give the memory back."""
@@ -132,14 +179,14 @@ class Slots:
     def _filled(self) -> list[Slot]:
         return [slot for slot in self._rows if slot is not None]
 
-    def _keep(self, slot: Slot, room: int, source: Slot | None) -> list[Slot] | None:
+    def _keep(self, slot: Slot, room: int, source: Slot | None, others: Sequence[Slot]) -> list[Slot] | None:
         """The slots that the budget holds together: all busy ones, this one, and of the idle ones the latest."""
-        kept = [each for each in self._filled() if each.busy]
+        kept = [each for each in others if each.busy]
         length = max([room, *(each.room for each in kept)])
         kept.append(slot)
         if not self._holds(len(kept), length):
             return None
-        idle = [each for each in self._filled() if each not in kept]
+        idle = [each for each in others if each not in kept]
         for each in sorted(idle, key=lambda one: (one is source, one.used), reverse=True):
             longer = max(length, len(each.contents))
             if self._holds(len(kept) + 1, longer):
@@ -155,7 +202,7 @@ class Slots:
     def _seat(self, kept: list[Slot], length: int) -> None:
         """Give each a row of at least that length; whoever is not among them loses hers."""
         if len(kept) > self.kv.rows or length > self.kv.length:
-            self._lay_out(kept, length)
+            self._lay_out(kept, *self._find_size(len(kept), length))
             return
         self._rows = [slot if slot in kept else None for slot in self._rows]
         for slot in kept:
@@ -163,11 +210,14 @@ class Slots:
                 slot.row = self._rows.index(None)
                 self._rows[slot.row] = slot
 
-    def _lay_out(self, kept: list[Slot], length: int) -> None:
-        rows, length = self._find_size(len(kept), length)
+    def _lay_out(self, kept: list[Slot], rows: int, length: int) -> None:
         moves = [(slot.row, row, len(slot.contents)) for row, slot in enumerate(kept) if slot.row >= 0]
-        self._rows = []  # whatever goes wrong from here on, nothing is found in buffers that are not there
-        self.kv.lay_out(rows, length, moves)
+        before, self._rows = self._rows, []  # nothing is to be found in buffers that are not there
+        try:
+            self.kv.lay_out(rows, length, moves)
+        except RuntimeError:
+            self._rows = [slot if slot in kept else None for slot in before][: self.kv.rows]
+            raise
         for row, slot in enumerate(kept):
             slot.row = row
         self._rows = [*kept, *[None] * (rows - len(kept))]

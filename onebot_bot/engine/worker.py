@@ -148,7 +148,7 @@ class EngineWorker:
     async def __aexit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End at the next token; what runs and waits is resolved as INTERRUPTED."""
+        """End at the next token; what runs and waits is resolved as INTERRUPTED, with what was written."""
         self._closing = True
         self._inbox.put(None)
         await asyncio.to_thread(self._thread.join, LOADING_SECONDS if self._state == "loading" else JOIN_SECONDS)
@@ -286,8 +286,10 @@ class EngineWorker:
         self._run_jobs(runner)
         self._expire_waiting()
         self._admit(runner)
-        if not self._running:
-            return
+        if self._running:
+            self._step(runner)
+
+    def _step(self, runner: Runner) -> None:
         try:
             runner.step(self._running)
         except Exception as error:
@@ -344,6 +346,10 @@ class EngineWorker:
 
     def _end_all(self) -> None:
         """Every waiter gets a final result."""
+        for running in self._running:
+            running.generation.interrupt()
+        if self._running and self._runner is not None:
+            self._step(self._runner)  # which ends what is interrupted, and keeps what was written
         for generation in [*(running.generation for running in self._running), *self._waiting]:
             self._tell(generation.finish, _unstarted(generation, FinishReason.INTERRUPTED))
         for job in self._jobs:

@@ -354,13 +354,18 @@ async def test_nothing_remembers_what_was_hidden(generator: Generator, model: Lo
 # --- failures -----------------------------------------------------------------------------------------------------
 
 
-def breaking(model: LoadedModel, patch: pytest.MonkeyPatch, guilty: Callable[[Any], bool]) -> None:
+def breaking(
+    model: LoadedModel,
+    patch: pytest.MonkeyPatch,
+    guilty: Callable[[Any], bool],
+    error: Exception = ZeroDivisionError("broken"),  # noqa: B008 - the same one every time
+) -> None:
     """Let forwards fail that `guilty` says so of, by their inputs `[B, T, d]`."""
     body, forward = model.network.model, model.network.model.forward
 
     def fail(*args: Any, **kwargs: Any) -> Any:
         if guilty(kwargs["inputs_embeds"]):
-            raise ZeroDivisionError("broken")
+            raise error
         return forward(*args, **kwargs)
 
     patch.setattr(body, "forward", fail)
@@ -416,13 +421,81 @@ async def test_nan_in_one_row_reaches_no_other(generator: Generator, model: Load
     assert finish(generator, good, ask(generator, TALKS[4])) == [alone(model, TALKS[1], 20), alone(model, TALKS[4])]
 
 
-async def test_a_memory_with_too_many_vectors_ends_the_answer_at_its_length(generator: Generator) -> None:
+async def test_a_memory_of_many_vectors_gets_their_room(generator: Generator, model: LoadedModel) -> None:
+    """More than was set aside for one; the answer behind it is as long as any."""
+    many, asking = values_of(model, 1000, 200), talk("What?", opening=True)
+    answer = ask(generator, asking, 30, recall=finding(many))
+    plain = ask(generator, TALKS[1], 30)
+    assert finish(generator, answer, plain) == [recalled(model, asking, many, 30), alone(model, TALKS[1], 30)]
+
+
+async def test_without_room_for_its_vectors_an_answer_ends_at_its_length(generator: Generator) -> None:
     """Nothing is written beyond the room that was set aside."""
-    many = np.zeros((200, 64), np.float32)
-    answer = ask(generator, talk("What?", opening=True), recall=finding(many))
+    generator.loop.slots.budget = 128
+    answer = ask(generator, talk("What?", opening=True), recall=finding(np.zeros((200, 64), np.float32)))
     finish(generator, answer)
     assert isinstance(answer.outcome, GenerationResult)
     assert answer.outcome.finish_reason is FinishReason.LENGTH
+
+
+# --- no memory ----------------------------------------------------------------------------------------------------
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+async def test_a_prompt_is_read_in_smaller_parts_where_memory_runs_out(
+    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Idle chats make room, and nobody's answer is another."""
+    expected = [alone(model, TALKS[0], 20), alone(model, talk("the cat sat " * 250))]
+    finish(generator, ask(generator, TALKS[2]))
+    running = ask(generator, TALKS[0], 20)
+    generator.step([running])
+    breaking(model, monkeypatch, lambda fed: bool(fed.shape[1] > 100), FULL)
+    long = ask(generator, talk("the cat sat " * 250))
+    assert finish(generator, running, long) == expected
+    assert generator.loop.slots.kv.rows == 2
+
+
+async def test_a_cpu_says_in_words_that_memory_ran_out(
+    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its allocator has no exception of its own."""
+    expected, error = alone(model, talk("the cat sat " * 250)), RuntimeError("DefaultCPUAllocator: not enough memory")
+    breaking(model, monkeypatch, lambda fed: bool(fed.shape[1] > 200), error)
+    assert finish(generator, ask(generator, talk("the cat sat " * 250))) == [expected]
+
+
+async def test_where_no_prompt_can_be_read_the_newest_ends(
+    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With words that name what to change; who was there before goes on."""
+    expected = alone(model, TALKS[0])
+    running = ask(generator, TALKS[0])
+    generator.step([running])
+    breaking(model, monkeypatch, lambda fed: bool(fed.shape[1] > 1), FULL)
+    new = ask(generator, TALKS[1])
+    while new.outcome is None:
+        generator.step([running, new])
+    assert isinstance(new.outcome, ModelError)
+    assert all(key in str(new.outcome) for key in ("model.max_context", "model.max_running", "model.weights"))
+    assert finish(generator, running) == [expected]
+
+
+async def test_where_not_all_can_be_fed_the_newest_ends(
+    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three answers do not fit, two do: those are what they would have been."""
+    expected = [alone(model, one, 20) for one in TALKS[:2]]
+    answers = [ask(generator, one, 20) for one in TALKS[:3]]
+    for _ in range(3):
+        generator.step(answers)
+    breaking(model, monkeypatch, lambda fed: len(fed) > 2, FULL)
+    while answers[2].outcome is None:
+        generator.step(answers)
+    assert isinstance(answers[2].outcome, ModelError)
+    assert "model.max_running" in str(answers[2].outcome)
+    assert finish(generator, *answers[:2]) == expected
 
 
 # --- layers that see only so far back -----------------------------------------------------------------------------
@@ -462,25 +535,27 @@ async def test_the_worker_runs_them_together_and_counts(model: LoadedModel) -> N
     assert status.interrupts == 0
 
 
-async def test_every_waiter_hears_when_the_cache_cannot_grow(
-    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("failures", [1, 2])
+async def test_a_cache_that_cannot_grow_ends_one_answer_at_most(
+    model: LoadedModel, failures: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All answers of that step fail, whoever comes next is served."""
+    """Once: room is made and all is well; twice: that answer is told why, and whoever comes next is served."""
     generator = Generator(model)
-    seat = generator.loop.slots.kv.lay_out
-    failures = [True]
+    seat, left = generator.loop.slots.kv.lay_out, iter(range(failures))
 
     def lay_out(rows: int, length: int, moves: Sequence[tuple[int, int, int]]) -> None:
-        if failures:
-            failures.pop()
-            raise torch.OutOfMemoryError("CUDA out of memory")
+        if next(left, None) is not None:
+            raise FULL
         seat(rows, length, moves)
 
     monkeypatch.setattr(generator.loop.slots.kv, "lay_out", lay_out)
     async with EngineWorker("tiny", lambda: generator) as worker:
-        with pytest.raises(ModelError, match="out of memory"):
-            await asyncio.wait_for(worker.submit(_request(TALKS[0])).result(), 5)
-        result = await asyncio.wait_for(worker.submit(_request(TALKS[0])).result(), 5)
+        first = worker.submit(_request(TALKS[0]))
+        if failures == 2:
+            with pytest.raises(ModelError, match=r"model\.max_context"):
+                await asyncio.wait_for(first.result(), 5)
+            first = worker.submit(_request(TALKS[0]))
+        result = await asyncio.wait_for(first.result(), 5)
     assert result.finish_reason is FinishReason.LENGTH
 
 

@@ -1,5 +1,7 @@
 """Rows of the cache: who gets which, what is found again, what makes room."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -151,6 +153,18 @@ def test_rows_of_a_forward_become_neighbours() -> None:
     assert slots.kv.visible[chats[0].row, :3].tolist() == [True, False, True]
 
 
+def test_rows_of_a_recorded_forward_come_first() -> None:
+    """Neighbours or not, with what is in them."""
+    slots = new_slots()
+    chats = [taken(slots, [start, start]) for start in range(1, 7)]
+    assert slots.line_up(chats[2:4], first=True) == 0
+    assert sorted(slot.row for slot in chats[2:4]) == [0, 1]
+    assert [held(slots, slot) for slot in chats] == [slot.contents for slot in chats]
+    rows = [slot.row for slot in chats]
+    assert slots.line_up(chats[2:4], first=True) == 0
+    assert [slot.row for slot in chats] == rows
+
+
 def test_neighbours_do_not_move() -> None:
     """One chat alone, or the first few, cost nothing."""
     slots = new_slots()
@@ -174,20 +188,94 @@ def test_what_failed_is_wiped() -> None:
     assert all(bool(layer.keys[row].eq(0).all()) for layer in slots.kv.layers)
 
 
-def test_a_card_without_memory_leaves_nothing_half_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When larger rows cannot be had, all are given up, and the next answer starts anew."""
+@pytest.mark.parametrize("granted", [0, 1, 2, 3])
+def test_without_memory_for_longer_rows_nobody_loses_hers(granted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever of the four buffers cannot be had: what was laid out before is there again."""
+    slots = new_slots()
+    writing, idle = taken(slots, [1, 2, 3]), taken(slots, [7, 8])
+    slots.park(idle)
+    with monkeypatch.context() as patch:
+        _grant(patch, granted, then=granted)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            slots.take([7, 8, 9], 2 * BLOCK)
+    assert (slots.kv.rows, slots.kv.length) == (2, BLOCK)
+    assert held(slots, writing) == [1, 2, 3]
+    again = slots.take([7, 8, 9], BLOCK)
+    assert again is idle
+    assert held(slots, again) == [7, 8]
+
+
+def test_without_memory_for_the_old_rows_all_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nothing is half done, and the next answer starts anew."""
     slots = new_slots()
     slots.park(taken(slots, [1, 2, 3]))
     with monkeypatch.context() as patch:
-        patch.setattr(torch, "zeros", _no_memory)
+        _grant(patch, 2, then=0)
         with pytest.raises(RuntimeError, match="out of memory"):
             slots.take([1, 2, 3, 4], 2 * BLOCK)
     assert slots.kv.bytes == 0
     assert taken(slots, [1, 2, 3]).row == 0
 
 
-def _no_memory(*_: object, **__: object) -> None:
-    raise torch.OutOfMemoryError("out of memory")
+def _grant(patch: pytest.MonkeyPatch, count: int, then: int) -> None:
+    """Memory for so many buffers, none for the next, and for so many more afterwards."""
+    zeros, asked = torch.zeros, iter([True] * count + [False] + [True] * then)
+
+    def some(*sizes: Any, **more: Any) -> torch.Tensor:
+        if not next(asked, False):
+            raise torch.OutOfMemoryError("out of memory")
+        return zeros(*sizes, **more)
+
+    patch.setattr(torch, "zeros", some)
+
+
+def test_room_can_be_had_later() -> None:
+    """As far as the budget goes; without, everything stays as it is."""
+    slots = new_slots(blocks=4)
+    slots.park(taken(slots, [9, 9]))
+    writing, other = taken(slots, [1, 2]), taken(slots, [5])
+    assert slots.extend(writing, 2 * BLOCK)
+    assert (held(slots, writing), held(slots, other)) == ([1, 2], [5])
+    assert slots.kv.length >= 2 * BLOCK
+    assert not slots.extend(writing, 3 * BLOCK)
+    assert writing.room == 2 * BLOCK
+
+
+def test_shrinking_leaves_what_is_being_written() -> None:
+    """Idle content goes, and rows and lengths that nobody needs."""
+    slots = new_slots()
+    idle, long, writing = taken(slots, [7, 8]), taken(slots, [1, 2], room=4 * BLOCK), taken(slots, [5, 6])
+    slots.park(idle)
+    slots.park(long)
+    slots.shrink()
+    assert (slots.kv.rows, slots.kv.length) == (1, BLOCK)
+    assert held(slots, writing) == [5, 6]
+    slots.park(writing)
+    slots.shrink()
+    assert slots.kv.bytes == 0
+
+
+def test_a_lowered_budget_holds_what_is_there_and_one_whole_context() -> None:
+    """Who finds no room waits."""
+    slots = new_slots()
+    taken(slots, [1, 2])
+    slots.lower_budget()
+    assert slots.budget == 8 * BLOCK
+    for start in range(3, 9):
+        taken(slots, [start])
+    assert slots.take([20], 2 * BLOCK) is None
+
+
+def test_what_fills_up_a_batch_has_a_place_of_its_own() -> None:
+    """Behind each row's last position; it is never read, and it is not counted."""
+    slots = Slots(SHAPE, 8 * BLOCK, 100 * BLOCK, spare=1)
+    slot = taken(slots, [1, 2])
+    layer = slots.kv.layers[0]
+    assert layer.keys.shape[2] == slots.kv.length + 1 == BLOCK + 1
+    layer.keys[slot.row, :, -1] = torch.nan
+    longer = taken(slots, [5], room=2 * BLOCK)
+    assert held(slots, slot) == [1, 2]
+    assert not layer.keys[longer.row].isnan().any()
 
 
 def test_the_budget_holds_a_whole_context_at_least() -> None:

@@ -165,6 +165,39 @@ async def test_shutting_down_resolves_every_waiter(wait: bool) -> None:  # noqa:
     assert (await worker.submit(request()).result()).finish_reason is FinishReason.INTERRUPTED
 
 
+async def test_shutting_down_keeps_what_was_written() -> None:
+    """The last words before a restart are not lost."""
+    held = threading.Event()
+
+    def hold(running: list[FakeRunning]) -> None:
+        if running[0].text == "abc":
+            held.set()
+
+    async with EngineWorker("fake", lambda: FakeRunner(hold)) as worker:
+        generation = worker.submit(request(LONG))
+        await asyncio.to_thread(held.wait, 5)
+    result = await generation.result()
+    assert result.finish_reason is FinishReason.INTERRUPTED
+    assert result.text.startswith("abc")
+    assert "".join([delta async for delta in generation]) == result.text
+
+
+async def test_a_last_step_that_fails_leaves_nobody_waiting() -> None:
+    """Then there is no text, and the waiter hears of it."""
+    started = threading.Event()
+
+    def burst(running: list[FakeRunning]) -> None:
+        started.set()
+        if running[0].generation.interrupted:
+            raise ZeroDivisionError
+
+    async with EngineWorker("fake", lambda: FakeRunner(burst)) as worker:
+        generation = worker.submit(request(LONG))
+        await asyncio.to_thread(started.wait, 5)
+    with pytest.raises(ModelError, match="generation failed"):
+        await asyncio.wait_for(generation.result(), 5)
+
+
 async def test_keys_asked_for_after_the_end_are_refused() -> None:
     """Nobody would make them any more, and the waiter would hang."""
     async with EngineWorker("fake", FakeRunner) as worker:
