@@ -10,7 +10,8 @@ COPY constraints.txt ./
 RUN pip install --no-deps -c constraints.txt ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} torch
 COPY pyproject.toml README.md LICENSE ./
 COPY onebot_bot ./onebot_bot
-RUN pip install -c constraints.txt .
+# `fonts`: Chinese in pictures.
+RUN pip install -c constraints.txt '.[fonts]'
 
 # The project's folder is mounted here: config.toml, models/, memory_store/, logs/.
 WORKDIR /bot
