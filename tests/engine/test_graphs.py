@@ -37,6 +37,7 @@ from onebot_bot.engine.request import (
     Text,
     Turn,
 )
+from onebot_bot.engine.slots import Slot
 
 pytestmark = pytest.mark.model
 
@@ -216,30 +217,26 @@ async def test_a_model_that_sees_equals_eager(tmp_path: Path, qwen_tokenizer_fol
 # --- the cache ----------------------------------------------------------------------------------------------------
 
 
-def snapshot(generator: Generator, rows: Sequence[int]) -> list[torch.Tensor]:
-    """All that can be read of these rows."""
-    kv = generator.loop.slots.kv
-    return [
-        buffer[row, :, : kv.length].clone()
-        for row in rows
-        for layer in kv.layers
-        for buffer in (layer.keys, layer.values)
-    ]
+def contents(generator: Generator, slot: Slot) -> list[torch.Tensor]:
+    """All that stands in a slot's row."""
+    layers, count = generator.loop.slots.kv.layers, len(slot.contents)
+    return [buffer[slot.row, :, :count].clone() for layer in layers for buffer in (layer.keys, layer.values)]
 
 
 async def test_rows_that_fill_up_a_batch_write_nothing_that_is_read(model: LoadedModel) -> None:
     """Five answers take the graph of eight; what idle chats left in the other three rows stays bit for bit."""
     generator = recording(model)
-    finish(generator, *(ask(generator, talk(f"Hello number {at}"), 2) for at in range(8)))
-    answers = [ask(generator, talk(f"Hello number {at}"), 30) for at in range(5)]
-    for _ in range(3):
+    chats = [ask(generator, talk(f"{at} is my number"), 2) for at in range(8)]
+    finish(generator, *chats)
+    idle = [chat.slot for chat in chats[5:] if chat.slot is not None]
+    before = [contents(generator, slot) for slot in idle]
+    answers = [ask(generator, talk(f"{at} is my number"), 30) for at in range(5)]
+    for _ in range(4):
         generator.step(answers)
-    idle = [slot.row for slot in generator.loop.slots._rows if slot is not None and not slot.busy]
-    before = snapshot(generator, idle)
-    assert len(idle) == 3
-    generator.step(answers)
-    assert all(map(torch.equal, before, snapshot(generator, idle)))
-    assert (8, 64) in generator.loop.slots.kv.recorded or (8, 128) in generator.loop.slots.kv.recorded
+    assert {rows for rows, _ in generator.loop.slots.kv.recorded} == {8}
+    assert [slot.busy for slot in idle] == [False] * 3
+    for slot, were in zip(idle, before, strict=True):
+        assert all(map(torch.equal, were, contents(generator, slot)))
 
 
 async def test_new_buffers_are_recorded_anew(model: LoadedModel) -> None:
