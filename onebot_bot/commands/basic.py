@@ -36,7 +36,7 @@ async def show_status(context: Context, _rest: str) -> str:
         "status.body",
         model=engine.model,
         state=_state(engine.state, language),
-        device=engine.device or "-",
+        device=_device(engine),
         memory=_size(engine.memory),
         process=_size(overview.process_memory),
         links="、".join(overview.links) or say(language, "status.none"),
@@ -51,6 +51,12 @@ async def show_status(context: Context, _rest: str) -> str:
         uptime=_duration(overview),
         version=overview.version,
     )
+
+
+def _device(engine: EngineStatus) -> str:
+    """Where it runs; on a card also whether its steps are recorded, and if not, why."""
+    graphs = engine.counters.graphs
+    return f"{engine.device or '-'}, CUDA graphs {graphs}" if graphs else engine.device or "-"
 
 
 def _pace(engine: EngineStatus) -> dict[str, object]:

@@ -31,10 +31,10 @@ async def test_status_shows_what_the_engine_counts(room: Room) -> None:
     """What is reused, cached, recalled and interrupted, and how long people wait."""
     counters = Counters(
         prompt_tokens=1234, reused_tokens=1000, decode_steps=10, decoded_rows=25, recalls=4, recall_seconds=0.01,
-        kv_bytes=3 * 2**20, kv_budget=5 * 2**30,
+        kv_bytes=3 * 2**20, kv_budget=5 * 2**30, graphs="off: too old",
     )  # fmt: skip
     room.desk.engine = EngineStatus(
-        state="ready", model="m", tokens_per_second=31.4, first_token_p50=0.6, first_token_p95=2.25, interrupts=7,
+        state="ready", model="m", device="cuda:0 bfloat16", tokens_per_second=31.4, first_token_p50=0.6, first_token_p95=2.25, interrupts=7,
         answers=99, counters=counters,
     )  # fmt: skip
     text = await room.type("/status", ANYONE)
@@ -42,6 +42,7 @@ async def test_status_shows_what_the_engine_counts(room: Room) -> None:
         "31.4 token/秒，首字 0.6 秒，95% 在 2.2 秒内（最近 20 条），平均 2.5 条一起写",
         "1234 token，其中 1000 沿用上次的；缓存 3 MiB，最多 5.0 GiB",
         "4 次，平均 2.5 毫秒；被打断 7 次",
+        "cuda:0 bfloat16, CUDA graphs off: too old",
     ):
         assert piece in text
 
