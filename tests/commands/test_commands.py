@@ -34,9 +34,8 @@ async def test_status_shows_what_the_engine_counts(room: Room) -> None:
         kv_bytes=3 * 2**20, kv_budget=5 * 2**30, graphs="off: too old",
     )  # fmt: skip
     room.desk.engine = EngineStatus(
-        state="ready", model="m", device="cuda:0 bfloat16", tokens_per_second=31.4, first_token_p50=0.6, first_token_p95=2.25, 
-        interrupts=7,
-        answers=99, counters=counters,
+        state="ready", model="m", device="cuda:0 bfloat16", tokens_per_second=31.4, first_token_p50=0.6,
+        first_token_p95=2.25, interrupts=7, answers=99, counters=counters,
     )  # fmt: skip
     text = await room.type("/status", ANYONE)
     for piece in (
