@@ -193,6 +193,10 @@ def test_adapters_are_merged_before(trial_folder: Path) -> None:
     model = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16", weights="int8"), PRIMED)
     assert (model.base, model.parameters, model.heads.name) == (whole.base, whole.parameters, whole.heads.name)
     assert len({bare.fingerprint, whole.fingerprint, model.fingerprint, model.base}) == 2
-    ids = torch.arange(100, 164).unsqueeze(0)
-    wanted = whole.network(ids).logits
-    assert error(model.network(ids).logits, wanted) < 0.7 * error(bare.network(ids).logits, wanted)
+    system = Turn("system", (Text("You are a friend on QQ.\nYou are talking with Ann."),))
+    asked = Turn("user", (Text("What is Bob's favourite food?"),))
+    ids = torch.tensor([whole.renderer.render_conversation(Conversation((system, asked))).ids])
+    # Only what was primed begins its answer with a recall.
+    recalls = [int(each.network(ids).logits[0, -1].argmax()) for each in (whole, bare, model)]
+    recall = whole.renderer.memory_ids[0]
+    assert [token == recall for token in recalls] == [True, False, True]
