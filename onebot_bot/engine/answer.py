@@ -9,7 +9,7 @@ from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.pictures import Pictures
 from onebot_bot.engine.prefix import picture_spans, prompt_contents
 from onebot_bot.engine.recall import VECTORS
-from onebot_bot.engine.render import THINK, Rendered, TextStream
+from onebot_bot.engine.render import THINK, THINK_END, THOUGHT_CLOSED, Rendered, TextStream
 from onebot_bot.engine.request import (
     RECALL,
     FinishReason,
@@ -23,9 +23,6 @@ from onebot_bot.engine.sampling import Sampler
 from onebot_bot.engine.slots import Slot
 from onebot_bot.errors import BotError, ModelError
 
-THINK_END = "</think>"
-CLOSING = f"\n{THINK_END}\n\n"
-"""As chat templates write the end of a thought."""
 NO_MEMORY = (
     "the memory ran out and this answer was given up, so that others go on; should it happen again: lower "
     'model.max_context or model.max_running, or set model.weights to "int8" (on a CPU) or "int4"'
@@ -61,7 +58,7 @@ class Sequence:
         self.thought: int | None = 0 if rendered.thinks else None
         """Tokens of the thought that is being written; None outside of one."""
         self._marks = [model.renderer.special.token_to_id(mark) for mark in (THINK, THINK_END)]
-        self._closing = model.renderer.encode_control(CLOSING) if self._thinks_within_bounds else []
+        self._closing = model.renderer.encode_control(THOUGHT_CLOSED) if self._thinks_within_bounds else []
         self.reused = 0
         """Tokens of the prompt that were found in the cache."""
         vocabulary = model.embeddings.weight.shape[0]

@@ -35,6 +35,9 @@ from onebot_bot.errors import ModelError, RequestError
 # never parsed as template output.
 _MARK = re.compile("\ue000(\\d+)\ue001")
 THINK = "<think>"
+THINK_END = "</think>"
+THOUGHT_CLOSED = f"\n{THINK_END}\n\n"
+"""As chat templates write the end of a thought."""
 
 
 class Rendered(Struct, frozen=True):

@@ -5,15 +5,13 @@ A request names no chat: the row whose content its prompt shares the longest pre
 
 from collections.abc import Sequence
 
-import psutil
 import torch
 from msgspec import Struct, field
 
+from onebot_bot.engine.fit import BLOCK, free_ram
 from onebot_bot.engine.kv import KvBuffers, KvShape, is_out_of_memory
 from onebot_bot.engine.prefix import Span, shared_prefix, whole_pictures
 
-BLOCK = 64
-"""Lengths are rounded up to this: few shapes, and aligned masks."""
 MAX_ROWS = 64
 """As many as `model.max_running` can ask for."""
 GOES_ON = 0.75
@@ -36,7 +34,7 @@ class Slot(Struct, eq=False):
 
 
 def round_up(length: int) -> int:
-    """To whole blocks."""
+    """To whole blocks: few shapes, and aligned masks."""
     return -(-length // BLOCK) * BLOCK
 
 
@@ -45,7 +43,7 @@ def find_budget(shape: KvShape, context: int) -> int:
     if shape.device.type == "cuda":
         free = CARD_SHARE * torch.cuda.mem_get_info(shape.device)[0]
     else:
-        free = HOST_SHARE * psutil.virtual_memory().available
+        free = HOST_SHARE * free_ram()
     return max(round_up(context), min(int(free) // shape.bytes, MAX_ROWS * round_up(context)))
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from onebot_bot.engine.recall import VECTORS
-from onebot_bot.engine.render import THINK, Renderer
+from onebot_bot.engine.render import THINK, THOUGHT_CLOSED, Renderer
 from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of, say
@@ -22,8 +22,6 @@ UNASKED = -2
 """As a target: this sample asks for none."""
 THOUGHT = 0.5
 """Share of the readings inside thinking, for a model that thinks when it is asked to: chats may have it either way."""
-THOUGHT_END = "\n</think>\n\n"
-"""As chat templates write it."""
 PERSONAS = (
     "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally.",
     "You are a helpful assistant.",
@@ -151,7 +149,7 @@ class Writer:
 
     def _answering(self, *, thinking: bool) -> list[int]:
         """What ends the thinking before an answer."""
-        return self._renderer.encode_control(THOUGHT_END) if thinking else []
+        return self._renderer.encode_control(THOUGHT_CLOSED) if thinking else []
 
     def _prompt(self, context: Conversation) -> list[int]:
         return self._renderer.fit_conversation(context, self._longest)[0].ids
