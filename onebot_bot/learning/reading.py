@@ -1,7 +1,7 @@
 """Reading memories out of their vectors, many at once: greedily after one beginning, and how well it went."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
@@ -95,60 +95,29 @@ def begin_each(reader: Reader, beginnings: Sequence[Sequence[int]]) -> Beginning
     return Beginning(cache, mask)
 
 
-class Told(Struct, frozen=True):
-    """What one memory was read out as; `closed`: and then `</recall>` came, not the answer's end or the limit."""
-
-    text: str
-    closed: bool
-
-
-def read_out(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST) -> list[str]:
-    """What greedy decoding makes of values `[n, v, d]` after one beginning, up to `</recall>` or `longest` tokens."""
-    return [told.text for told in tell(reader, beginning, values, longest)]
-
-
 def never() -> bool:
     """Nobody waits."""
     return False
 
 
-def tell(  # noqa: PLR0913, PLR0917 - what is read, after what, and how long
-    reader: Reader,
-    beginning: Beginning,
-    values: Tensor,
-    longest: int = LONGEST,
-    stop: Callable[[], bool] = never,
-    which: Tensor | None = None,
-) -> list[Told]:
-    """As `read_out`, with how each reading ended; once `stop()` says so, they end where they are.
-
-    `which` `[n]` are the memories' places where each has a beginning of its own; None: from the first.
-    """
+def read_out(reader: Reader, beginning: Beginning, values: Tensor, longest: int = LONGEST) -> list[str]:
+    """What greedy decoding makes of values `[n, v, d]` after a beginning, up to `</recall>` or `longest` tokens."""
     if not len(values):
         return []
     renderer = reader.model.renderer
     stops = (renderer.memory_ids[1], *renderer.eos)
     found = []
-    start = beginning.rows(torch.arange(len(values), device=reader.model.device) if which is None else which)
-    for row in _greedy(reader, start, values, stops, longest, stop).tolist():
+    for row in _greedy(reader, beginning, values, stops, longest).tolist():
         cut = next((at for at, token in enumerate(row) if token in stops), len(row))
-        text = renderer.special.decode(row[:cut], skip_special_tokens=True).strip()
-        found.append(Told(text, closed=row[cut : cut + 1] == [renderer.memory_ids[1]]))
+        found.append(renderer.special.decode(row[:cut], skip_special_tokens=True).strip())
     return found
 
 
 @torch.no_grad()
-def _greedy(  # noqa: PLR0913, PLR0917 - what is read, with what, and how long
-    reader: Reader,
-    start: tuple[DynamicCache, Tensor],
-    values: Tensor,
-    stops: Sequence[int],
-    longest: int,
-    stop: Callable[[], bool],
-) -> Tensor:
+def _greedy(reader: Reader, beginning: Beginning, values: Tensor, stops: Sequence[int], longest: int) -> Tensor:
     """Ids `[n, T]` until every row holds one of `stops`; what a row holds after it means nothing."""
     device, pad = reader.model.device, reader.model.renderer.memory_ids[2]
-    (cache, mask), fed = start, values.to(reader.model.dtype)
+    (cache, mask), fed = beginning.rows(torch.arange(len(values), device=device)), values.to(reader.model.dtype)
     ended = torch.zeros(len(values), dtype=torch.bool, device=device)
     told: list[Tensor] = []
     for _ in range(longest):
@@ -157,7 +126,7 @@ def _greedy(  # noqa: PLR0913, PLR0917 - what is read, with what, and how long
         logits[:, pad] = -torch.inf  # as in the decode loop
         told.append(logits.argmax(-1))
         ended |= torch.isin(told[-1], torch.tensor(stops, device=device))
-        if ended.all() or stop():
+        if ended.all():
             break
         fed = reader.embed(told[-1].unsqueeze(1)).to(reader.model.dtype)
     return torch.stack(told, 1)

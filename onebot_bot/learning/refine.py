@@ -10,7 +10,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor, nn
 
-from onebot_bot.learning.reading import Beginning, Reader, begin, begin_each, never, tell
+from onebot_bot.learning.reading import Beginning, Reader, begin, begin_each, never
 from onebot_bot.learning.recipes import Refinement
 
 STREAK = 3
@@ -147,20 +147,30 @@ def _gradient(
     """Gradient `[n, v, d]` of the reading loss after one beginning, and which texts were right `[n]`."""
     found = vectors[which].clone()
     found.requires_grad = True
-    ids, real = rows.ids[which], rows.real[which]
-    with torch.no_grad():
-        told = reader.embed(ids[:, :-1])
-    embeddings = torch.cat([found.to(told), told], dim=1)
-    cache, lead = beginning.rows(which)
-    mask = torch.cat([lead, lead.new_ones(len(which), vectors.shape[1]), real[:, :-1].long()], dim=1)
+    chosen = _Rows(rows.ids[which], rows.real[which])
     with torch.enable_grad():
-        hidden = reader.states(embeddings, mask, past_key_values=cache)
-        logits = reader.logits(hidden[:, vectors.shape[1] - 1 :][real])
-        loss = nn.functional.cross_entropy(logits.float(), ids[real], reduction="sum")
+        logits = _reading(reader, beginning, chosen, found, which)
+        loss = nn.functional.cross_entropy(logits.float(), chosen.ids[chosen.real], reduction="sum")
         gradient = torch.autograd.grad(loss, found)[0]
-    wrong = torch.zeros_like(real)
-    wrong[real] = _lead(logits.detach().float(), ids[real]) < MARGIN
-    return gradient, ~wrong.any(1)
+    ahead = _lead(logits.detach().float(), chosen.ids[chosen.real])
+    return gradient, _whole(chosen, ahead >= MARGIN)
+
+
+def _reading(reader: Reader, beginning: Beginning, rows: _Rows, values: Tensor, which: Tensor) -> Tensor:
+    """Logits `[tokens that count, V]` for each next token of the texts, `which` of whose beginnings they follow."""
+    told = reader.embed(rows.ids[:, :-1]).detach()
+    embeddings = torch.cat([values.to(told), told], dim=1)
+    cache, lead = beginning.rows(which)
+    mask = torch.cat([lead, lead.new_ones(len(which), values.shape[1]), rows.real[:, :-1].long()], dim=1)
+    hidden = reader.states(embeddings, mask, past_key_values=cache)
+    return reader.logits(hidden[:, values.shape[1] - 1 :][rows.real])
+
+
+def _whole(rows: _Rows, right: Tensor) -> Tensor:
+    """Which texts `[n]` have every token right; `right` is for the tokens that count."""
+    wrong = torch.zeros_like(rows.real)
+    wrong[rows.real] = ~right
+    return ~wrong.any(1)
 
 
 def _lead(logits: Tensor, wanted: Tensor) -> Tensor:
@@ -191,17 +201,29 @@ def checked(  # noqa: PLR0913, PLR0917 - what is read, and after what
 ) -> list[bool]:
     """Which values `[n, v, d]` greedy decoding turns into their text and `</recall>`, after every one of `check`.
 
-    Once `stop()` says so, none is known to. `which` as for `tell`.
+    One forward a beginning tells: greedy decoding gives a text exactly if each of its tokens is the likeliest after
+    those before it. Once `stop()` says so, none is known to. `which` as for `tell`.
     """
     if not texts:
         return []
-    longest = max(len(reader.model.renderer.encode_text(text)) for text in texts) + 2
-    right = [True] * len(texts)
+    rows = _rows(reader, texts)
+    places = torch.arange(len(texts), device=rows.ids.device) if which is None else which
+    left = torch.arange(len(texts), device=rows.ids.device)
     for beginning in check:
         if stop():
             return [False] * len(texts)
-        told = tell(reader, beginning, values, longest, stop, which)
-        right = [
-            before and now.closed and now.text == text for before, now, text in zip(right, told, texts, strict=True)
-        ]
-    return right
+        if not len(left):
+            break
+        chosen = _Rows(rows.ids[left], rows.real[left])
+        left = left[_greedy(reader, beginning, chosen, values[left].to(left.device), places[left])]
+    exact = torch.zeros(len(texts), dtype=torch.bool)
+    exact[left.cpu()] = True
+    return exact.tolist()
+
+
+@torch.no_grad()
+def _greedy(reader: Reader, beginning: Beginning, rows: _Rows, values: Tensor, which: Tensor) -> Tensor:
+    """Which texts `[n]` greedy decoding would give."""
+    logits = _reading(reader, beginning, rows, values, which)
+    logits[:, reader.model.renderer.memory_ids[2]] = -torch.inf  # as in the decode loop
+    return _whole(rows, logits.argmax(-1) == rows.ids[rows.real])

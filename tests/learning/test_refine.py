@@ -24,7 +24,7 @@ from onebot_bot.engine.request import (
     SamplingParams,
 )
 from onebot_bot.learning.lessons import conversation
-from onebot_bot.learning.reading import Reader, Serving, begin, begin_each, read_out, tell
+from onebot_bot.learning.reading import Reader, Serving, begin, begin_each, read_out
 from onebot_bot.learning.refine import checked, refine
 from onebot_bot.learning.replay import replay
 
@@ -130,13 +130,36 @@ def test_what_needs_no_refining_takes_no_step(tiny: LoadedModel, monkeypatch: py
     assert refine(reader, beginnings(tiny), TEXTS[:2], start, RECIPES.refine).steps == 0
 
 
-def test_an_answer_that_ends_inside_the_recall_is_not_exact(tiny: LoadedModel) -> None:
-    """The words alone do not do: `</recall>` has to follow, or the bot would fall silent there."""
-    reader = Serving(tiny)
-    run, value = begin(reader, beginnings(tiny)[0]), torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(2))
-    words = tell(reader, run, value, 4)[0]
-    assert not words.closed
-    assert checked(reader, [run], [words.text], value) == [False]
+class Digits(Serving):
+    """Says nothing but digits, each a token, and then `</recall>`, which a random model never does."""
+
+    bias = 0.5
+    """Of `</recall>`: sooner or later most rows end."""
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        renderer, found = self.model.renderer, super().logits(hidden)
+        allowed = [*renderer.encode_text("0123456789"), renderer.memory_ids[1]]
+        only = torch.full_like(found, -torch.inf)
+        only[..., allowed] = found[..., allowed]
+        only[..., renderer.memory_ids[1]] += self.bias
+        return only
+
+
+def test_what_is_checked_is_what_greedy_decoding_gives(tiny: LoadedModel) -> None:
+    """One forward over a text says the same as writing it token by token; another text, or no end, is wrong."""
+    reader, values = Digits(tiny), torch.randn(64, 2, 64, generator=torch.Generator().manual_seed(2))
+    run = begin(reader, beginnings(tiny)[0])
+    told = read_out(reader, run, values, 24)
+    closed = [0 < len(text) < 24 for text in told]
+    assert 0 < sum(closed) < len(closed)
+    written = [text or "7" for text in told]
+    assert checked(reader, [run], written, values) == closed
+    assert not any(checked(reader, [run], [text + "1" for text in written], values))
+    other = begin(reader, beginnings(tiny)[1])
+    again = read_out(reader, other, values, 24)
+    both = [one and text == same for one, text, same in zip(closed, told, again, strict=True)]
+    assert checked(reader, [run, other], written, values) == both
+    assert 0 < sum(both) < sum(closed)
 
 
 def test_a_learner_and_what_serves_refine_alike(tiny_folder: Path) -> None:
@@ -174,11 +197,9 @@ def test_own_beginnings_are_padded_without_a_trace(tiny: LoadedModel) -> None:
     """A memory read after its own beginning, beside longer ones, is read as alone."""
     reader, values = Serving(tiny), values_of(tiny, 3)
     ids = [beginnings(tiny)[0][:-4], beginnings(tiny)[0], beginnings(tiny)[1]]
-    together = tell(reader, begin_each(reader, ids), values, 12)
-    alone = [tell(reader, begin(reader, one), values[at : at + 1], 12)[0] for at, one in enumerate(ids)]
+    together = read_out(reader, begin_each(reader, ids), values, 12)
+    alone = [read_out(reader, begin(reader, one), values[at : at + 1], 12)[0] for at, one in enumerate(ids)]
     assert together == alone
-    chosen = torch.tensor([2, 0])
-    assert tell(reader, begin_each(reader, ids), values[chosen], 12, which=chosen) == [alone[2], alone[0]]
 
 
 def test_what_is_refined_is_read_after_ones_own_beginning(tiny: LoadedModel) -> None:
