@@ -20,7 +20,6 @@ from msgspec import Struct
 from bench.baselines import percentile
 from bench.engine_peers import continuous_batching, llama_cpp
 from bench.report import Goal, describe_machine, format_table, median_ratio, report, run_interleaved
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
@@ -38,6 +37,7 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.engine.worker import EngineWorker
+from onebot_bot.sections.model import ModelConfig
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "trial"
 CHATS = 8

@@ -29,7 +29,6 @@ from msgspec import Struct
 
 from bench.engine import CHATS, request, talk
 from bench.report import Goal, describe_machine, format_table, median_ratio, report, run_interleaved
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
@@ -52,6 +51,7 @@ from onebot_bot.learning.recipes import Recipes, load_recipes
 from onebot_bot.learning.school import class_of, ordinary_talks
 from onebot_bot.learning.stage import Plan as Stage
 from onebot_bot.learning.stage import train
+from onebot_bot.sections.model import ModelConfig
 from onebot_bot.worlds.world import make_world
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -10,7 +10,6 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.adapter import META
 from onebot_bot.engine.model import LoadedModel, fingerprint, load_model
 from onebot_bot.engine.request import Conversation, Text
@@ -18,6 +17,7 @@ from onebot_bot.extraction.prompts import Prompts, load_prompts
 from onebot_bot.learning.learner import Learner
 from onebot_bot.learning.lessons import PERSONAS, Talk, Writer, conversation, situated
 from onebot_bot.learning.recipes import Recipes, load_recipes
+from onebot_bot.sections.model import ModelConfig
 from onebot_bot.worlds.names import Pool
 from onebot_bot.worlds.world import Context, Fact, World, contexts, make_world
 

@@ -16,9 +16,9 @@ from msgspec import Struct
 from bench.report import Goal, format_table, parse_arguments, report
 from onebot_bot.chat.participation import ASKED, Seen, Trigger
 from onebot_bot.chat.presence import MINUTE, Presence
-from onebot_bot.config import ChatConfig
 from onebot_bot.memory.chat_settings import NOTHING
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.chat import ChatConfig
 
 GROUP = ChatId(10000, "group", 77)
 HOUR = 3600.0

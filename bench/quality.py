@@ -17,7 +17,6 @@ import torch
 from msgspec import Struct
 
 from bench.report import Goal, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.fit import KINDS, Weights
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel, load_model
@@ -30,6 +29,7 @@ from onebot_bot.engine.request import (
     Text,
     Turn,
 )
+from onebot_bot.sections.model import ModelConfig
 
 ROOT = Path(__file__).parents[1]
 MODEL, PRIMED = ROOT / "models" / "trial", ROOT / "training" / "primed" / "trial"

@@ -12,7 +12,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own floor's room, and from every floor below it.
 FLOORS = (
-    {"errors", "hours"},
+    {"errors", "hours", "catalogue"},
+    {"sections"},
     {"config", "logs", "texts"},
     {"config_file"},
     {"protocol"},

@@ -12,7 +12,7 @@ from facts import CHAT, letters
 from fakes import FakeClock, FakeRunner, until
 from nights import make_adapter
 
-from onebot_bot.config import Config, LearningConfig
+from onebot_bot.config import Config
 from onebot_bot.engine.request import Vector
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ConfigError, ModelError
@@ -25,6 +25,7 @@ from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.nights import CAPABLE, Around, Learning, adapters, build_learning, prepare, recipes_folder
+from onebot_bot.sections.memory import LearningConfig
 
 TRAINING = Path(__file__).parents[1] / "training"
 NOON = 1_795_176_000

@@ -7,7 +7,6 @@ from random import Random
 import torch
 import transformers
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.model import LoadedModel, load_model
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.course import Class, Night
@@ -15,6 +14,7 @@ from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, Writer, conversation
 from onebot_bot.learning.recipes import Recipes, Refinement, Stage1, Stage2
 from onebot_bot.learning.school import empty_bank
+from onebot_bot.sections.model import ModelConfig
 
 TRAINING = Path(__file__).parents[1] / "training"
 PROMPTS = TRAINING / "prompts.toml"

@@ -11,12 +11,17 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
-from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig, SendingConfig
 from onebot_bot.engine.request import Recalled, RecallHit, Vector
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
 from onebot_bot.protocol.segments import Segment, Text
+from onebot_bot.sections.bot import BotConfig
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.memory import MemoryConfig
+from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.sending import SendingConfig
+from onebot_bot.sections.server import LogConfig
 
 
 class World:

@@ -7,10 +7,11 @@ import structlog
 from msgspec import Struct
 
 from onebot_bot.chat.reply import form_of, split_bundle, split_reply
-from onebot_bot.config import ChatConfig, RenderConfig
 from onebot_bot.errors import RenderError
 from onebot_bot.protocol.segments import Image, Reply, Segment, Text
 from onebot_bot.rendering.themes import ThemeName
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.sending import RenderConfig
 
 log = structlog.get_logger(__name__)
 

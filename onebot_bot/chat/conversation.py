@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
-from onebot_bot.config import BotConfig
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language, language_of, say
 
 NOTHING: Mapping[int, tuple[Part, ...]] = {}

@@ -13,7 +13,6 @@ from onebot_bot.chat.frames import can_watch, make_frames
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.sights import At, Parts, Sight, things_in
 from onebot_bot.chat.stills import make_still
-from onebot_bot.config import VisionConfig
 from onebot_bot.engine.request import Picture, Text
 from onebot_bot.errors import BotError, MediaError
 from onebot_bot.memory.history import Entry
@@ -21,6 +20,7 @@ from onebot_bot.memory.pictures import PictureStore, Place, Still
 from onebot_bot.protocol.actions import GetFile, GetImage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Image, Video
+from onebot_bot.sections.model import VisionConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 

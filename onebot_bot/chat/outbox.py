@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import structlog
 
-from onebot_bot.config import SendingConfig
 from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected, StaleAnswer
 from onebot_bot.protocol.actions import (
     SendGroupForwardMsg,
@@ -20,6 +19,7 @@ from onebot_bot.protocol.actions import (
 )
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Node, Segment, Text
+from onebot_bot.sections.sending import SendingConfig
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)

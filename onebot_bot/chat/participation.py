@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from onebot_bot.config import ChatConfig
 from onebot_bot.hours import parse_share, parse_span
 from onebot_bot.protocol.events import Message, PrivateMessage
 from onebot_bot.protocol.segments import At, plain_text
+from onebot_bot.sections.chat import ChatConfig
 
 ATTENTION = 2.5
 """How much readier the bot is to speak for `attention_seconds` after it did: it is in the conversation."""

@@ -12,10 +12,11 @@ import structlog
 from msgspec import Struct, field
 
 from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, decide
-from onebot_bot.config import ChatConfig, Mode, RenderConfig
 from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.chat import ChatConfig, Mode
+from onebot_bot.sections.sending import RenderConfig
 
 log = structlog.get_logger(__name__)
 _levels = logging.getLogger(__name__)  # a line that nobody will see is not put together

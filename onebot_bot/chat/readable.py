@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable
 
-from onebot_bot.config import BotConfig
 from onebot_bot.protocol.segments import (
     At,
     Dice,
@@ -22,6 +21,7 @@ from onebot_bot.protocol.segments import (
     Text,
     Video,
 )
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language, say
 
 NameOf = Callable[[str], str]

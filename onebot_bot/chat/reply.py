@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
-from onebot_bot.config import RenderConfig
+from onebot_bot.sections.sending import RenderConfig
 
 NO_REPLY = "<no_reply>"
 LONGEST = 4000

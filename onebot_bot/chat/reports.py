@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import structlog
 
-from onebot_bot.config import BotConfig
 from onebot_bot.errors import ActionError, BotError, NotConnected
 from onebot_bot.protocol.actions import SendPrivateMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Image, Segment, Text
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import say
 from onebot_bot.transport.account import Account
 

@@ -20,12 +20,13 @@ from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
 from onebot_bot.chat.turn import Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
-from onebot_bot.config import ChatConfig, MemoryConfig
 from onebot_bot.engine.request import FinishReason, GenerationRequest, GenerationResult, Recalled, RecallPolicy
 from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Text
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.texts import say
 
 log = structlog.get_logger(__name__)

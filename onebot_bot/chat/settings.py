@@ -2,16 +2,13 @@
 
 from msgspec import Struct
 
-from onebot_bot.config import (
-    BotConfig,
-    ChatConfig,
-    GenerationConfig,
-    LogConfig,
-    MemoryConfig,
-    RenderConfig,
-    SendingConfig,
-)
 from onebot_bot.engine.request import SamplingParams
+from onebot_bot.sections.bot import BotConfig
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.memory import MemoryConfig
+from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.sending import RenderConfig, SendingConfig
+from onebot_bot.sections.server import LogConfig
 
 
 class Settings(Struct, frozen=True):

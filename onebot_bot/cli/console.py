@@ -24,8 +24,9 @@ from onebot_bot.cli.console_commands import COMMAND_NAMES
 from onebot_bot.cli.console_talk import SOMEBODY, Console, Lines, Options
 from onebot_bot.cli.console_texts import tell
 from onebot_bot.cli.console_view import Screen
-from onebot_bot.config import Config, ServerConfig, load_config
+from onebot_bot.config import Config, load_config
 from onebot_bot.errors import BotError, NotConnected
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.handshake import SUGGESTED_PATH
 from onebot_bot.transport.token import read_token

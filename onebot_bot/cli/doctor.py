@@ -20,9 +20,10 @@ import msgspec
 import structlog
 from msgspec import Struct
 
-from onebot_bot.config import Config, ServerConfig, load_config
+from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure
 from onebot_bot.transport.server import OneBotServer

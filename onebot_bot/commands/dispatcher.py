@@ -10,12 +10,12 @@ import structlog
 from onebot_bot.commands import admin, basic, group, learning, memory, pictures
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
-from onebot_bot.config import BotConfig
 from onebot_bot.errors import ActionError, BotError, CommandError
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
 from onebot_bot.protocol.segments import At, Image, Segment, Text
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 

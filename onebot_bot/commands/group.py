@@ -6,10 +6,10 @@ import msgspec
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Handler, Tier
-from onebot_bot.config import Mode
 from onebot_bot.errors import CommandError
 from onebot_bot.hours import parse_fraction, parse_share, parse_span
 from onebot_bot.memory.chat_settings import ChatSettings, overlaid
+from onebot_bot.sections.chat import Mode
 from onebot_bot.texts import say
 
 DEFAULT = ("default", "默认")

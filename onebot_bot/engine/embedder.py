@@ -15,11 +15,11 @@ import transformers
 from msgspec import Struct
 from safetensors import SafetensorError
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.folder import INCOMPLETE
 from onebot_bot.engine.model import fingerprint, pick_device, pick_dtype
 from onebot_bot.engine.request import Vector
 from onebot_bot.errors import ModelError
+from onebot_bot.sections.model import ModelConfig
 
 FAMILY = "qwen3"
 """The model_type that pools its last token."""

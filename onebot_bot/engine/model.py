@@ -15,7 +15,6 @@ import transformers
 from msgspec import Struct
 from torch import Tensor, nn
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
 from onebot_bot.engine.fit import DoesNotFit, Weights, choices, free_ram, refusal
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, find_gguf, weight_sizes
@@ -24,6 +23,7 @@ from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.engine.serving import quantise
 from onebot_bot.errors import ModelError
+from onebot_bot.sections.model import ModelConfig
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,6 @@ import msgspec
 import torch
 import transformers
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.folder import ModelFolder, check_model_folder
 from onebot_bot.engine.model import (
     LoadedModel,
@@ -21,6 +20,7 @@ from onebot_bot.engine.model import (
     pick_dtype,
 )
 from onebot_bot.errors import ModelError
+from onebot_bot.sections.model import ModelConfig
 
 
 def load_base(path: Path, config: ModelConfig, *, four_bit: bool = False, raw: int | None = None) -> LoadedModel:

@@ -11,7 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from onebot_bot.config import ModelConfig
+from onebot_bot.sections.model import ModelConfig
 from onebot_bot.texts import Language
 
 JOB = "job.msgpack"

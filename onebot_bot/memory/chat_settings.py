@@ -3,9 +3,9 @@
 import msgspec
 from msgspec import Struct
 
-from onebot_bot.config import ChatConfig, Mode
 from onebot_bot.memory.database import Database, in_chat
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.chat import ChatConfig, Mode
 
 
 class ChatSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):

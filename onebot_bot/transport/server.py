@@ -19,10 +19,10 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.errors import ConfigError, FrameError
 from onebot_bot.protocol.events import Event
 from onebot_bot.protocol.frames import ActionResponse, decode_frame
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account, Link, peer_name
 from onebot_bot.transport.handshake import (
     Admission,

@@ -5,8 +5,8 @@ import secrets
 import tempfile
 from pathlib import Path
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.errors import ConfigError
+from onebot_bot.sections.server import ServerConfig
 
 TOKEN_FILE = Path("memory_store") / "token"
 """Where `auto` keeps it, beside config.toml."""

@@ -3,8 +3,9 @@
 import pytest
 
 from onebot_bot.chat.composing import Piece, compose
-from onebot_bot.config import ChatConfig, RenderConfig
 from onebot_bot.errors import RenderError
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.sending import RenderConfig
 
 TABLE = "| a | b |\n|---|---|\n| 1 | 2 |"
 CHAT, PINK = ChatConfig(), RenderConfig(theme="pink")

@@ -2,10 +2,14 @@
 
 from onebot_bot.chat.conversation import build_conversation
 from onebot_bot.chat.settings import Settings
-from onebot_bot.config import BotConfig, ChatConfig, GenerationConfig, LogConfig, MemoryConfig
 from onebot_bot.engine.request import Control, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.bot import BotConfig
+from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.memory import MemoryConfig
+from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.server import LogConfig
 
 PRIVATE, GROUP = ChatId(10, "private", 1), ChatId(10, "group", 2)
 

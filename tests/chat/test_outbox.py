@@ -9,10 +9,10 @@ import pytest
 from fakes import FakeAccount, FakeClock, until
 
 from onebot_bot.chat.outbox import Outbox, Pacing
-from onebot_bot.config import SendingConfig
 from onebot_bot.errors import ActionFailed, NotConnected, StaleAnswer
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Node, Text
+from onebot_bot.sections.sending import SendingConfig
 
 GROUP = ChatId(10000, "group", 77)
 ALICE = ChatId(10000, "private", 1)

@@ -22,12 +22,13 @@ from onebot_bot.chat.participation import (
     gate_of,
 )
 from onebot_bot.chat.presence import HOUR, MOST_CHATS, Considered, Presence
-from onebot_bot.config import ChatConfig, parse_config
+from onebot_bot.config import parse_config
 from onebot_bot.errors import ConfigError
 from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Sender
 from onebot_bot.protocol.segments import At, Segment, Text
+from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.texts import say
 
 GROUP, ALICE = ChatId(10000, "group", 77), ChatId(10000, "private", 1)

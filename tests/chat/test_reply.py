@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onebot_bot.chat.reply import LONGEST, form_of, split_bundle, split_reply, spoken
-from onebot_bot.config import RenderConfig
+from onebot_bot.sections.sending import RenderConfig
 
 
 @pytest.mark.parametrize(

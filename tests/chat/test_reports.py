@@ -6,9 +6,9 @@ from typing import Any
 from fakes import FakeAccount
 
 from onebot_bot.chat.reports import MOST_KEPT, QUIET_SECONDS, Reports
-from onebot_bot.config import BotConfig
 from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError, NotConnected
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.bot import BotConfig
 
 
 async def test_an_owner_is_told_once_an_hour_with_the_id(clock: Any) -> None:

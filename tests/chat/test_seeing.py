@@ -16,7 +16,6 @@ from world import World
 
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.router import ChatRouter
-from onebot_bot.config import VisionConfig
 from onebot_bot.engine.request import Generation, Picture, Text
 from onebot_bot.errors import ActionFailed, MediaError
 from onebot_bot.memory.database import Database
@@ -27,6 +26,7 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall, GroupRecall
 from onebot_bot.protocol.segments import At, Image, Reply, Segment, Video
 from onebot_bot.protocol.segments import Text as Words
+from onebot_bot.sections.model import VisionConfig
 from onebot_bot.transport.media import fetch_media
 
 ALICE = ChatId(10000, "private", 1)

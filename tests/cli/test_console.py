@@ -23,7 +23,6 @@ from onebot_bot.cli.console import (
 )
 from onebot_bot.cli.console_talk import Options
 from onebot_bot.cli.console_view import Screen
-from onebot_bot.config import ServerConfig
 from onebot_bot.errors import ActionFailed, NotConnected
 from onebot_bot.protocol.actions import (
     GetFriendMsgHistory,
@@ -36,6 +35,7 @@ from onebot_bot.protocol.actions import (
 )
 from onebot_bot.protocol.events import Event, GroupMessage, PokeNotice, PrivateMessage
 from onebot_bot.protocol.segments import At, Image, Reply, Text, plain_text
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import TOKEN_FILE

@@ -27,7 +27,9 @@ from onebot_bot.cli.doctor import (
     diagnose,
     main_doctor,
 )
-from onebot_bot.config import Config, ModelConfig, ServerConfig
+from onebot_bot.config import Config
+from onebot_bot.sections.model import ModelConfig
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.server import OneBotServer
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from onebot_bot.cli.plan import Device, add_plan_arguments, describe_plan, find_device, main_plan
-from onebot_bot.config import Config, ModelConfig
+from onebot_bot.config import Config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import ConfigError, ModelError
+from onebot_bot.sections.model import ModelConfig
 
 GIB = 2**30
 SMI = """#!/bin/sh

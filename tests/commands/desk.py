@@ -9,7 +9,7 @@ from fakes import FakeAccount, ScriptedEngine
 
 from onebot_bot.commands.context import LearningStatus, Overview
 from onebot_bot.commands.dispatcher import Dispatcher
-from onebot_bot.config import BotConfig, Config, Key, changed_keys, load_config
+from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Recalled
 from onebot_bot.memories import Memories
@@ -19,6 +19,7 @@ from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
 from onebot_bot.protocol.segments import At, Segment, Text
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language
 
 OWNER, ANYONE, ADMIN = 1, 2, 3

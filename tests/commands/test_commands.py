@@ -7,8 +7,9 @@ import pytest
 from commands.desk import ADMIN, ANYONE, OWNER, Room, said
 
 from onebot_bot.commands.dispatcher import build_registry
-from onebot_bot.config import BotConfig, Config, load_config
+from onebot_bot.config import Config, load_config
 from onebot_bot.engine.request import Counters, EngineStatus
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import say
 
 

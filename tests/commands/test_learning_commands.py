@@ -7,10 +7,10 @@ import pytest
 from commands.desk import ADMIN, ANYONE, GROUP, OWNER, Room
 
 from onebot_bot.commands.context import LearningStatus
-from onebot_bot.config import BotConfig
 from onebot_bot.controls import NoLearning
 from onebot_bot.learning.work import STEPS
 from onebot_bot.protocol.segments import Image, Text
+from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import say
 
 PNG = b"\x89PNG\r\n\x1a\n"

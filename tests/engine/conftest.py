@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
+from onebot_bot.sections.model import ModelConfig
 
 
 @pytest.fixture(scope="session")

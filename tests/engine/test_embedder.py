@@ -8,11 +8,11 @@ import pytest
 import torch
 import transformers
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.embedder import BATCH, LONGEST, Embedder, load_embedder
 from onebot_bot.engine.folder import INCOMPLETE
 from onebot_bot.engine.request import Vector
 from onebot_bot.errors import ModelError
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

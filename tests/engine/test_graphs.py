@@ -16,7 +16,6 @@ from tiny_vl import make_tiny_vl
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.decode import DecodeLoop
 from onebot_bot.engine.generate import Generator
@@ -38,6 +37,7 @@ from onebot_bot.engine.request import (
     Turn,
 )
 from onebot_bot.engine.slots import Slot
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

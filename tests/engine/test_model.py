@@ -11,13 +11,13 @@ import transformers
 from gguf_files import TOKENS, write_gguf
 from tiny import make_tiny
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine import model
 from onebot_bot.engine.fit import DoesNotFit, weight_bytes
 from onebot_bot.engine.folder import check_model_folder, weight_sizes
 from onebot_bot.engine.model import fingerprint, load_model
 from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.errors import ModelError
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

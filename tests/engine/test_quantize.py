@@ -9,7 +9,6 @@ import torch
 import transformers
 from torch import Tensor, nn
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine import quantize
 from onebot_bot.engine.fit import weight_bytes
 from onebot_bot.engine.folder import check_model_folder, weight_sizes
@@ -17,6 +16,7 @@ from onebot_bot.engine.model import LoadedModel, load_model
 from onebot_bot.engine.quantize import MANY, Bits, Int4Linear, Int8Linear, fits_kernels, fused, packed_rows
 from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.engine.serving import quantise
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

@@ -11,7 +11,6 @@ from PIL import Image
 from tiny import RECIPES, TEXTS, learner_of
 from tiny_vl import make_tiny_vl
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine import decode
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.generate import Generator
@@ -31,6 +30,7 @@ from onebot_bot.engine.request import (
     Turn,
 )
 from onebot_bot.learning.prime import write_meta
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

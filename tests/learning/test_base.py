@@ -7,12 +7,12 @@ import pytest
 import torch
 from tiny import READ, RECIPES, TEXTS, learner_of, night_of, writer_of
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.errors import ModelError
 from onebot_bot.learning.base import lacking_for_four_bit, load_base, recompute_layers
 from onebot_bot.learning.learner import collate
 from onebot_bot.learning.lessons import Sample
 from onebot_bot.learning.stage import Plan, train, trained_parameters
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 CPU = ModelConfig(dtype="float32", device="cpu", threads=1)

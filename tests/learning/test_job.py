@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from facts import holding
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.learning.job import (
     JOB,
     VALUES,
@@ -28,6 +27,7 @@ from onebot_bot.learning.job import (
     write_verdict,
 )
 from onebot_bot.learning.journal import open_run
+from onebot_bot.sections.model import ModelConfig
 
 SAID = "Ann has a cat."
 

@@ -22,7 +22,6 @@ from tiny import (
 )
 from torch import Tensor, nn
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.adapter import HEADS, WEIGHTS
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel, load_model
@@ -33,6 +32,7 @@ from onebot_bot.learning.lessons import NOTHING, UNASKED, Sample
 from onebot_bot.learning.prime import write_meta
 from onebot_bot.learning.recipes import Stage2
 from onebot_bot.learning.stage import Objective, trained_parameters
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 CPU = torch.device("cpu")

@@ -9,7 +9,6 @@ import torch
 from tiny import RECIPES, TEXTS, learner_of, load_tiny, talks
 from torch import Tensor
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel, load_model
 from onebot_bot.engine.request import (
@@ -27,6 +26,7 @@ from onebot_bot.learning.lessons import conversation
 from onebot_bot.learning.reading import Reader, Serving, begin, begin_each, read_out
 from onebot_bot.learning.refine import checked, refine
 from onebot_bot.learning.replay import replay
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 ASKED = ("What do you remember?", "Do tell.", "Well?", "And now?")

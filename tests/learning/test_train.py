@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from tiny import TEXTS, load_tiny, talks
 
-from onebot_bot.config import ModelConfig
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import fingerprint
 from onebot_bot.errors import LearningError, ModelError
@@ -40,6 +39,7 @@ from onebot_bot.learning.teaching import teach
 from onebot_bot.learning.train import Teacher, against
 from onebot_bot.learning.versions import META, Versions
 from onebot_bot.learning.work import CANDIDATE, METRICS
+from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
 

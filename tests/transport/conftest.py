@@ -8,8 +8,8 @@ import pytest
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.protocol.events import Event
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.server import OneBotServer

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import pytest
 from structlog.typing import EventDict
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.protocol.actions import GetStatus
 from onebot_bot.protocol.events import Event, GroupMessage, PrivateMessage, UnknownEvent
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import MAX_LINKS, MESSAGES_REMEMBERED, Account
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.server import OneBotServer

@@ -10,11 +10,11 @@ from structlog.typing import EventDict
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.errors import ActionUnknown, ConfigError, NotConnected
 from onebot_bot.protocol.actions import GetStatus, SendGroupMsg
 from onebot_bot.protocol.events import Event, GroupMessage, PokeNotice, PrivateMessage, UnknownEvent
 from onebot_bot.protocol.segments import Text
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.client import Call, OneBotClient
 from onebot_bot.transport.server import OneBotServer

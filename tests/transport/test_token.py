@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from onebot_bot.config import ServerConfig
 from onebot_bot.errors import ConfigError
+from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.token import TOKEN_FILE, read_token
 
 

@@ -1,0 +1,37 @@
+"""What the model sees of things that are not words."""
+
+from collections.abc import Mapping
+
+TEXTS: Mapping[str, tuple[str, str]] = {
+    "see.image": ("[图片]", "[picture]"),
+    "see.image_gone": ("[图片：打不开]", "[picture: could not be opened]"),
+    "see.image_broken": ("[图片：已损坏]", "[picture: damaged]"),
+    "see.sticker": ("[表情包{name}]", "[sticker{name}]"),
+    "see.face": ("[表情{name}]", "[face{name}]"),
+    "see.record": ("[语音]", "[voice message]"),
+    "see.video": ("[视频]", "[video]"),
+    "see.video_gone": ("[视频：打不开]", "[video: could not be opened]"),
+    "see.video_broken": ("[视频：已损坏]", "[video: damaged]"),
+    "see.video_unwatched": ("[视频：看不了]", "[video: cannot be watched here]"),
+    "see.file": ("[文件：{name}]", "[file: {name}]"),
+    "see.forward": ("[聊天记录]", "[forwarded messages]"),
+    "see.card": ("[卡片：{name}]", "[card: {name}]"),
+    "see.poke": ("[戳一戳]", "[poke]"),
+    "see.dice": ("[骰子：{name}]", "[dice: {name}]"),
+    "see.rps": ("[猜拳：{name}]", "[rock paper scissors: {name}]"),
+    "see.other": ("[{name}]", "[{name}]"),
+    "see.all": ("@全体成员", "@everyone"),
+    "see.quote": ("（回复 {name}：“{text}”）", "(replying to {name}: “{text}”)"),
+    "see.private": ("你在和{name}聊天。", "You are talking with {name}."),
+    "see.group": (
+        "你在一个 QQ 群里，你的名字是{names}。每行开头的方括号里是说话人的名字和 QQ 号。"
+        "只回复最后一条消息，不要写方括号。",
+        "You are in a QQ group chat and your name is {names}. Each line starts with the speaker's name and QQ number "
+        "in brackets. Reply to the last message only, without brackets.",
+    ),
+    "see.optional": (
+        "最后的话不是对你说的。有话可接就简短地说一句；没有就只写 {no_reply}。",
+        "The last message was not said to you. Join in briefly if you have something to add; if not, write only "
+        "{no_reply}.",
+    ),
+}
