@@ -1,8 +1,10 @@
 """A message as the model reads it: one line of text, whatever it was made of."""
 
-import json
 from collections.abc import Callable, Iterable
 
+from onebot_bot.chat.cards import card_line, other_card
+from onebot_bot.chat.forwards import DEPTH, messages_in
+from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
     At,
     Dice,
@@ -19,6 +21,7 @@ from onebot_bot.protocol.segments import (
     Rps,
     Segment,
     Text,
+    UnknownSegment,
     Video,
 )
 from onebot_bot.sections.bot import BotConfig
@@ -26,6 +29,9 @@ from onebot_bot.texts import Language, say
 
 NameOf = Callable[[str], str]
 """From a QQ number, as a string, to the name the chat knows it by."""
+
+FORWARDED = 3000
+"""Characters of a bundle of forwarded messages."""
 
 
 def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:
@@ -35,7 +41,7 @@ def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -
 
 def pieces(segments: Iterable[Segment], language: Language, name_of: NameOf) -> list[str]:
     """Each segment's share of the text."""
-    return [_one(segment, language, name_of) for segment in segments]
+    return [_one(segment, language, name_of, DEPTH) for segment in segments]
 
 
 def names_in(account: int, bot: BotConfig) -> NameOf:
@@ -44,7 +50,7 @@ def names_in(account: int, bot: BotConfig) -> NameOf:
     return lambda number: own if number == str(account) else number
 
 
-def _one(segment: Segment, language: Language, name_of: NameOf) -> str:
+def _one(segment: Segment, language: Language, name_of: NameOf, depth: int) -> str:
     match segment:
         case Text(text=text) | Markdown(content=text):
             return text
@@ -54,8 +60,25 @@ def _one(segment: Segment, language: Language, name_of: NameOf) -> str:
             return f"@{name or name_of(number)} "
         case Reply():
             return ""
+        case Forward():
+            return _bundle(segment, language, name_of, depth)
         case _:
             return _thing(segment, language)
+
+
+def _bundle(forward: Forward, language: Language, name_of: NameOf, depth: int) -> str:
+    """What was forwarded, each line behind a `>`: they are not the words of whoever forwarded it."""
+    head = say(language, "see.forward")
+    messages = messages_in(forward.content) if depth else []
+    texts = (
+        f"{message.name}: " + "".join(_one(part, language, name_of, depth - 1) for part in message.segments).strip()
+        for message in messages
+    )
+    lines = [f"> {line}" for text in texts for line in text.splitlines()]
+    inside = "\n".join(lines)
+    if len(inside) > FORWARDED:
+        inside = inside[:FORWARDED] + "…"
+    return f"{head}\n{inside}\n" if inside else head
 
 
 def _thing(segment: Segment, language: Language) -> str:
@@ -67,12 +90,14 @@ def _thing(segment: Segment, language: Language) -> str:
             key, name = "see.image", ""
         case Mface(summary=summary):
             key, name = "see.sticker", _labelled(summary)
-        case Face(raw=raw):
-            key, name = "see.face", _labelled(str((raw or {}).get("faceText") or ""))
+        case Face(id=number):
+            key, name = "see.face", _labelled(segment.text or face_name(number))
         case File(file=file):
             key, name = "see.file", file
         case Json(data=data):
-            key, name = "see.card", _card_title(data)
+            key, name = "see.card", card_line(data)
+        case UnknownSegment() if (line := other_card(segment)) is not None:
+            key, name = "see.card", line
         case Dice(result=result):
             key, name = "see.dice", result
         case Rps(result=result):
@@ -82,21 +107,10 @@ def _thing(segment: Segment, language: Language) -> str:
     return say(language, key, name=name)
 
 
-_KINDS = {Record: "see.record", Video: "see.video", Forward: "see.forward", Poke: "see.poke"}
+_KINDS = {Record: "see.record", Video: "see.video", Poke: "see.poke"}
 
 
 def _labelled(name: str) -> str:
     """`[动画表情]` and `/微笑` as they come, to `：微笑`."""
     bare = name.strip("[]/ ")
     return f"：{bare}" if bare and bare != "动画表情" else ""
-
-
-def _card_title(data: str) -> str:
-    """The line that QQ itself shows for a mini-app, a share or a location."""
-    try:
-        card = json.loads(data)
-    except ValueError:
-        return ""
-    if not isinstance(card, dict):
-        return ""
-    return str(card.get("prompt") or card.get("desc") or card.get("app") or "")

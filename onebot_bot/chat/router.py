@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 import structlog
 
+from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.outbox import Outbox, Pacing
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
@@ -328,7 +329,7 @@ def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:
     """Plain words are kept as text already."""
     if all(isinstance(segment, Text | At | Reply) for segment in segments):
         return None
-    return list(encode_message(segments))
+    return list(encode_message(kept(segments)))
 
 
 def _log_message(message: Message, words: str, *, content: bool) -> None:

@@ -1,0 +1,65 @@
+"""Bundles of forwarded messages, as far as they are looked into: pure functions over what clients put into them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from onebot_bot.protocol.segments import Forward, Segment, decode_message, encode_message
+
+DEPTH = 3
+"""Bundles in bundles are opened so far; QQ itself nests no deeper."""
+MOST = 100
+"""Messages of one bundle that are kept."""
+
+
+class Forwarded(Struct, frozen=True):
+    """One message of a bundle."""
+
+    name: str
+    segments: tuple[Segment, ...]
+
+
+def messages_in(content: Sequence[Any] | None) -> list[Forwarded]:
+    """The messages of a bundle's `content`, in whichever of the clients' shapes; what has none is left out."""
+    found = (_message(item) for item in (content or ())[:MOST])
+    return [message for message in found if message is not None]
+
+
+def kept(segments: Sequence[Segment], depth: int = DEPTH) -> tuple[Segment, ...]:
+    """The segments with what their bundles hold cut down to what is ever shown."""
+    return tuple(_kept(segment, depth) if isinstance(segment, Forward) else segment for segment in segments)
+
+
+def filled(forward: Forward, messages: Sequence[Forwarded], depth: int = DEPTH) -> Forward:
+    """The bundle with those messages as its content."""
+    content = [
+        {"sender": {"nickname": message.name}, "message": encode_message(kept(message.segments, depth - 1))}
+        for message in messages[:MOST]
+    ]
+    return msgspec.structs.replace(forward, content=content)
+
+
+def _kept(forward: Forward, depth: int) -> Forward:
+    if forward.content is None or depth < 1:
+        return msgspec.structs.replace(forward, content=None)
+    return filled(forward, messages_in(forward.content), depth)
+
+
+def _message(item: Any) -> Forwarded | None:
+    """An event, a `node`, or go-cqhttp's own shape, whose message is called `content`."""
+    if not isinstance(item, dict):
+        return None
+    data = item["data"] if item.get("type") == "node" and isinstance(item.get("data"), dict) else item
+    message = data.get("message") or data.get("content")
+    if not message:
+        return None
+    return Forwarded(_name(data), decode_message(message))
+
+
+def _name(data: Mapping[str, Any]) -> str:
+    sender = data.get("sender")
+    known = sender if isinstance(sender, dict) else {}
+    name = known.get("card") or known.get("nickname") or data.get("nickname") or data.get("name") or ""
+    return " ".join(str(name).split())[:40] or str(data.get("user_id") or "?")[:40]
