@@ -52,17 +52,31 @@ other bots use the same prefix.
 {table}
 
 Group admins are those whom QQ names so in that group, its owner among them.
+Bot admins are the QQ numbers in `bot.admins`, which `/admin` changes; they may what group admins may, in every group.
 The bot's owners are the QQ numbers in `bot.owners`; they may use everything.
+What destroys something shows it first, and is done when it is typed again with `-y`.
 
-群管理员就是 QQ 里这个群的群主和管理员；主人是 `bot.owners` 里的 QQ 号，可用全部命令。
+群管理员就是 QQ 里这个群的群主和管理员。
+机器人管理员是 `bot.admins` 里的 QQ 号（`/admin` 可以增减），在每个群里都有群管理员的权限。
+主人是 `bot.owners` 里的 QQ 号，可用全部命令。
+会毁掉东西的命令先给你看一眼，末尾加上 `-y` 再发一次才执行。
 
 ## Arguments · 参数
 
 {usages}
 
 Verbs have Chinese names too: `列表`, `搜索`, `查看`, `添加`, `修改`, `忘记`, `置顶`, `取消置顶`, `统计`, `导出`
-for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`.
+for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`,
+`添加`, `移除`, `列表` for `/admin`, `启用`, `停用` for `/command`; for `/access` `用户`, `群`, `允许`, `拒绝`, `移除`, `黑名单`, `白名单`.
 A value for `/config set` is written as in TOML: `0.5`, `true`, `[1, 2]`, and text with or without quotes.
+
+Whoever is banned, on the deny list or not on a required allow list (`[access]`) is neither stored nor answered;
+`/access allow|deny|remove group` without a number means the group it is typed in.
+A command that is disabled in a group is left alone there, for another bot may have it, unless the bot is mentioned.
+
+被封禁的、在黑名单里的、或开了白名单而不在名单里的（`[access]`），不记录也不回答；
+`/access allow|deny|remove group` 不写号码就是指当前的群。
+群里停用了的命令，不 @ 它就当没看见，因为别的机器人可能也有这个命令。
 
 `/memory` works on the memories of the chat it is typed in, and never shows another chat's, unless it is shared;
 see [memory.md](memory.md).

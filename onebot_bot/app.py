@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from onebot_bot import __version__, logs
+from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import LoopClock
 from onebot_bot.chat.presence import Presence
@@ -38,6 +39,7 @@ from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
+from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
@@ -47,7 +49,6 @@ from onebot_bot.nights import Around, Learning, build_learning, load_runner, pre
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.rendering.painter import Painter
-from onebot_bot.sections.model import ModelConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
@@ -105,6 +106,8 @@ class App:
         history = self._make_history(database)
         groups = ChatSettingsStore(database)
         await groups.restore()
+        bans = Bans(database)
+        await bans.restore()
         presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
@@ -119,12 +122,14 @@ class App:
         learning = self._learning(store, history, memories, reports)
         services = CommandServices(
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
+            bans=bans,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
         commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
         shared = Services(
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
             presence=presence,
+            access=Access(bans.banned),
             painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
@@ -175,10 +180,10 @@ class App:
 
     async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
         await store.restore()
-        expected = await asyncio.to_thread(may_see, self.folder, self.config.model)
+        expected = await asyncio.to_thread(_will_see, self.folder / self.config.model.path)
 
         def sees() -> bool:
-            # Who writes while the model loads is answered by it all the same; if it is blind then, in words.
+            # Who writes while the model loads is answered by it all the same.
             status = self.engine.status
             return status.sees or (expected and status.state == "loading")
 
@@ -221,12 +226,8 @@ class App:
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
 
 
-def may_see(folder: Path, model: ModelConfig) -> bool:
-    """Whether the configured model or its fallback takes pictures; one that cannot be loaded takes none."""
-    return any(_sees(folder / name) for name in (model.path, model.fallback) if name)
-
-
-def _sees(path: Path) -> bool:
+def _will_see(path: Path) -> bool:
+    """Whether the model in that folder takes pictures; one that cannot be loaded takes none."""
     with contextlib.suppress(ModelError):
         return check_model_folder(path).sees
     return False
@@ -241,7 +242,14 @@ def _read(picture: str) -> bytes | None:
 
 def _settings(config: Config) -> Settings:
     return Settings(
-        config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render
+        config.bot,
+        config.chat,
+        config.generation,
+        config.memory,
+        config.log,
+        config.sending,
+        config.render,
+        config.access,
     )
 
 

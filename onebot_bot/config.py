@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from onebot_bot.errors import ConfigError
+from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.base import Section
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
 from onebot_bot.sections.chat import ChatConfig
@@ -40,6 +41,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     render: RenderConfig = RenderConfig()
     vision: VisionConfig = VisionConfig()
     commands: CommandsConfig = CommandsConfig()
+    access: AccessConfig = AccessConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
     log: LogConfig = LogConfig()

@@ -21,6 +21,7 @@ from onebot_bot.learning.cycle import LearningCycle
 from onebot_bot.learning.morning import outcome, report_text, with_texts
 from onebot_bot.learning.versions import Versions
 from onebot_bot.memories import Memories
+from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.history import History
 from onebot_bot.memory.rows import Memory
@@ -204,6 +205,7 @@ class CommandServices:
     engine: Engine
     history: History
     accounts: Mapping[int, Account]
+    bans: Bans
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -23,6 +23,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "tier.bot_admin": ("机器人管理员", "bot admin"),
     "tier.owner": ("主人", "owner"),
     "who.group_admin": ("群主或管理员", "the group's owner or an admin"),
+    "who.bot_admin": (
+        "机器人管理员或主人（config.toml 里 [bot] admins、owners 的账号）",
+        "a bot admin or the owner ([bot] admins and owners in config.toml)",
+    ),
     "who.owner": ("主人（config.toml 里 [bot] owners 的账号）", "the owner ([bot] owners in config.toml)"),
     "help.head": ("可用的命令：", "Commands you may use:"),
     "help.line": ("{usage}  {about}{aliases}", "{usage}  {about}{aliases}"),
@@ -127,6 +131,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{active} active, {pinned} pinned\n{superseded} superseded, {forgotten} forgotten\n"
         "Vectors: {exact} read back word for word, {unchecked} not checked yet\nRecalled {recalled} times",
     ),
+    "memory.would_forget": ("将彻底忘记 #{id}：{text}", "This will be erased for good: #{id} {text}"),
     "memory.forgotten": ("已忘记 #{id}。", "Forgot #{id}."),
     "memory.trained": (
         "不过这些版本用它训练过：{versions}。主人发送 {prefix}learn now，就会训练一个没学过它的新版本。",
@@ -156,6 +161,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "learn.cancelled": ("好，不学了，模型还是原来那个。", "Cancelled; the model stays as it was."),
     "learn.idle": ("现在没有在学习。", "Nothing is being learned."),
+    "learn.would_roll_back": (
+        "现在用的版本会被撤下，以后不再使用。",
+        "The version that serves will be withdrawn and never serve again.",
+    ),
     "learn.rolled_back": ("已经换回 {version}。", "{version} serves again."),
     "learn.rolled_back_bare": ("已经换回原来的模型。", "The model as it came serves again."),
     "learn.no_earlier": (

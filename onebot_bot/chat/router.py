@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self
 
 import structlog
 
+from onebot_bot.chat.access import Door
 from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.outbox import Outbox, Pacing
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
@@ -108,10 +109,14 @@ class ChatRouter:
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
         if message.sent_by_self:
             return
+        door = self._door(message)
+        if door is Door.CLOSED:
+            return
         words = plain_text(message.message).strip()
         command = freshness is not Freshness.OLD and self._commands.matches(words, message)
         chat = self._services.settings().chat
-        if not command and not self._services.presence.listens(message.chat_id, chat, message.time):
+        heard = door is Door.OPEN and self._services.presence.listens(message.chat_id, chat, message.time)
+        if not command and not heard:
             return
         if _levels.isEnabledFor(logging.INFO):
             _log_message(message, words, content=self._services.settings().log.content)
@@ -124,6 +129,10 @@ class ChatRouter:
             self._spawn(self._take_quoting(account, message, quote, freshness))
         else:
             self._deliver(account, message, self._called(message), freshness)
+
+    def _door(self, message: Message) -> Door:
+        settings = self._services.settings()
+        return self._services.access.door(message, settings.bot, settings.access)
 
     def _may_command(self, message: Message) -> bool:
         """Neither bots nor ourselves; and of several accounts in a group, one carries it out."""

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.outbox import Clock
@@ -39,6 +40,7 @@ class Services(Struct, frozen=True):
     clock: Clock
     rest: Rest = msgspec.field(default_factory=Rest)
     presence: Presence = msgspec.field(default_factory=Presence)
+    access: Access = msgspec.field(default_factory=Access)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
     eyes: Eyes | None = None

@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from onebot_bot.engine.request import SamplingParams
+from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.bot import BotConfig
 from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.memory import MemoryConfig
@@ -21,6 +22,7 @@ class Settings(Struct, frozen=True):
     log: LogConfig
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
+    access: AccessConfig = AccessConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

@@ -1,4 +1,4 @@
-"""The owner's commands about the configuration: reload, config."""
+"""The commands about the configuration: reload, config."""
 
 from collections.abc import Sequence
 
@@ -7,6 +7,9 @@ from onebot_bot.commands.registry import Command, Tier, first_word
 from onebot_bot.config import SECRET_KEYS, Key, config_keys, get_key, shown_value
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
+
+OWNERS_KEYS = ("bot.owners", "bot.admins", "server.", "model.", "log.")
+"""What bot admins do not set: who rules the bot, who may connect, and which files it reads and writes."""
 
 
 async def reload(context: Context, _rest: str) -> str:
@@ -47,12 +50,16 @@ def _value(context: Context, key: str) -> str:
 
 
 def _set(context: Context, key: str, value: str) -> str:
+    if context.tier < Tier.OWNER and key.startswith(OWNERS_KEYS):
+        language, name = context.language, f"{context.prefix}config set {key}"
+        tier, who = say(language, "tier.owner"), say(language, "who.owner")
+        raise CommandError(say(language, "command.refused", name=name, tier=tier, who=who))
     if key in SECRET_KEYS:
         raise CommandError(say(context.language, "config.secret"))
     return describe_changes(context.services.configuration.set(key, value), context.language)
 
 
 COMMANDS = (
-    Command(names=("reload", "重载"), handler=reload, tier=Tier.OWNER),
-    Command(names=("config", "配置"), handler=config, tier=Tier.OWNER, arguments="get|set|list …"),
+    Command(names=("reload", "重载"), handler=reload, tier=Tier.BOT_ADMIN),
+    Command(names=("config", "配置"), handler=config, tier=Tier.BOT_ADMIN, arguments="get|set|list …"),
 )

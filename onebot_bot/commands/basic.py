@@ -3,6 +3,7 @@
 from onebot_bot.commands.context import Context, Overview
 from onebot_bot.commands.memory import told
 from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
+from onebot_bot.commands.toggling import disabled
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
@@ -13,7 +14,11 @@ MOST_UNDONE = 50
 async def show_help(context: Context, _rest: str, registry: Registry) -> str:
     """The commands that this person may use here."""
     group = context.chat.kind == "group"
-    usable = [command for command in registry.commands if command.tier_in(group=group) <= context.tier]
+    usable = [
+        command
+        for command in registry.commands
+        if command.tier_in(group=group) <= context.tier and not disabled(command, context.chat, context.services)
+    ]
     lines = [_help_line(command, context) for command in usable if group or not command.group_only]
     return "\n".join([say(context.language, "help.head"), *lines])
 

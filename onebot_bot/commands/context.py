@@ -9,6 +9,7 @@ from msgspec import Struct
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.memory.bank import Hit
+from onebot_bot.memory.bans import Ban
 from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.rows import Memory, Stats
@@ -44,6 +45,19 @@ class GroupControl(Protocol):
 
     async def put(self, chat: ChatId, settings: ChatSettings) -> None:
         """Let this hold from now on; raises StoreError."""
+
+
+class BanControl(Protocol):
+    """What bot admins may decide about people."""
+
+    def current(self) -> list[Ban]:
+        """Who is banned, the latest first."""
+
+    async def put(self, user: int, seconds: int | None, reason: str, by: int) -> Ban:
+        """Ban somebody for so long (None: until lifted); raises StoreError."""
+
+    async def lift(self, user: int) -> bool:
+        """End a ban; whether there was one; raises StoreError."""
 
 
 class ConfigControl(Protocol):
@@ -169,6 +183,10 @@ class Services(Protocol):
     @property
     def groups(self) -> GroupControl:
         """The settings of single groups."""
+
+    @property
+    def bans(self) -> BanControl:
+        """Who is not heard."""
 
     @property
     def configuration(self) -> ConfigControl:

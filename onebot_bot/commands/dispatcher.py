@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic, group, learning, memory, pictures
+from onebot_bot.commands import admin, basic, group, learning, memory, pictures, rights, toggling
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.errors import ActionError, BotError, CommandError
@@ -26,22 +26,28 @@ Report = Callable[[str, ChatId | None, BaseException], str]
 
 def build_registry() -> Registry:
     """Every command there is, /help first."""
-    commands: list[Command] = []
     registry: Registry | None = None
 
     async def show_help(context: Context, rest: str) -> str:
         assert registry is not None  # noqa: S101 - bound below, before anybody can call
         return await basic.show_help(context, rest, registry)
 
-    commands.append(Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True))
+    async def toggle(context: Context, rest: str) -> str:
+        assert registry is not None  # noqa: S101 - as above
+        return await toggling.toggle(context, rest, registry)
+
     registry = Registry(
         [
-            *commands,
+            Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True),
             *basic.COMMANDS,
             *memory.COMMANDS,
             *group.COMMANDS,
             *pictures.COMMANDS,
             *admin.COMMANDS,
+            *rights.COMMANDS,
+            Command(
+                names=("command", "指令"), handler=toggle, group_tier=Tier.GROUP_ADMIN, arguments="enable|disable NAME"
+            ),
             *learning.COMMANDS,
         ]
     )
@@ -69,12 +75,14 @@ class Dispatcher:
     def matches(self, text: str, message: Message) -> bool:
         """Whether this is for the commands.
 
-        In a group an unknown command is none unless the bot is mentioned: other bots use the same prefix.
+        In a group an unknown command, or one that is disabled there, is none unless the bot is mentioned: other bots
+        use the same prefix.
         """
         parsed = self._registry.parse(text, self._prefixes())
         if parsed is None:
             return False
-        known = self._registry.find(parsed[1]) is not None
+        command = self._registry.find(parsed[1])
+        known = command is not None and not toggling.disabled(command, message.chat_id, self._services)
         return known or isinstance(message, PrivateMessage) or _mentioned(message)
 
     async def run(self, account: Account, message: Message, text: str) -> None:
@@ -107,7 +115,7 @@ class Dispatcher:
     async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str | Answer:
         bot = self._bot()
         try:
-            command = self._find(name, prefix)
+            command = self._find(name, prefix, message.chat_id)
             tier = tier_of(message, bot)
             require(command, tier, message, f"{prefix}{name}", bot.language)
             context = Context(message.chat_id, message, tier, prefix, bot.language, self._services)
@@ -121,20 +129,23 @@ class Dispatcher:
             number = self._report("report.command", message.chat_id, error)
             return say(bot.language, "command.broken", id=number)
 
-    def _find(self, name: str, prefix: str) -> Command:
-        command = self._registry.find(name)
+    def _find(self, name: str, prefix: str, chat: ChatId) -> Command:
+        command, language = self._registry.find(name), self._bot().language
         if command is not None:
+            if toggling.disabled(command, chat, self._services):
+                raise CommandError(say(language, "command.disabled", name=f"{prefix}{name}", prefix=prefix))
             return command
-        language = self._bot().language
         near = self._registry.nearest(name)
         hint = say(language, "command.near", name=f"{prefix}{near}") if near else ""
         raise CommandError(say(language, "command.unknown", name=f"{prefix}{name}", hint=hint, prefix=prefix))
 
 
 def tier_of(message: Message, bot: BotConfig) -> Tier:
-    """What the sender may use: the owner by the configuration, a group's admins by what QQ says of them."""
+    """What the sender may use: owners and bot admins by the configuration, a group's admins by what QQ says of them."""
     if message.user_id in bot.owners:
         return Tier.OWNER
+    if message.user_id in bot.admins:
+        return Tier.BOT_ADMIN
     if isinstance(message, GroupMessage) and message.sender.role in ("owner", "admin"):
         return Tier.GROUP_ADMIN
     return Tier.EVERYONE
@@ -147,7 +158,7 @@ def require(command: Command, tier: Tier, message: Message, name: str, language:
         raise CommandError(say(language, "command.group_only", name=name))
     needed = command.tier_in(group=in_group)
     if tier < needed:
-        who = say(language, "who.group_admin" if needed is Tier.GROUP_ADMIN else "who.owner")
+        who = say(language, f"who.{needed.name.lower()}")
         needs = say(language, f"tier.{needed.name.lower()}")
         raise CommandError(say(language, "command.refused", name=name, tier=needs, who=who))
 

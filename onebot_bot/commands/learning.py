@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
+from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context, LearningStatus
 from onebot_bot.commands.registry import Answer, Command, Tier, first_word
 from onebot_bot.errors import CommandError
@@ -11,10 +12,13 @@ from onebot_bot.texts import Language, say
 
 async def learn(context: Context, rest: str) -> str | Answer:
     """Start, watch, end or undo a night's learning."""
+    rest, sure = take_yes(rest)
     verb, argument = first_word(rest)
     handler = _VERBS.get(verb.casefold())
     if handler is None or argument:
         raise CommandError(say(context.language, "learn.usage", prefix=context.prefix))
+    if handler is _rollback and not sure:
+        raise unconfirmed(context, say(context.language, "learn.would_roll_back"), "learn rollback")
     return await handler(context)
 
 

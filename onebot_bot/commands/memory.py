@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Answer, Attachment, Command, Handler, Tier, first_word, whole_number
 from onebot_bot.errors import CommandError
@@ -222,9 +223,13 @@ async def _set_pinned(context: Context, memory_id: int, *, pinned: bool) -> str:
     return say(context.language, "memory.pinned" if pinned else "memory.unpinned", id=memory_id)
 
 
-async def _forget(context: Context, number: str) -> str:
+async def _forget(context: Context, rest: str) -> str:
+    number, sure = take_yes(rest)
     memory_id = _id(context, number)
-    await _find(context, memory_id)
+    found = await _find(context, memory_id)
+    if not sure:
+        what = say(context.language, "memory.would_forget", id=memory_id, text=found.text)
+        raise unconfirmed(context, what, f"memory forget {memory_id}")
     trained = context.services.learning.trained_on(memory_id)
     if not await context.services.memories.forget(context.chat, memory_id):
         raise _unknown(context, memory_id)

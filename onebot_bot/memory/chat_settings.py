@@ -18,6 +18,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quiet_hours: str | None = None
     pictures: bool | None = None
     """Whether long answers may be pictures."""
+    disabled: tuple[str, ...] = ()
+    """Commands, by their main names, that are not there in this chat."""
     since: int = 0
     """Unix second of the end of the last time that the bot was off here: what was said before is none of its business,
     also when it is asked for what it missed."""

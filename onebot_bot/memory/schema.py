@@ -95,5 +95,12 @@ _CHAT_SETTINGS: Step = (
     ) WITHOUT ROWID""",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS)
+_BANS: Step = (
+    # Who is not heard until a unix second; NULL: until it is lifted.
+    """CREATE TABLE bans (
+        user INTEGER PRIMARY KEY, until INTEGER, reason TEXT NOT NULL, by_whom INTEGER NOT NULL, since INTEGER NOT NULL
+    )""",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS)
 """`STEPS[n]` leads from version n to n + 1."""

@@ -17,6 +17,10 @@ class BotConfig(Section, frozen=True, kw_only=True):
         list[Annotated[int, Meta(ge=1)]],
         Meta(description="QQ numbers that may use every command and are told about failures."),
     ] = field(default_factory=list)
+    admins: Annotated[
+        list[Annotated[int, Meta(ge=1)]],
+        Meta(description="QQ numbers that may use the commands of bot admins everywhere; `/admin` changes this."),
+    ] = field(default_factory=list)
     language: Annotated[
         Literal["zh", "en"], Meta(description="Language of what the bot itself says (commands, errors).")
     ] = "zh"
@@ -31,3 +35,6 @@ class CommandsConfig(Section, frozen=True, kw_only=True):
     prefixes: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(description="What a command starts with.")] = (
         field(default_factory=lambda: ["/", "／"])
     )
+    disabled: Annotated[
+        list[str], Meta(description="Commands that are there for nobody; `/command` disables them in one chat.")
+    ] = field(default_factory=list)

@@ -8,7 +8,6 @@ from commands.desk import NOON, Desk, Room
 from fakes import ScriptedEngine
 
 from onebot_bot.memories import Memories
-from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.store import MemoryStore
 
@@ -24,4 +23,4 @@ async def room(tmp_path: Path) -> Any:
     ):
         memories = Memories(ScriptedEngine(), store)
         await memories.prepare("fake")
-        yield Room(Desk(path, memories, store, ChatSettingsStore(database)))
+        yield Room(Desk(path, memories, store, database))

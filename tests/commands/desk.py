@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from fakes import FakeAccount, ScriptedEngine
 
 from onebot_bot.commands.context import LearningStatus, Overview
@@ -13,7 +14,9 @@ from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Recalled
 from onebot_bot.memories import Memories
+from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
+from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
@@ -71,11 +74,12 @@ class Learner:
 class Desk:
     """What handlers may use, and what they did with it."""
 
-    def __init__(self, path: Path, memories: Memories, store: MemoryStore, groups: ChatSettingsStore) -> None:
+    def __init__(self, path: Path, memories: Memories, store: MemoryStore, database: Database) -> None:
         self.path = path
         self.memories = memories
         self.store = store
-        self.groups = groups
+        self.groups = ChatSettingsStore(database)
+        self.bans = Bans(database)
         self.chats = self
         self.configuration = self
         self.config = Config()
@@ -134,7 +138,11 @@ class Room:
         self.account = FakeAccount()
         self.reported: list[BaseException] = []
         self.bot = BotConfig(owners=[OWNER])
-        self.dispatcher = Dispatcher(desk, lambda: self.bot, lambda: ["/", "／"], self.report)
+        self.dispatcher = Dispatcher(desk, self._bot, lambda: ["/", "／"], self.report)
+
+    def _bot(self) -> BotConfig:
+        """Its owner, and the admins that /admin made."""
+        return msgspec.structs.replace(self.bot, admins=self.desk.config.bot.admins)
 
     def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
         """Note it."""

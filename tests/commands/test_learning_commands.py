@@ -49,9 +49,9 @@ async def test_cancel_says_whether_there_was_anything(room: Room) -> None:
 async def test_rollback_names_the_version_that_serves(room: Room) -> None:
     """Then the model as it came; then there is nothing to undo."""
     room.desk.learning.earlier = ["", "20261120T020000Z"]
-    assert "20261120T020000Z" in await room.type("/learn rollback")
-    assert await room.type("/learn rollback") == say("zh", "learn.rolled_back_bare")
-    assert await room.type("/learn rollback") == say("zh", "learn.no_earlier")
+    assert "20261120T020000Z" in await room.type("/learn rollback -y")
+    assert await room.type("/learn rollback -y") == say("zh", "learn.rolled_back_bare")
+    assert await room.type("/learn rollback -y") == say("zh", "learn.no_earlier")
 
 
 async def test_status_at_rest_tells_the_next_night_and_the_last(room: Room) -> None:
@@ -104,8 +104,8 @@ async def test_a_bot_without_a_model_says_that_there_is_none_to_teach(room: Room
     room.desk.learning = NoLearning("zh")  # type: ignore[assignment]  # what controls.py gives
     assert "model.path" in await room.type("/learn now")
     assert await room.type("/learn cancel") == say("zh", "learn.idle")
-    assert await room.type("/learn rollback") == say("zh", "learn.no_earlier")
+    assert await room.type("/learn rollback -y") == say("zh", "learn.no_earlier")
     assert await room.type("/learn report") == say("zh", "learn.no_report")
     assert "原来的模型" in await room.type("/learn status")
     await room.type("/memory add 猫叫雪球")
-    assert await room.type("/memory forget 1") == "已忘记 #1。"
+    assert await room.type("/memory forget 1 -y") == "已忘记 #1。"

@@ -14,7 +14,6 @@ from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Recalled
 from onebot_bot.errors import ActionFailed, ActionUnknown
 from onebot_bot.memories import Memories
-from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
@@ -52,7 +51,7 @@ async def test_in_private_everybody_does_everything_with_their_own_memories(room
     assert (await room.type("/memory list", user)).startswith("#2 📌 狗叫黑豆\n#1 猫叫雪球\n")
     assert await room.type("/memory unpin 2", user) == "#2 不再置顶。"
     assert (await room.type("/memory list", user)).startswith("#2 狗叫黑豆\n")
-    assert await room.type("/memory forget #1", user) == "已忘记 #1。"
+    assert await room.type("/memory forget #1 -y", user) == "已忘记 #1。"
     for seen in ("list", "search 猫叫雪球", "show 1"):
         assert "雪球" not in await room.type(f"/memory {seen}", user)
 
@@ -61,7 +60,7 @@ async def test_in_private_everybody_does_everything_with_their_own_memories(room
 async def test_a_memory_that_is_not_there_is_said_to_be_unknown(room: Room, verb: str) -> None:
     """A forgotten one too."""
     await room.type("/memory add 猫叫雪球")
-    await room.type("/memory forget 1")
+    await room.type("/memory forget 1 -y")
     assert await room.type(f"/memory {verb}") == say("zh", "memory.unknown", id=verb.split()[1])
 
 
@@ -104,7 +103,7 @@ async def test_stats_count_what_there_is(room: Room) -> None:
     for text in ("甲", "乙", "丙"):
         await room.type(f"/memory add {text}")
     await room.type("/memory pin 2")
-    await room.type("/memory forget 3")
+    await room.type("/memory forget 3 -y")
     told = await room.type("/memory stats")
     assert told == say(
         "zh", "memory.stats", active=2, pinned=1, superseded=0, forgotten=1, exact=0, unchecked=2, recalled=0
@@ -134,7 +133,7 @@ async def test_forgetting_names_what_was_trained_on_it(room: Room) -> None:
     """And how to have a model that was not."""
     await room.type("/memory add 猫叫雪球")
     room.desk.learning.trained = {1: ["20261120T020000Z", "20261121T020000Z"]}
-    told = await room.type("/memory forget 1")
+    told = await room.type("/memory forget 1 -y")
     assert told.startswith("已忘记 #1。\n")
     assert "20261120T020000Z、20261121T020000Z" in told
     assert "/learn now" in told
@@ -143,8 +142,7 @@ async def test_forgetting_names_what_was_trained_on_it(room: Room) -> None:
 async def test_an_engine_without_a_model_says_so(tmp_path: Path) -> None:
     """Keys take a model: the echo engine names the setting to change."""
     async with Database(tmp_path / "m.sqlite3") as database, MemoryStore(database, tmp_path / "m.faiss") as store:
-        groups = ChatSettingsStore(database)
-        room = Room(Desk(tmp_path / "config.toml", Memories(EchoEngine(), store), store, groups))
+        room = Room(Desk(tmp_path / "config.toml", Memories(EchoEngine(), store), store, database))
         assert "model.path" in await room.type("/memory add x")
 
 
@@ -169,7 +167,7 @@ async def test_what_is_shared_is_seen_everywhere_and_changed_where_it_was_told(r
     await room.desk.store.share(1, shared=True)
     assert "下周团建" in await room.type("/memory list", ADMIN, GROUP)
     assert "所有会话共享" in await room.type("/memory show 1", ADMIN, GROUP)
-    for verb in ("forget 1", "edit 1 x", "pin 1"):
+    for verb in ("forget 1 -y", "edit 1 x", "pin 1"):
         assert await room.type(f"/memory {verb}", ADMIN, GROUP) == say("zh", "memory.unknown", id=1)
     assert await room.type("/memory export", ADMIN, GROUP) == say("zh", "memory.none")
     assert "下周团建" in await room.type("/memory list")
@@ -196,8 +194,8 @@ async def test_a_stranger_to_the_memories_is_told_that_none_are_about_them(group
 
 async def test_a_member_may_have_their_own_forgotten_and_nobody_elses(group: Room) -> None:
     """What is about them, or said by them."""
-    assert await group.type("/memory forget 3", ANYONE, GROUP) == say("zh", "memory.unknown", id=3)
-    assert await group.type("/memory forget 1", ANYONE, GROUP) == "已忘记 #1。"
+    assert await group.type("/memory forget 3 -y", ANYONE, GROUP) == say("zh", "memory.unknown", id=3)
+    assert await group.type("/memory forget 1 -y", ANYONE, GROUP) == "已忘记 #1。"
     assert "#3" in await group.type("/memory list", ADMIN, GROUP)
 
 
@@ -215,7 +213,7 @@ async def test_admins_see_and_change_all_that_the_group_remembers(group: Room, u
     assert "共 3 条" in await group.type("/memory list", user, GROUP)
     assert (await group.type("/memory search 9 号怕高", user, GROUP)).startswith("#3 [1.00]")
     assert await group.type("/memory edit 3 9 号不怕高", user, GROUP) == "改好了（#3）：9 号不怕高"
-    assert await group.type("/memory forget 3", user, GROUP) == "已忘记 #3。"
+    assert await group.type("/memory forget 3 -y", user, GROUP) == "已忘记 #3。"
 
 
 # --- files ---------------------------------------------------------------------------------------------------------
@@ -283,5 +281,5 @@ async def test_why_does_not_tell_what_was_forgotten(room: Room) -> None:
     """Though the chat still knows that it was recalled."""
     await room.type("/memory add 猫叫雪球")
     room.desk.found = [Recalled(at=1, memory_id=1, score=0.83, text="猫叫雪球")]
-    await room.type("/memory forget 1")
+    await room.type("/memory forget 1 -y")
     assert await room.type("/why") == say("zh", "why.gone", id=1, score=0.83)

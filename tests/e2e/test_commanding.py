@@ -74,7 +74,7 @@ async def test_memory(ready: NapCat) -> None:
     assert f"#{number} 小明的猫叫豆豆" in await ready.command("/memory list")
     found = await ready.command("/memory search 小明的猫叫豆豆")
     assert f"#{number} [1.00] 小明的猫叫豆豆" == found.splitlines()[0]
-    assert f"已忘记 #{number}。" == await ready.command(f"/memory forget {number}")
+    assert f"已忘记 #{number}。" == await ready.command(f"/memory forget {number} -y")
     assert "豆豆" not in await ready.command("/memory list")
     assert "豆豆" not in await ready.command("/memory search 小明的猫叫豆豆")
 
@@ -86,7 +86,7 @@ async def test_memory_of_another_chat(ready: NapCat) -> None:
     assert "豆豆" in await ready.ask_group(GROUP, OWNER, "/memory list")
     for command in ("list", "search 小明的猫叫豆豆"):
         assert await ready.ask_group(OTHER_GROUP, OWNER, f"/memory {command}") == "这里还没有记忆。"
-    assert "没有记忆" in await ready.ask_group(OTHER_GROUP, OWNER, f"/memory forget {number}")
+    assert "没有记忆" in await ready.ask_group(OTHER_GROUP, OWNER, f"/memory forget {number} -y")
     assert "豆豆" in await ready.ask_group(GROUP, OWNER, "/memory list")
 
 

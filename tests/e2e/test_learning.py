@@ -65,7 +65,7 @@ async def test_a_night(learner: Bot, account: int) -> None:
         assert "goes on" in learner.log
         report = await napcat.command("/learn report")
         assert all(words in report for words in (*FACTS, "chat loss", name))
-        await napcat.command("/memory forget 3")
+        await napcat.command("/memory forget 3 -y")
         assert FACTS[2] not in await napcat.command("/learn report")
         assert list(learner.folder.rglob("job.msgpack")) == []
         learner.kill()

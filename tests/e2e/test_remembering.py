@@ -68,7 +68,7 @@ async def test_a_forgotten_fact_does_not_come_back(napcat: NapCat) -> None:
     await napcat.ask(OWNER, "My birthday is March 14.")
     await napcat.until("/memory list", "March 14")
     ((number,),) = napcat.bot.query("SELECT id FROM memories WHERE account = ? AND status = 'active'", napcat.self_id)
-    await napcat.command(f"/memory forget {number}")
+    await napcat.command(f"/memory forget {number} -y")
     await napcat.ask(OWNER, "My job is teacher.")
     await napcat.until("/memory list", "teacher")
     assert "March" not in await napcat.command("/memory list")
