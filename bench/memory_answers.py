@@ -3,7 +3,7 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from statistics import fmean
@@ -18,6 +18,7 @@ from bench.memory_reading import project, refine_all, serving
 from bench.memory_results import NOTHING, OURS, TEXT, TEXT_RAG
 from bench.memory_setup import ASKER, PERSONA, Bench
 from onebot_bot.chat.reply import spoken
+from onebot_bot.engine.answer import Sequence as Running
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import (
@@ -42,8 +43,12 @@ LONGEST = 56
 SHORTER = 32
 """Tokens of an answer without a recall."""
 RECALLS = 2
+TOGETHER = 12
+"""Answers decoded side by side."""
 HISTORY, TEXT_BASE = "full history", "text given, bare model"
 """All that was told in the chat, in the prompt; and the text read by the model as it was before any training."""
+LONG = (HISTORY, f"{TEXT_RAG}, top 3")
+"""What a quick run leaves out."""
 UNKNOWN = re.compile(
     r"(do not|don't|can't|cannot|could not|couldn't|not) (remember|know|recall|sure|have)|no (idea|information|memory)"
     r"|nobody told|unknown|never (told|mentioned)|haven't|unsure|not (been )?(mentioned|told|given|provided)",
@@ -95,7 +100,15 @@ class Place(Struct, frozen=True):
     history: dict[ChatId, list[str]]
 
 
-Answering = Callable[[Place, Asked], Awaitable[Answer]]
+class Prompt(Struct, frozen=True):
+    """What the model gets for a question: the situation, what it may recall, and the memory tokens in the text."""
+
+    situation: Conversation
+    recall: RecallPolicy | None
+    tokens: int
+
+
+Prompting = Callable[[Place, Asked], Prompt]
 
 
 def answer_all(bench: Bench, adapter: Path, world: World, values: Tensor, seed: int) -> dict[str, dict[str, Share]]:
@@ -107,15 +120,18 @@ async def _answer_all(
     bench: Bench, adapter: Path, world: World, values: Tensor, seed: int
 ) -> dict[str, dict[str, Share]]:
     model = serving(bench, adapter)
+    generator = Generator(model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
         async with Database(path / "m.sqlite3") as database, MemoryStore(database, path / "m.faiss") as store:
-            place = await _furnish(bench, model, store, world, values, seed)
+            place = await _furnish(bench, generator, store, world, values, seed)
             questions = questions_of(bench.sizes.asked, world, Random(f"answers {seed}"))
-            asked = {name: answer for name, answer in _ROWS.items() if name != HISTORY or bench.sizes.history}
-            rows = {name: [await answer(place, each) for each in questions] for name, answer in asked.items()}
-    bare = Generator(bench.load())
-    rows[TEXT_BASE] = [await _given(bare, each, [each.text] if each.text else []) for each in questions]
+            asked = {name: prompt for name, prompt in _ROWS.items() if name not in LONG or bench.sizes.history}
+            rows = {
+                name: answers(generator, questions, [of(place, q) for q in questions]) for name, of in asked.items()
+            }
+            given = [_text(place, question) for question in questions]
+    rows[TEXT_BASE] = answers(Generator(bench.load()), questions, given)
     return {name: _shares(questions, found) for name, found in rows.items()}
 
 
@@ -175,15 +191,19 @@ def _untold(gap: Unanswerable, rng: Random) -> Asked:
 
 
 async def _furnish(  # noqa: PLR0913, PLR0917 - a whole bot's memory
-    bench: Bench, model: LoadedModel, store: MemoryStore, world: World, values: Tensor, seed: int
+    bench: Bench, generator: Generator, store: MemoryStore, world: World, values: Tensor, seed: int
 ) -> Place:
     """Everything told, older versions first and then superseded, what was told elsewhere in its own chat."""
-    generator, key = Generator(model), model.heads.key
+    model = generator.model
+    key = model.heads.key
     await store.set_view(model.fingerprint, key.centre.numpy(), key.matrix().numpy())
     elsewhere = [conflict.there for conflict in world.groups]
-    more = [*elsewhere, *(update.old for update in world.updates)]
-    texts = [fact.text for fact in more]
-    made = refine_all(bench, model, texts, project(model, texts), seed, more)[0] if texts else values[:0]
+    asked = elsewhere[: bench.sizes.asked[-1]]
+    # What is not asked for, or was replaced and is never found, need not be read exactly.
+    rest = [*elsewhere[len(asked) :], *(update.old for update in world.updates)]
+    more, texts = [*asked, *rest], [fact.text for fact in asked]
+    made = refine_all(bench, model, texts, project(model, texts), seed, asked)[0]
+    made = torch.cat([made, project(model, [fact.text for fact in rest])])
     everything = dict(zip(map(id, [*world.facts, *more]), torch.cat([values, made]).numpy(), strict=True))
     raws = generator.embed([fact.text for fact in [*world.facts, *more]])
     keys = dict(zip(map(id, [*world.facts, *more]), raws, strict=True))
@@ -223,7 +243,7 @@ def _history(world: World, elsewhere: Sequence[Fact]) -> dict[ChatId, list[str]]
 # --- the answers -----------------------------------------------------------------------------------------------------
 
 
-async def _recalling(place: Place, asked: Asked) -> Answer:
+def _recalling(place: Place, asked: Asked) -> Prompt:
     """The model recalls when it wants to, over the memories of the chat."""
     heads = place.generator.model.heads
 
@@ -233,27 +253,26 @@ async def _recalling(place: Place, asked: Asked) -> Answer:
             return None
         return RecallHit(hits[0].memory_id, hits[0].score, hits[0].text, hits[0].value)
 
-    policy = RecallPolicy(search, heads.floor or 0.0, RECALLS)
-    return await _answer(place.generator, asked, _situation(asked, []), policy, 0)
+    return Prompt(_situation(asked, []), RecallPolicy(search, heads.floor or 0.0, RECALLS), 0)
 
 
-async def _nothing(place: Place, asked: Asked) -> Answer:
-    return await _given(place.generator, asked, [])
+def _nothing(place: Place, asked: Asked) -> Prompt:
+    return _given(place, asked, [])
 
 
-async def _text(place: Place, asked: Asked) -> Answer:
-    return await _given(place.generator, asked, [asked.text] if asked.text else [])
+def _text(place: Place, asked: Asked) -> Prompt:
+    return _given(place, asked, [asked.text] if asked.text else [])
 
 
-async def _everything(place: Place, asked: Asked) -> Answer:
-    return await _given(place.generator, asked, place.history.get(asked.chat, []))
+def _everything(place: Place, asked: Asked) -> Prompt:
+    return _given(place, asked, place.history.get(asked.chat, []))
 
 
-def _searching(count: int) -> Answering:
-    async def answer(place: Place, asked: Asked) -> Answer:
-        return await _given(place.generator, asked, _nearest(place, asked, count))
+def _searching(count: int) -> Prompting:
+    def prompt(place: Place, asked: Asked) -> Prompt:
+        return _given(place, asked, _nearest(place, asked, count))
 
-    return answer
+    return prompt
 
 
 def _nearest(place: Place, asked: Asked, count: int) -> list[str]:
@@ -271,10 +290,10 @@ def _unit(vector: Tensor) -> Tensor:
     return nn.functional.normalize(vector, dim=-1)
 
 
-async def _given(generator: Generator, asked: Asked, texts: Sequence[str]) -> Answer:
+def _given(place: Place, asked: Asked, texts: Sequence[str]) -> Prompt:
     """The texts stand in the prompt, and nothing is recalled."""
-    tokens = len(generator.model.renderer.encode_text(_remembered(texts)))
-    return await _answer(generator, asked, _situation(asked, texts), None, tokens)
+    tokens = len(place.generator.model.renderer.encode_text(_remembered(texts)))
+    return Prompt(_situation(asked, texts), None, tokens)
 
 
 def _remembered(texts: Sequence[str]) -> str:
@@ -288,26 +307,53 @@ def _situation(asked: Asked, texts: Sequence[str]) -> Conversation:
     return situated(replace(asked.situation, turns=turns), PERSONA)
 
 
-async def _answer(
-    generator: Generator, asked: Asked, situation: Conversation, policy: RecallPolicy | None, tokens: int
-) -> Answer:
-    """Greedy; ends as soon as the value of what was told has been said."""
-    sampling = SamplingParams(temperature=0, max_new_tokens=LONGEST if policy else SHORTER)
-    request = GenerationRequest(conversation=situation, sampling=sampling, recall=policy, timeout=600)
-    sequence = generator.start(Generation(request))
-    text = ""
-    while sequence.outcome is None:
-        generator.step([sequence])
-        text += sequence.take_delta()
-        if asked.kind == "told" and holds(spoken(text), asked.value, r"\W"):
-            break
-    if isinstance(sequence.outcome, BotError):
-        raise sequence.outcome
-    said = spoken(text)
-    ids = sequence.ids[len(sequence.rendered.ids) :]
-    spent = tokens + memory_positions(ids, generator.model.renderer.memory_ids)
-    recalled = any(recall.memory_id is not None for recall in sequence.recalls)
-    return Answer(is_right(asked, said), spent, said, recalled)
+def answers(generator: Generator, asked: Sequence[Asked], prompts: Sequence[Prompt]) -> list[Answer]:
+    """Greedy, some side by side; each ends as soon as the value of what was told has been said."""
+    found: list[Answer] = []
+    for at in range(0, len(asked), TOGETHER):
+        chosen = slice(at, at + TOGETHER)
+        runs = [
+            _Run(each, prompt, generator.start(_generation(prompt)))
+            for each, prompt in zip(asked[chosen], prompts[chosen], strict=True)
+        ]
+        while going := [run.sequence for run in runs if run.sequence.outcome is None]:
+            generator.step(going)
+            for run in runs:
+                run.follow()
+        found += [run.answer(generator.model.renderer.memory_ids) for run in runs]
+    return found
+
+
+def _generation(prompt: Prompt) -> Generation:
+    sampling = SamplingParams(temperature=0, max_new_tokens=LONGEST if prompt.recall else SHORTER)
+    return Generation(
+        GenerationRequest(conversation=prompt.situation, sampling=sampling, recall=prompt.recall, timeout=600)
+    )
+
+
+class _Run(Struct):
+    """One answer under way."""
+
+    asked: Asked
+    prompt: Prompt
+    sequence: Running
+    text: str = ""
+
+    def follow(self) -> None:
+        """Take what was written, and end what has said what it should."""
+        self.text += self.sequence.take_delta()
+        if self.asked.kind == "told" and holds(spoken(self.text), self.asked.value, r"\W"):
+            self.sequence.generation.interrupt()
+
+    def answer(self, memory_ids: Sequence[int]) -> Answer:
+        """What came of it; raises what went wrong."""
+        if isinstance(self.sequence.outcome, BotError):
+            raise self.sequence.outcome
+        said = spoken(self.text)
+        ids = self.sequence.ids[len(self.sequence.rendered.ids) :]
+        spent = self.prompt.tokens + memory_positions(ids, memory_ids)
+        recalled = any(recall.memory_id is not None for recall in self.sequence.recalls)
+        return Answer(is_right(self.asked, said), spent, said, recalled)
 
 
 def is_right(asked: Asked, said: str) -> bool:
@@ -333,7 +379,7 @@ def memory_positions(ids: Sequence[int], memory_ids: Sequence[int]) -> int:
     return spent
 
 
-_ROWS: dict[str, Answering] = {
+_ROWS: dict[str, Prompting] = {
     NOTHING: _nothing,
     HISTORY: _everything,
     f"{TEXT_RAG}, top 1": _searching(1),

@@ -39,7 +39,7 @@ class Brought(Struct, frozen=True):
     """How far refinement brought the memories."""
 
     values: list[list[list[float]]]
-    """`[n, v, d]`."""
+    """`[n, v, d]` of all facts; those beyond `Sizes.refined` are as projected."""
     exact: list[bool]
     """As the refinement's own check has it."""
     steps: int
@@ -75,11 +75,12 @@ def refine_all(  # noqa: PLR0913, PLR0917 - the memories, and what to refine the
 
 def bring(bench: Bench, model: LoadedModel, world: World, seed: int) -> Brought:
     """Refine the facts of a world and read them after test questions, and some longer ones."""
-    facts = world.facts
+    every = project(model, [fact.text for fact in world.facts])
+    facts = world.facts[: bench.sizes.refined]
     texts = [fact.text for fact in facts]
-    values, exact, steps = refine_all(bench, model, texts, project(model, texts), seed, facts)
+    values, exact, steps = refine_all(bench, model, texts, every[: len(facts)], seed, facts)
     parts = read_parts(bench, model, facts, texts, values, seed) | _longer(bench, model, facts, seed)
-    return Brought(values.tolist(), exact, steps, parts)
+    return Brought([*values.tolist(), *every[len(facts) :].tolist()], exact, steps, parts)
 
 
 def read_parts(  # noqa: PLR0913, PLR0917 - the memories, and what to read them with

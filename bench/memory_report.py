@@ -19,13 +19,17 @@ from bench.report import format_table, report
 
 Row = tuple[str, ...]
 
+SHORTENED = "; a quick run: shorter nights, half of the values refined, fewer questions, one seed"
+
 MARKS = "osD^vPX*"
 """One a line, so that the picture can be read without colours."""
 
 
 def print_report(results: Results, json: Path | None = None, png: Path | None = None) -> None:
     """Print every table that has rows, and how the goals came out; write figures and picture where asked for."""
-    print(f"{results.machine}\n{results.seeds} seeds, {results.minutes:.1f} minutes\n")
+    print(
+        f"{results.machine}\n{results.seeds} seeds, {results.minutes:.1f} minutes{SHORTENED if results.quick else ''}\n"
+    )
     for title, head, rows in make_tables(results):
         if rows:
             print(f"{title}\n\n{format_table(head, rows)}\n")

@@ -59,7 +59,11 @@ class Sizes(Struct, frozen=True, kw_only=True):
     asked: tuple[int, int, int, int] = (20, 6, 6, 4)
     """End to end: told, updates, unanswerables, groups."""
     history: bool = True
-    """Also with all that was told in the prompt."""
+    """Also with all that was told in the prompt, and with the three memories nearest to the question."""
+    refined: int = 64
+    """Values that are refined, and the versions that others replaced besides; the rest stays as projected."""
+    least_steps: int | None = None
+    """Of each of a night's stages; None: the recipe's."""
     nights: tuple[int, ...] = (10,)
     """Trained after the first one."""
     joined: int = 4
@@ -75,16 +79,20 @@ class Sizes(Struct, frozen=True, kw_only=True):
 FULL = Sizes()
 QUICK = Sizes(
     trained=0,
-    chats=64,
-    ordinary=200,
-    replies=48,
+    new=32,
+    banks=(64, 320),
+    chats=32,
+    ordinary=100,
+    replies=24,
     talks=64,
-    asked=(12, 4, 4, 4),
+    asked=(8, 2, 2, 2),
     history=False,
+    refined=32,
+    least_steps=16,
     nights=(),
     joined=0,
-    classic_epochs=8,
-    dialogues=24,
+    classic_epochs=2,
+    dialogues=8,
 )
 
 
@@ -131,10 +139,21 @@ def set_up(model: Path, primed: Path, work: Path, sizes: Sizes) -> Bench:
         model=model,
         primed=primed,
         work=work / stamp,
-        recipes=load_recipes(TRAINING, "default"),
+        recipes=_shortened(load_recipes(TRAINING, "default"), sizes.least_steps),
         classic=load_recipes(TRAINING, "classic"),
         prompts=load_prompts(TRAINING / "prompts.toml"),
         sizes=sizes,
+    )
+
+
+def _shortened(recipes: Recipes, least_steps: int | None) -> Recipes:
+    if least_steps is None:
+        return recipes
+    replace = msgspec.structs.replace
+    return replace(
+        recipes,
+        ask=replace(recipes.ask, least_steps=least_steps),
+        read=replace(recipes.read, least_steps=least_steps),
     )
 
 

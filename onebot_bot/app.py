@@ -49,6 +49,7 @@ from onebot_bot.nights import Around, Learning, build_learning, load_runner, pre
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.rendering.painter import Painter
+from onebot_bot.sections.model import ModelConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
@@ -180,10 +181,10 @@ class App:
 
     async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
         await store.restore()
-        expected = await asyncio.to_thread(_will_see, self.folder / self.config.model.path)
+        expected = await asyncio.to_thread(may_see, self.folder, self.config.model)
 
         def sees() -> bool:
-            # Who writes while the model loads is answered by it all the same.
+            # Who writes while the model loads is answered by it all the same; if it is blind then, in words.
             status = self.engine.status
             return status.sees or (expected and status.state == "loading")
 
@@ -226,8 +227,12 @@ class App:
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
 
 
-def _will_see(path: Path) -> bool:
-    """Whether the model in that folder takes pictures; one that cannot be loaded takes none."""
+def may_see(folder: Path, model: ModelConfig) -> bool:
+    """Whether the configured model or its fallback takes pictures; one that cannot be loaded takes none."""
+    return any(_sees(folder / name) for name in (model.path, model.fallback) if name)
+
+
+def _sees(path: Path) -> bool:
     with contextlib.suppress(ModelError):
         return check_model_folder(path).sees
     return False

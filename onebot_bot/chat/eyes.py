@@ -216,9 +216,8 @@ class Eyes:
         seen = {sight.at: self._excuse(chat, sight, language) for sight in chosen if _key(sight) not in stored}
         seen |= {sight.at: _told(say(language, "see.video_unwatched")) for sight in sights if self._unwatched(sight)}
         for sight, places in shown:
-            pictures = tuple(Picture(data[place.digest]) for place in places if place.digest in data)
-            word = _told(say(language, "see.video")) if isinstance(sight.thing, Video) else ()
-            seen[sight.at] = (*word, *pictures) if pictures else self._excuse(chat, sight, language)
+            found = [data[place.digest] for place in places if place.digest in data]
+            seen[sight.at] = _shown(sight.thing, found, language) if found else self._excuse(chat, sight, language)
         return seen
 
     async def _places(self, sights: Sequence[Sight]) -> dict[tuple[int, int], list[Place]]:
@@ -237,6 +236,13 @@ class Eyes:
 
 def _key(sight: Sight) -> tuple[int, int]:
     return sight.entry.id, sight.segment
+
+
+def _shown(thing: Image | Video, stills: Sequence[bytes], language: Language) -> Parts:
+    """A picture, or a video's word and frames: with the words that they are to a model without eyes."""
+    if isinstance(thing, Video):
+        return (*_told(say(language, "see.video")), *map(Picture, stills))
+    return tuple(Picture(still, say(language, "see.image")) for still in stills)
 
 
 def _told(words: str) -> Parts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from onebot_bot.config import Config, load_config
-from onebot_bot.engine.fit import MANY, Choice, choices, free_ram, gibibytes, parameters
+from onebot_bot.engine.fit import Choice, choices, free_ram, gibibytes, parameters
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, weight_sizes
 from onebot_bot.errors import ConfigError, ModelError
 
@@ -69,16 +69,16 @@ def describe_plan(folder: ModelFolder, config: Config, device: Device) -> tuple[
 
 
 def _table(found: list[Choice], config: Config) -> list[str]:
-    form = "{:2}{:8}{:>10}{:>12}{:>14}{:>14}"
-    head = form.format("", "weights", "serving", "loading", "KV a chat", "full chats")
+    form = "{:2}{:8}{:>10}{:>12}{:>14}{:>12}{:>14}"
+    head = form.format("", "weights", "serving", "loading", "KV a chat", "KV cache", "full chats")
     return [head, *(form.format(*_cells(choice, config)) for choice in found)]
 
 
 def _cells(choice: Choice, config: Config) -> tuple[str, ...]:
     mark = "*" if choice.weights == config.model.weights else ""
-    sizes = [gibibytes(count) for count in (choice.weight_bytes, choice.load_bytes, choice.chat_bytes)]
-    many = f"over {MANY - 1}" if choice.chats >= MANY else str(choice.chats)
-    return mark, choice.weights, *sizes, many if choice.chats >= 0 else "does not fit"
+    counts = (choice.weight_bytes, choice.load_bytes, choice.chat_bytes, choice.cache_bytes)
+    many = str(choice.chats) if choice.chats >= 0 else "does not fit"
+    return mark, choice.weights, *map(gibibytes, counts), many
 
 
 def _advice(found: list[Choice], config: Config, *, fits: bool) -> list[str]:

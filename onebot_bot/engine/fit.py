@@ -19,12 +19,13 @@ Weights = Literal["full", "int8", "int4"]
 KINDS: tuple[Weights, ...] = ("full", "int8", "int4")
 BLOCK = 64
 """Positions that the cache is given out by."""
-SPARE = 0.1
-"""Share of the free memory that no cache takes: a forward's own intermediate results."""
+CARD_SHARE, HOST_SHARE = 0.6, 0.25
+"""Of the memory that is free besides the weights, what keys and values may take: a card's rest is for intermediate
+results, pictures and memories' vectors, a computer's for everything else that runs there."""
+MAX_ROWS = 64
+"""Chats in the cache at once: as many as `model.max_running` can ask for."""
 GROUP = 32
 """Weights that share a scale and an offset in 4 bits. Rows of other lengths than a multiple of it are kept whole."""
-MANY = 1000
-"""Chats at which counting them ends."""
 _LINEAR = re.compile(r"\b(\w+_proj|attn_(q|k|v|output)|ffn_(gate|up|down))\.weight$")
 _HEADS = ("lm_head.weight", "output.weight")
 _EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
@@ -47,13 +48,15 @@ class Choice(Struct, frozen=True):
         load_bytes: what loading them takes at most. On a CPU, weights that the disk has in the type wanted stay there
             until they are used, so that quantising them takes no more than its result; others are made whole first.
         chat_bytes: what the KV cache of one chat takes when its window is full.
-        chats: full windows that fit besides the weights; -1: the weights cannot be loaded.
+        cache_bytes: what the KV cache of all chats may take, by `kv_budget`.
+        chats: full windows that it holds; 0: not even one fits besides the weights; -1: these cannot be loaded.
     """
 
     weights: Weights
     weight_bytes: int
     load_bytes: int
     chat_bytes: int
+    cache_bytes: int
     chats: int
 
 
@@ -73,21 +76,29 @@ def kv_bytes(config: Mapping[str, Any], element: int) -> int:
     return 2 * int(text["num_hidden_layers"] * (text.get("num_key_value_heads") or heads) * width) * element
 
 
-def kv_positions(free_bytes: int, bytes_per_position: int, chats: int, context: int) -> int:
-    """Positions of KV cache, all chats together: what fits, and never more than all chats can use.
+def round_up(length: int) -> int:
+    """Positions in whole blocks: few shapes, and aligned masks."""
+    return -(-length // BLOCK) * BLOCK
+
+
+def kv_budget(free_bytes: int, bytes_per_position: int, context: int, *, cuda: bool) -> int:
+    """Positions of KV cache, all chats together: what the engine takes at most, and what `onebot-bot plan` says.
+
+    The rule: `CARD_SHARE` of a card's memory, or `HOST_SHARE` of a computer's, that is free once the weights are there;
+    never more than `MAX_ROWS` whole windows, and never less than one, for without it nothing could be answered.
 
     Args:
-        free_bytes: free on the device once the weights are there; a tenth of it is left alone.
+        free_bytes: free on the device besides the weights.
         bytes_per_position: as `kv_bytes` gives it.
-        chats: how many are to have their positions at once.
-        context: most positions of one chat.
+        context: most positions of one chat: a window.
+        cuda: whether the device is a card.
 
     Returns:
-        A multiple of `BLOCK`; 0 when not even one block fits.
+        A multiple of `BLOCK`.
     """
-    wanted = chats * -(-context // BLOCK)
-    fitting = int(max(0, free_bytes) * (1 - SPARE)) // (bytes_per_position * BLOCK)
-    return min(wanted, fitting) * BLOCK
+    window = round_up(context)
+    blocks = int(free_bytes * (CARD_SHARE if cuda else HOST_SHARE)) // (bytes_per_position * BLOCK)
+    return max(window, min(blocks * BLOCK, MAX_ROWS * window))
 
 
 # --- the weights ---------------------------------------------------------------------------------------------------
@@ -139,14 +150,16 @@ def _packed(shape: Sequence[int], element: int, weights: Weights) -> int:
 
 def choices(sizes: WeightSizes, element: int, free_bytes: int, context: int, *, cuda: bool = False) -> list[Choice]:
     """Every way of keeping the weights that the device has, with how many chats of `context` positions fit besides."""
-    position = kv_bytes(sizes.config, element)
+    position, window = kv_bytes(sizes.config, element), round_up(context)
     taken = {kind: weight_bytes(sizes, element, kind, cuda=cuda) for kind in KINDS if kind != "int8" or not cuda}
     least = 0 if cuda or sizes.element == element else taken["full"]
     found = []
     for kind, size in taken.items():
         loading = max(size, least)
-        fitting = kv_positions(free_bytes - size, position, MANY, context) // context
-        found.append(Choice(kind, size, loading, position * context, fitting if loading <= free_bytes else -1))
+        left = free_bytes - size
+        budget = kv_budget(left, position, context, cuda=cuda)
+        chats = -1 if loading > free_bytes else 0 if position * window > left else budget // window
+        found.append(Choice(kind, size, loading, position * window, position * budget, chats))
     return found
 
 

@@ -12,12 +12,13 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
+from onebot_bot.engine.fit import MAX_ROWS, round_up
 from onebot_bot.engine.graphs import Graphs, Recorder, Stepped
 from onebot_bot.engine.kv import Window
 from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.pictures import Inserts
 from onebot_bot.engine.sampling import score
-from onebot_bot.engine.slots import MAX_ROWS, Slot, Slots, round_up
+from onebot_bot.engine.slots import Slot, Slots
 
 
 class Fed(Struct, frozen=True):

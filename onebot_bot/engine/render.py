@@ -94,9 +94,12 @@ class Renderer:
     def render_conversation(self, conversation: Conversation, *, answering: bool = True) -> Rendered:
         """Ids and mask of a conversation; `answering` appends the template's start of the assistant's turn.
 
+        To a model without eyes a picture is its words.
+
         Raises:
             RequestError: the template refuses these turns, or a picture cannot be decoded.
         """
+        conversation = self._as_seen(conversation)
         words: list[tuple[Text | Control, bool]] = []
         messages = [self._message(turn, words) for turn in conversation.turns]
         pieces = _MARK.split(self._apply_template(messages, conversation, answering=answering))
@@ -123,6 +126,7 @@ class Renderer:
         Raises:
             RequestError: what must stay does not fit.
         """
+        conversation = self._as_seen(conversation)
         rendered = self.render_conversation(_joined(conversation, conversation.turns))
         if len(rendered.ids) <= budget:
             return rendered, 0
@@ -152,8 +156,7 @@ class Renderer:
         Raises:
             RequestError: the bytes are no picture.
         """
-        if self._images is None:
-            raise RequestError("this model takes no pictures")
+        assert self._images is not None  # noqa: S101 - without eyes pictures are words before anything looks at them
         try:
             with Image.open(io.BytesIO(picture.data)) as image:
                 processed = self._images(images=[image.convert("RGB")], return_tensors="pt")
@@ -162,16 +165,23 @@ class Renderer:
         count = int(processed["image_grid_thw"][0].prod()) // self._images.merge_size**2
         return dict(processed), count
 
+    def _as_seen(self, conversation: Conversation) -> Conversation:
+        """The same with as many parts, all of which this model takes."""
+        if self.sees:
+            return conversation
+        turns = tuple(Turn(turn.role, tuple(map(_in_words, turn.parts))) for turn in conversation.turns)
+        return msgspec.structs.replace(conversation, turns=turns)
+
     def _pictures(self, conversation: Conversation) -> list[tuple[dict[str, Any], int]]:
         parts = (part for turn in conversation.turns for part in turn.parts)
-        return [self.see(part) for part in parts if isinstance(part, Picture) and self.sees]
+        return [self.see(part) for part in parts if isinstance(part, Picture)]
 
     def _message(self, turn: Turn, words: list[tuple[Text | Control, bool]]) -> dict[str, Any]:
         """The turn as the template takes it, its words replaced by marks; the words go into `words`."""
         content: list[dict[str, str]] = []
         for part in turn.parts:
             if isinstance(part, Picture):
-                content += [{"type": "image"}] if self.sees else []
+                content.append({"type": "image"})
                 continue
             content.append({"type": "text", "text": f"\ue000{len(words)}\ue001"})
             words.append((part, turn.role == "assistant"))
@@ -246,6 +256,10 @@ class TextStream:
             self._stream = DecodeStream(skip_special_tokens=True)
             return self._shown[token]
         return self._stream.step(self._tokenizer, token) or ""
+
+
+def _in_words(part: Part) -> Part:
+    return Text(part.words) if isinstance(part, Picture) else part
 
 
 def _from_user(turns: Sequence[Turn]) -> Sequence[Turn]:

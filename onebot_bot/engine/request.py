@@ -40,6 +40,8 @@ class Picture(Struct, frozen=True, tag=True):
     """An encoded image (PNG, JPEG, WebP, GIF: the first frame)."""
 
     data: bytes
+    words: str = ""
+    """What a model without eyes reads in its place: which model answers is known only when the prompt is rendered."""
 
 
 Part = Text | Control | Picture

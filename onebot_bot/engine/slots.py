@@ -8,16 +8,12 @@ from collections.abc import Sequence
 import torch
 from msgspec import Struct, field
 
-from onebot_bot.engine.fit import BLOCK, free_ram
+from onebot_bot.engine.fit import MAX_ROWS, free_ram, kv_budget, round_up
 from onebot_bot.engine.kv import KvBuffers, KvShape, is_out_of_memory
 from onebot_bot.engine.prefix import Span, shared_prefix, whole_pictures
 
-MAX_ROWS = 64
-"""As many as `model.max_running` can ask for."""
 GOES_ON = 0.75
 """Least share of a row's content that a prompt must begin with to take the row over; below, it gets a copy."""
-CARD_SHARE, HOST_SHARE = 0.6, 0.25
-"""Of the memory that is free once the model is loaded, what keys and values may take."""
 
 
 class Slot(Struct, eq=False):
@@ -33,18 +29,11 @@ class Slot(Struct, eq=False):
     """When it was last given back, counted."""
 
 
-def round_up(length: int) -> int:
-    """To whole blocks: few shapes, and aligned masks."""
-    return -(-length // BLOCK) * BLOCK
-
-
 def find_budget(shape: KvShape, context: int) -> int:
-    """Positions that all rows may take together; at least one whole context, or nothing could be answered."""
-    if shape.device.type == "cuda":
-        free = CARD_SHARE * torch.cuda.mem_get_info(shape.device)[0]
-    else:
-        free = HOST_SHARE * free_ram()
-    return max(round_up(context), min(int(free) // shape.bytes, MAX_ROWS * round_up(context)))
+    """Positions that all rows may take together, by `kv_budget`; to be asked once the weights are there."""
+    cuda = shape.device.type == "cuda"
+    free = torch.cuda.mem_get_info(shape.device)[0] if cuda else free_ram()
+    return kv_budget(free, shape.bytes, context, cuda=cuda)
 
 
 class Slots:

@@ -175,6 +175,13 @@ async def test_a_picture_stands_where_it_was_sent(world: Sights) -> None:
     assert said == ["[图片] look <red> and <blue>"]
 
 
+async def test_a_picture_brings_the_words_that_a_blind_model_reads(world: Sights) -> None:
+    """Which model answers may change until the prompt is rendered."""
+    generation = await world.asks(picture("red"), Words("这是什么？"))
+    parts = generation.request.conversation.turns[-1].parts
+    assert [part.words for part in parts if isinstance(part, Picture)] == ["[图片]"]
+
+
 async def test_it_is_fetched_while_the_message_waits(world: Sights) -> None:
     """Before the merge window has passed, and only once."""
     world.say(world.private((picture("red"),)))

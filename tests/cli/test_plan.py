@@ -32,13 +32,13 @@ def test_the_trial_model_fits_a_computer(trial_folder: Path) -> None:
     assert fits
     assert lines[0].endswith("LlamaForCausalLM, 134,515,008 parameters")
     rows = [line.removeprefix("*").split() for line in lines[3:6]]
-    assert [(row[0], row[-1]) for row in rows] == [("full", "19"), ("int8", "19"), ("int4", "19")]
+    assert [(row[0], row[-1]) for row in rows] == [("full", "5"), ("int8", "5"), ("int4", "5")]
     assert lines[-1] == "* is configured, and 4 answers at once (max_running) fit."
 
 
 def test_what_does_not_fit_is_told_with_what_does(trial_folder: Path) -> None:
-    """Half of the chats; then none, but with smaller weights; then nothing at all."""
-    assert plan(trial_folder, 700 * 2**20)[0][-1].endswith("of 4 answers at once (max_running), 2 fit in full.")
+    """One of the chats; then none, but with smaller weights; then nothing at all."""
+    assert plan(trial_folder, 700 * 2**20)[0][-1].endswith("of 4 answers at once (max_running), 1 fit in full.")
     lines, fits = plan(trial_folder, 250 * 2**20, max_context=512)
     assert (fits, lines[3].endswith("does not fit")) == (False, True)
     assert 'Set weights = "int8" or "int4" in [model]' in lines[-1]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onebot_bot.engine.fit import BLOCK, kv_bytes, kv_positions
+from onebot_bot.engine.fit import BLOCK, MAX_ROWS, choices, kv_budget, kv_bytes, round_up
+from onebot_bot.engine.folder import WeightSizes
 
 TRIAL = {"num_hidden_layers": 30, "num_attention_heads": 9, "num_key_value_heads": 3, "hidden_size": 576}
 QWEN3_4B = {
@@ -28,18 +29,32 @@ def test_without_grouped_heads_every_head_has_its_keys() -> None:
     assert kv_bytes({"num_hidden_layers": 2, "num_attention_heads": 4, "hidden_size": 64}, 2) == 2 * 2 * 64 * 2
 
 
+WINDOW = 8192 * 1024
+"""Bytes of a window of 8192 positions of 1024 bytes."""
+
+
 @pytest.mark.parametrize(
-    ("free", "positions"), [(10**12, 4 * 8192), (640 * 1024, 576), (64 * 1024, 0), (0, 0), (-5, 0)]
+    ("free", "cuda", "windows"),
+    [(40 * WINDOW, False, 10), (40 * WINDOW, True, 24), (10**12, False, 64), (WINDOW, True, 1), (-5, False, 1)],
 )
-def test_the_budget_is_what_fits_and_what_is_of_use(free: int, positions: int) -> None:
-    """Much memory: four whole windows; little: whole blocks of nine tenths of it; none: nothing."""
-    assert kv_positions(free, 1024, 4, 8192) == positions
+def test_the_budget_is_a_share_of_what_is_free(free: int, cuda: bool, windows: int) -> None:  # noqa: FBT001 - a case
+    """A quarter of a computer's memory, six tenths of a card's; all rows at most, one window at least."""
+    assert kv_budget(free, 1024, 8192, cuda=cuda) == windows * 8192
 
 
-@given(st.integers(0, 2**42), st.integers(1, 2**20), st.integers(1, 64), st.integers(1, 2**18))
-def test_the_budget_keeps_its_bounds(free: int, size: int, chats: int, context: int) -> None:
-    """Whole blocks, inside the free memory, less than a block above what the chats can use."""
-    positions = kv_positions(free, size, chats, context)
+@given(st.integers(0, 2**42), st.integers(1, 2**20), st.integers(1, 2**18), st.booleans())
+def test_the_budget_keeps_its_bounds(free: int, size: int, context: int, cuda: bool) -> None:  # noqa: FBT001 - a case
+    """Whole blocks, a window at least, inside the free memory where that holds one."""
+    positions, window = kv_budget(free, size, context, cuda=cuda), round_up(context)
     assert positions % BLOCK == 0
-    assert positions * size <= free
-    assert positions < chats * (context + BLOCK)
+    assert window <= positions <= MAX_ROWS * window
+    assert positions == window or positions * size <= free
+
+
+@pytest.mark.parametrize(("windows", "chats"), [(0.5, 0), (1.5, 1), (2, 1), (12, 3), (10_000, 64)])
+def test_chats_are_the_windows_that_the_budget_holds(windows: float, chats: int) -> None:
+    """Besides the weights; where a window is larger than all that is left, none is promised."""
+    config = {"num_hidden_layers": 1, "num_attention_heads": 4, "hidden_size": 256}  # 1024 bytes a position
+    sizes = WeightSizes(config, {"model.norm.weight": (64,)}, 2)
+    found = choices(sizes, 2, 128 + int(windows * WINDOW), 8192)[0]
+    assert (found.chat_bytes, found.chats) == (WINDOW, chats)

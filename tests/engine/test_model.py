@@ -11,9 +11,12 @@ import transformers
 from gguf_files import TOKENS, write_gguf
 from tiny import make_tiny
 
-from onebot_bot.engine import model
-from onebot_bot.engine.fit import DoesNotFit, weight_bytes
+from onebot_bot.cli.plan import Device, describe_plan
+from onebot_bot.config import Config
+from onebot_bot.engine import model, slots
+from onebot_bot.engine.fit import DoesNotFit, choices, weight_bytes
 from onebot_bot.engine.folder import check_model_folder, weight_sizes
+from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import fingerprint, load_model
 from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.errors import ModelError
@@ -155,6 +158,21 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(
     monkeypatch.setattr(model, "free_ram", lambda: free // 2)
     with pytest.raises(DoesNotFit, match=r"free on cpu\. Take a smaller model"):
         load_model(folder, ModelConfig(device="cpu", dtype="bfloat16", threads=1, weights="int4"))
+
+
+def test_what_plan_prints_is_what_the_engine_takes(
+    tmp_path: Path, trial_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the weights are there, and once they are: the same cache, for as many full chats."""
+    folder = check_model_folder(make_tiny(tmp_path / "small", trial_folder, layers=1))
+    left, weights = 9 * 2**20, weight_bytes(weight_sizes(folder), 4, "full")
+    found = choices(weight_sizes(folder), 4, weights + left, 2048)[0]
+    lines, _ = describe_plan(folder, Config(model=CONFIG), Device("CPU", weights + left, 2, cuda=False))
+    monkeypatch.setattr(slots, "free_ram", lambda: left)
+    loop = Generator(load_model(folder.path, CONFIG)).loop
+    taken = loop.counters.kv_budget, loop.slots.budget // 2048
+    assert taken == (found.cache_bytes, found.chats)
+    assert lines[3].split()[-1] == str(taken[1]) == "4"
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onebot_bot.engine.render import Rendered, Renderer, TextStream
-from onebot_bot.engine.request import MEMORY_TOKENS, Control, Conversation, Text, Turn
+from onebot_bot.engine.request import MEMORY_TOKENS, Control, Conversation, Picture, Text, Turn
 from onebot_bot.errors import RequestError
 
 SPECIAL = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", *MEMORY_TOKENS, "<think>", "</think>", "<|image_pad|>"]
@@ -136,6 +136,25 @@ def test_a_busy_groups_talk_is_cut_and_the_question_stays(renderer: Renderer) ->
     assert "\n[Bob(2)] what is new?<|im_end|>" in shown(renderer, rendered)
     assert renderer.fit_conversation(Conversation((Turn("user", cut),)), 200)[0].ids == rendered.ids
     assert len(rendered.ids) <= 200 < len(rendered.ids) + 20
+
+
+@pytest.mark.model
+def test_without_eyes_a_picture_is_its_words(renderer: Renderer) -> None:
+    """Whoever composed the turn: the ids are those of the words alone, and nobody opens the picture."""
+    parts = (Text("[Ann(1)] "), Picture(b"no picture at all", "[图片]"), Text("这是什么？"))
+    rendered, _ = renderer.fit_conversation(Conversation((Turn("user", parts),), keep=3), 1000)
+    assert rendered.ids == templated(renderer, "[Ann(1)] [图片]这是什么？")
+    assert rendered.images == []
+
+
+@pytest.mark.model
+def test_the_frames_of_a_video_are_one_word(renderer: Renderer) -> None:
+    """Frames have no words of their own, and are cut together with the word like any parts."""
+    frames = (Text("[视频]"), Picture(b"one"), Picture(b"two"), Text("好看吗？"))
+    rendered = renderer.render_conversation(Conversation((Turn("user", frames),), keep=4))
+    assert "user\n[视频]好看吗？<|im_end|>" in shown(renderer, rendered)
+    old = Turn("user", (Text("old " * 300), *frames))
+    assert renderer.fit_conversation(Conversation((old,), keep=4), 100)[1] == 1
 
 
 LONG = "word " * 500

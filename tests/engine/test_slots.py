@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 import torch
 
-from onebot_bot.engine.fit import BLOCK
+from onebot_bot.engine.fit import BLOCK, MAX_ROWS
 from onebot_bot.engine.kv import KvShape
 from onebot_bot.engine.prefix import INJECTED, shared_prefix, whole_pictures
-from onebot_bot.engine.slots import MAX_ROWS, Slot, Slots, find_budget
+from onebot_bot.engine.slots import Slot, Slots, find_budget
 
 pytestmark = pytest.mark.model
 
