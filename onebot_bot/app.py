@@ -19,7 +19,7 @@ import structlog
 from onebot_bot import __version__, logs
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
-from onebot_bot.chat.outbox import LoopClock
+from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.router import ChatRouter
@@ -119,18 +119,21 @@ class App:
         await tasks.__aenter__()
         # Not entered on the stack: the group would wrap an error meant for a person, such as a port in use.
         stack.push_async_callback(tasks.__aexit__, None, None, None)
-        reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time)
+        queues = Queues(lambda: self._settings.sending, LoopClock())
+        reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time, queues.tell)
         learning = self._learning(store, history, memories, reports)
         services = CommandServices(
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
-        commands = Dispatcher(services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report)
+        prefixes = lambda: self.config.commands.prefixes  # noqa: E731 - read anew each time
+        commands = Dispatcher(services, lambda: self.config.bot, prefixes, reports.report, queues.reply)
         shared = Services(
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
             presence=presence,
             access=Access(bans.banned),
+            queues=queues,
             painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )

@@ -102,6 +102,29 @@ class Pacing:
         return max(spaced, self._left[-config.per_minute] + MINUTE) if full else spaced
 
 
+class Queues:
+    """The send queues of all accounts: whatever the bot says, answers, replies to commands, reports, goes through."""
+
+    def __init__(self, config: Callable[[], SendingConfig], clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._queues: dict[int, Pacing] = {}
+
+    def of(self, self_id: int) -> Pacing:
+        """One account's."""
+        if self_id not in self._queues:
+            self._queues[self_id] = Pacing(self._config, self._clock)
+        return self._queues[self_id]
+
+    async def reply(self, account: Account) -> None:
+        """Return when the account may send what somebody waits for; raises StaleAnswer as `Pacing.wait`."""
+        await self.of(account.self_id).wait(begins=True)
+
+    async def tell(self, account: Account) -> None:
+        """Return when the account may send what is worth sending however late."""
+        await self.of(account.self_id).wait(begins=False)
+
+
 class Outbox:
     """What one account sends."""
 

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import structlog
@@ -40,8 +40,10 @@ class Reports:
         accounts: Mapping[int, Account],
         tasks: asyncio.TaskGroup,
         clock: Callable[[], float],
+        ready: Callable[[Account], Awaitable[None]],
     ) -> None:
         self._bot = bot
+        self._ready = ready  # waits for a place in the account's send queue
         self._accounts = accounts
         self._tasks = tasks
         self._clock = clock
@@ -97,6 +99,7 @@ class Reports:
             self._kept.append(message)
             return
         try:
+            await self._ready(account)
             await account.call(SendPrivateMsg(user_id=message.owner, message=message.segments))
         except NotConnected:
             self._kept.append(message)

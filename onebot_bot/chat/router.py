@@ -14,7 +14,7 @@ import structlog
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.forwards import kept
-from onebot_bot.chat.outbox import Outbox, Pacing
+from onebot_bot.chat.outbox import Outbox, Queues
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
@@ -70,6 +70,7 @@ class ChatRouter:
         self._sessions = sessions
         self._owned: set[asyncio.Task[None]] = set()
         self._outboxes: dict[int, Outbox] = {}
+        self._queues = services.queues or Queues(lambda: services.settings().sending, services.clock)
         self._claimed: OrderedDict[tuple[int, str], int] = OrderedDict()
         """Group messages that one of our accounts answers by name, so that the others in the group do not."""
         self._tasks = asyncio.TaskGroup()
@@ -276,7 +277,7 @@ class ChatRouter:
     def _outbox(self, account: Account) -> Outbox:
         if account.self_id not in self._outboxes:
             patience = lambda: self._services.settings().chat.answer_within  # noqa: E731 - read anew each time
-            pacing = Pacing(lambda: self._services.settings().sending, self._services.clock)
+            pacing = self._queues.of(account.self_id)
             self._outboxes[account.self_id] = Outbox(account, patience, self._spawn, pacing)
         return self._outboxes[account.self_id]
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
-from onebot_bot.chat.outbox import Clock
+from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.rest import Rest
 from onebot_bot.chat.settings import Settings
@@ -45,5 +45,7 @@ class Services(Struct, frozen=True):
     """Told of every message that goes on record."""
     eyes: Eyes | None = None
     """For a model that may see; None: there is none."""
+    queues: Queues | None = None
+    """Shared with what else the accounts send; None: nothing else is sent."""
     painter: Draws | None = None
     """Draws long answers; None: they are sent as text."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from weakref import WeakValueDictionary
 
 import structlog
@@ -10,7 +10,7 @@ import structlog
 from onebot_bot.commands import admin, basic, group, learning, memory, pictures, rights, toggling
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
-from onebot_bot.errors import ActionError, BotError, CommandError
+from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
@@ -22,6 +22,8 @@ from onebot_bot.transport.account import Account
 log = structlog.get_logger(__name__)
 
 Report = Callable[[str, ChatId | None, BaseException], str]
+Ready = Callable[[Account], Awaitable[None]]
+"""Waits for a place in the account's send queue; raises StaleAnswer when that would take too long."""
 
 
 def build_registry() -> Registry:
@@ -63,11 +65,13 @@ class Dispatcher:
         bot: Callable[[], BotConfig],
         prefixes: Callable[[], Sequence[str]],
         report: Report,
+        ready: Ready,
     ) -> None:
         self._services = services
         self._bot = bot
         self._prefixes = prefixes
         self._report = report
+        self._ready = ready
         self._registry = build_registry()
         self._turns: WeakValueDictionary[ChatId, asyncio.Lock] = WeakValueDictionary()
         """One command of a chat at a time, in the order typed; a lock lives as long as somebody holds or awaits it."""
@@ -104,11 +108,15 @@ class Dispatcher:
             answer = Answer(answer)
         try:
             for file in answer.files:
+                await self._ready(account)
                 await account.call(_upload(message.user_id, file))
-        except ActionError as error:
+        except (ActionError, StaleAnswer) as error:
             answer = Answer(say(self._bot().language, "command.no_file", error=error))
         try:
+            await self._ready(account)
             await account.call(_reply(message, answer))
+        except StaleAnswer as error:
+            log.warning("The reply to a command came too late to be sent.", cause=str(error))
         except ActionError as error:
             self._report("report.send", message.chat_id, error)
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from fakes import FakeAccount, FakeClock, until
 
-from onebot_bot.chat.outbox import Outbox, Pacing
+from onebot_bot.chat.outbox import Outbox, Pacing, Queues
 from onebot_bot.errors import ActionFailed, NotConnected, StaleAnswer
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Node, Text
@@ -120,6 +120,28 @@ async def test_one_who_gives_up_waiting_holds_nobody_up(clock: FakeClock) -> Non
     clock.advance(2.0)
     await last
     assert queue.left == [("a", 0.0), ("c", 2.0)]
+
+
+async def test_all_that_an_account_sends_shares_its_queue(clock: FakeClock) -> None:
+    """Answers, replies to commands and reports wait for each other, another account's do not."""
+    queues = Queues(lambda: msgspec.structs.replace(BARE, interval=5.0, stale_after=7.0), clock)
+    one: Any = FakeAccount(1)
+    await queues.of(1).wait(begins=True)
+    told = [asyncio.ensure_future(work) for work in (queues.reply(one), queues.tell(one), queues.tell(one))]
+    await queues.of(2).wait(begins=True)
+    await until(lambda: bool(clock.sleeping))
+    assert clock.slept == [5.0]
+    clock.advance(5.0)
+    await told[0]
+    await until(lambda: bool(clock.sleeping))
+    late = asyncio.ensure_future(queues.reply(one))
+    clock.advance(5.0)
+    await told[1]
+    await until(lambda: bool(clock.sleeping))
+    clock.advance(5.0)
+    await told[2]
+    with pytest.raises(StaleAnswer):
+        await late
 
 
 async def test_a_bundle_is_one_forward(account: Any, clock: FakeClock) -> None:

@@ -11,11 +11,15 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.bot import BotConfig
 
 
+async def at_once(account: Any) -> None:
+    """A queue that is empty."""
+
+
 async def test_an_owner_is_told_once_an_hour_with_the_id(clock: Any) -> None:
     """The message names what, where and the id; the same kind is then silent for an hour."""
     account: Any = FakeAccount()
     async with asyncio.TaskGroup() as tasks:
-        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time)
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time, at_once)
         first = reports.report("report.answer", ChatId(10000, "group", 7), ModelError("out of memory"))
         reports.report("report.answer", None, ModelError("again"))
         clock.advance(QUIET_SECONDS)
@@ -34,7 +38,7 @@ async def test_what_could_not_be_told_is_told_once_something_connects(clock: Any
     account: Any = FakeAccount()
     connection, account.active = account.active, None
     async with asyncio.TaskGroup() as tasks:
-        reports = Reports(lambda: BotConfig(owners=[5, 6]), {10000: account}, tasks, clock.time)
+        reports = Reports(lambda: BotConfig(owners=[5, 6]), {10000: account}, tasks, clock.time, at_once)
         number = reports.report("report.model", None, ModelError("no such folder"))
         reports.report("report.model", None, ModelError("again"))
         await settled()
@@ -53,7 +57,7 @@ async def test_a_report_that_met_a_closing_connection_is_kept(clock: Any) -> Non
     account: Any = FakeAccount()
     account.failures = [NotConnected("closed"), ActionFailed("send_private_msg", 1, "no friend"), ActionUnknown("late")]
     async with asyncio.TaskGroup() as tasks:
-        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time)
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time, at_once)
         for kind in ("report.model", "report.answer", "report.send"):
             reports.report(kind, None, ModelError(kind))
         tried = [await account.next() for _ in range(3)]
@@ -68,7 +72,7 @@ async def test_only_the_latest_reports_are_kept(clock: Any) -> None:
     account: Any = FakeAccount()
     connection, account.active = account.active, None
     async with asyncio.TaskGroup() as tasks:
-        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time)
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time, at_once)
         numbers = []
         for _ in range(MOST_KEPT + 2):
             numbers.append(reports.report("report.answer", None, ModelError("x")))
@@ -87,7 +91,7 @@ async def test_without_owners_nothing_is_kept(clock: Any) -> None:
     connection, account.active = account.active, None
     bot = BotConfig()
     async with asyncio.TaskGroup() as tasks:
-        reports = Reports(lambda: bot, {10000: account}, tasks, clock.time)
+        reports = Reports(lambda: bot, {10000: account}, tasks, clock.time, at_once)
         reports.report("report.send", None, ModelError("x"))
         await settled()
         bot = BotConfig(owners=[5])

@@ -13,6 +13,7 @@ from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Recalled
+from onebot_bot.errors import StaleAnswer
 from onebot_bot.memories import Memories
 from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
@@ -137,12 +138,20 @@ class Room:
         self.desk = desk
         self.account = FakeAccount()
         self.reported: list[BaseException] = []
+        self.queued = 0
+        self.late = False
         self.bot = BotConfig(owners=[OWNER])
-        self.dispatcher = Dispatcher(desk, self._bot, lambda: ["/", "／"], self.report)
+        self.dispatcher = Dispatcher(desk, self._bot, lambda: ["/", "／"], self.report, self.ready)
 
     def _bot(self) -> BotConfig:
         """Its owner, and the admins that /admin made."""
         return msgspec.structs.replace(self.bot, admins=self.desk.config.bot.admins)
+
+    async def ready(self, account: Any) -> None:
+        """Count what asks for a place in the send queue."""
+        self.queued += 1
+        if self.late:
+            raise StaleAnswer("too late")
 
     def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
         """Note it."""

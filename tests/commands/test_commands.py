@@ -202,3 +202,17 @@ def test_every_command_is_described_in_both_languages() -> None:
     assert len(names) == len(set(names))
     for command in commands:
         assert say("zh", f"about.{command.names[0]}") != say("en", f"about.{command.names[0]}")
+
+
+async def test_replies_take_their_place_in_the_send_queue(room: Room) -> None:
+    """One each: somebody who types fast must not have the account frozen."""
+    await room.type("/sid")
+    await room.type("/help")
+    assert room.queued == 2
+
+
+async def test_a_reply_that_would_come_much_too_late_is_not_sent(room: Room) -> None:
+    """The log says so; it is no failure that the owner should hear of."""
+    room.late = True
+    assert await room.actions("/sid") == []
+    assert room.reported == []
