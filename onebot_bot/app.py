@@ -19,6 +19,7 @@ import structlog
 from onebot_bot import __version__, logs
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.reports import Reports
@@ -45,6 +46,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
@@ -109,6 +111,8 @@ class App:
         await groups.restore()
         bans = Bans(database)
         await bans.restore()
+        usage = Usage(database, self._today)
+        await usage.restore()
         presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
@@ -125,6 +129,7 @@ class App:
         services = CommandServices(
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
+            usage=usage,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
         prefixes = lambda: self.config.commands.prefixes  # noqa: E731 - read anew each time
@@ -134,6 +139,7 @@ class App:
             presence=presence,
             access=Access(bans.banned),
             queues=queues,
+            limits=Limits(usage, asyncio.get_running_loop().time),
             painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
@@ -203,6 +209,9 @@ class App:
         """Where the people of the chats live."""
         return datetime.now(ZoneInfo(self.config.learning.timezone))
 
+    def _today(self) -> str:
+        return self._local_time().date().isoformat()
+
     def _language(self) -> Language:
         return self.config.bot.language
 
@@ -258,6 +267,7 @@ def _settings(config: Config) -> Settings:
         config.sending,
         config.render,
         config.access,
+        config.limits,
     )
 
 

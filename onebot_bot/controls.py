@@ -25,6 +25,7 @@ from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.history import History
 from onebot_bot.memory.rows import Memory
+from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
@@ -206,6 +207,7 @@ class CommandServices:
     history: History
     accounts: Mapping[int, Account]
     bans: Bans
+    usage: Usage
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -64,4 +64,23 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "群按{mode}；允许：{allowed}；拒绝：{denied}",
         "Groups by {mode}; allowed: {allowed}; denied: {denied}",
     ),
+    "about.quota": ("查看今天用了多少、还有多少", "how much was used today, and how much there is"),
+    "quota.user": (
+        "你今天：回答 {answers} 个（上限 {most_answers}），{tokens} token（上限 {most_tokens}）",
+        "You today: {answers} answers (of {most_answers}), {tokens} tokens (of {most_tokens})",
+    ),
+    "quota.group": (
+        "本群今天：回答 {answers} 个（上限 {most_answers}），{tokens} token（上限 {most_tokens}）",
+        "This group today: {answers} answers (of {most_answers}), {tokens} tokens (of {most_tokens})",
+    ),
+    "quota.unlimited": ("不限", "unlimited"),
+    "limits.user_minute": (
+        "慢一点呀，我回不过来了，过一会儿再聊～",
+        "A little slower, please: I will be back in a minute.",
+    ),
+    "limits.user_day": ("今天和你聊得够多啦，明天再聊～", "We have talked enough for today; until tomorrow!"),
+    "limits.user_tokens": ("今天和你聊得够多啦，明天再聊～", "We have talked enough for today; until tomorrow!"),
+    "limits.group_minute": ("大家慢一点，我歇一会儿再说～", "A little slower, everybody: I will be back in a minute."),
+    "limits.group_day": ("今天在这里说得够多啦，明天再聊～", "I have said enough here for today; until tomorrow!"),
+    "limits.group_tokens": ("今天在这里说得够多啦，明天再聊～", "I have said enough here for today; until tomorrow!"),
 }

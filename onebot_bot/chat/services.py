@@ -9,6 +9,7 @@ from msgspec import Struct
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.rest import Rest
@@ -40,6 +41,8 @@ class Services(Struct, frozen=True):
     clock: Clock
     rest: Rest = msgspec.field(default_factory=Rest)
     presence: Presence = msgspec.field(default_factory=Presence)
+    limits: Limits | None = None
+    """None: there are none."""
     access: Access = msgspec.field(default_factory=Access)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""

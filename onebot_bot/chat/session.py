@@ -12,6 +12,7 @@ from collections import deque
 import msgspec
 import structlog
 
+from onebot_bot.chat.access import Door
 from onebot_bot.chat.composing import Piece, compose, segments_of
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
@@ -210,13 +211,17 @@ class ChatSession:
         await self._woken.wait()
 
     async def _say_why(self) -> None:
-        """A short line instead of silence; it is no answer, so it is not put on record."""
-        text = say(self._services.settings().bot.language, "rest.busy")
+        """A short line instead of silence."""
+        await self._remark("rest.busy", self._pending[-1].temporary_group)
+
+    async def _remark(self, key: str, temporary_group: int) -> None:
+        """Say a line of the catalogue; it is no answer, so it is not put on record."""
+        text = say(self._services.settings().bot.language, key)
         try:
             await self._outbox.ready()
-            message_id = await self._outbox.send(self.chat, (Text(text),), self._pending[-1].temporary_group)
+            message_id = await self._outbox.send(self.chat, (Text(text),), temporary_group)
         except ActionError as error:
-            log.warning("A chat could not be told that the bot rests.", cause=str(error))
+            log.warning("A chat could not be told why it gets no answer.", said=key, cause=str(error))
             return
         if message_id is not None:
             self._said_ids.append(message_id)
@@ -236,6 +241,8 @@ class ChatSession:
         settings = self._services.settings()
         with self._services.rest.writing():
             if not await self._store(turn):
+                return
+            if await self._turned_away(turn, settings):
                 return
             # 2. The model writes; a newer message of the same person puts the turn back in the queue.
             result = await self._generate(turn, settings)
@@ -263,6 +270,23 @@ class ChatSession:
         else:
             await self._say(turn, said, settings, result.usage.total)
 
+    async def _turned_away(self, turn: Turn, settings: Settings) -> bool:
+        """Whether its sender gets no answer: denied since it was said, or at a limit, which is told them once."""
+        user, group = turn.sender, self.chat.peer if self.chat.kind == "group" else 0
+        if self._services.access.door_of(user, group, settings.bot, settings.access) is not Door.OPEN:
+            await self._conclude(turn, [], "dropped")
+            return True
+        limits = self._services.limits
+        excess = limits and limits.excess(self.chat, user, settings.limits, settings.bot.owners)
+        if not limits or not excess:
+            return False
+        log.info("no answer: a limit is reached", limit=f"limits.{excess.peer[0]}_{excess.kind}", user=user)
+        if excess.tell and not turn.optional and not self._in_shadow:
+            limits.told(excess)
+            await self._remark(excess.text, turn.items[-1].temporary_group)
+        await self._conclude(turn, [], "heard")
+        return True
+
     @property
     def _in_shadow(self) -> bool:
         return self._services.presence.mode(self.chat, self._services.settings().chat) == "shadow"
@@ -278,6 +302,8 @@ class ChatSession:
     def _note_answer(self, turn: Turn, bubbles: int) -> None:
         users = {item.entry.user_id for item in turn.items}
         self._services.presence.answered(self.chat, users, bubbles, self._services.clock.time())
+        if self._services.limits is not None:
+            self._services.limits.answered(self.chat, users)
 
     async def _store(self, turn: Turn) -> bool:
         """Wait until all of it is on the disk; False when nothing of it is news."""
@@ -312,9 +338,12 @@ class ChatSession:
             # It came while the turn was being stored or looked at: too early for `_expect` to interrupt anything.
             self._interrupt(turn)
         try:
-            return await turn.generation.result()
+            result = await turn.generation.result()
         finally:
             turn.generation = None
+        if self._services.limits is not None:
+            self._services.limits.spent(self.chat, turn.sender, result.usage.new_tokens)
+        return result
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
         status = self._services.engine.status

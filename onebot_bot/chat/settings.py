@@ -6,6 +6,7 @@ from onebot_bot.engine.request import SamplingParams
 from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.bot import BotConfig
 from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
@@ -23,6 +24,7 @@ class Settings(Struct, frozen=True):
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
     access: AccessConfig = AccessConfig()
+    limits: LimitsConfig = LimitsConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

@@ -13,6 +13,7 @@ from onebot_bot.memory.bans import Ban
 from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.rows import Memory, Stats
+from onebot_bot.memory.usage import Peer, Used
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.texts import Language
@@ -58,6 +59,13 @@ class BanControl(Protocol):
 
     async def lift(self, user: int) -> bool:
         """End a ban; whether there was one; raises StoreError."""
+
+
+class UsageControl(Protocol):
+    """What was used today."""
+
+    def of(self, peer: Peer) -> Used:
+        """By a person or a group."""
 
 
 class ConfigControl(Protocol):
@@ -187,6 +195,10 @@ class Services(Protocol):
     @property
     def bans(self) -> BanControl:
         """Who is not heard."""
+
+    @property
+    def usage(self) -> UsageControl:
+        """What was used today."""
 
     @property
     def configuration(self) -> ConfigControl:

@@ -102,5 +102,14 @@ _BANS: Step = (
     )""",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS)
+_USAGE: Step = (
+    # How much was written for each person and group on one day, a date where the people live.
+    """CREATE TABLE usage (
+        day TEXT NOT NULL, scope TEXT NOT NULL, peer INTEGER NOT NULL,
+        answers INTEGER NOT NULL, tokens INTEGER NOT NULL, told INTEGER NOT NULL,
+        PRIMARY KEY (day, scope, peer)
+    ) WITHOUT ROWID""",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE)
 """`STEPS[n]` leads from version n to n + 1."""

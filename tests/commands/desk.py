@@ -20,6 +20,7 @@ from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
 from onebot_bot.protocol.segments import At, Segment, Text
@@ -81,6 +82,7 @@ class Desk:
         self.store = store
         self.groups = ChatSettingsStore(database)
         self.bans = Bans(database)
+        self.usage = Usage(database, lambda: "2026-11-21")
         self.chats = self
         self.configuration = self
         self.config = Config()

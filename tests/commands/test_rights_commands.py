@@ -196,3 +196,17 @@ def test_the_yes_stands_first_or_last(rest: str, taken: tuple[str, bool]) -> Non
 def test_how_long_is_written_as_people_do(text: str, seconds: int | None) -> None:
     """With a unit, ten years at most."""
     assert parse_duration(text) == seconds
+
+
+async def test_the_quota_shows_what_was_used_and_what_there_is(desk: Room) -> None:
+    """The owner has no limit; a group's own is shown in it."""
+    await desk.type("/config set limits.user_per_day 20")
+    desk.desk.usage.add(("user", ANYONE), answers=3, tokens=45)
+    desk.desk.usage.add(("group", GROUP), answers=6)
+    user = {"answers": 3, "most_answers": 20, "tokens": 45, "most_tokens": "不限"}
+    group = {"answers": 6, "most_answers": "不限", "tokens": 0, "most_tokens": "不限"}
+    assert await desk.type("/quota", ANYONE) == say("zh", "quota.user", **user)
+    assert await desk.type("/额度", ANYONE, GROUP) == "\n".join(
+        [say("zh", "quota.user", **user), say("zh", "quota.group", **group)]
+    )
+    assert "（上限 20）" not in await desk.type("/quota")

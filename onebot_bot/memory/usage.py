@@ -1,0 +1,70 @@
+"""How much was written today for each person and each group: in memory for every question, on the disk for restarts."""
+
+import functools
+import sqlite3
+from collections.abc import Callable
+from typing import Literal
+
+from msgspec import Struct
+
+from onebot_bot.memory.database import Database
+
+Scope = Literal["user", "group"]
+Peer = tuple[Scope, int]
+"""A person or a group, by number; of all our accounts together."""
+
+_ADD = """INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    answers = answers + excluded.answers, tokens = tokens + excluded.tokens, told = max(told, excluded.told)"""
+
+
+class Used(Struct, frozen=True):
+    """By one peer, today."""
+
+    answers: int = 0
+    tokens: int = 0
+    told: bool = False
+    """Whether they were told that it is enough for today."""
+
+
+NOTHING = Used()
+
+
+class Usage:
+    """Everybody's; a new day begins with nothing."""
+
+    def __init__(self, database: Database, today: Callable[[], str]) -> None:
+        self._database = database
+        self._today = today  # a date, where the people live
+        self._day = ""
+        self._all: dict[Peer, Used] = {}
+
+    async def restore(self) -> None:
+        """Read what was used today before this start."""
+        self._day = self._today()
+        await self._database.write(functools.partial(_erase_others, day=self._day))
+        sql = "SELECT scope, peer, answers, tokens, told FROM usage WHERE day = ?"
+        values = (self._day,)
+        rows = await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+        self._all = {(scope, peer): Used(answers, tokens, bool(told)) for scope, peer, answers, tokens, told in rows}
+
+    def of(self, peer: Peer) -> Used:
+        """What a peer used today."""
+        self._turn_page()
+        return self._all.get(peer, NOTHING)
+
+    def add(self, peer: Peer, *, answers: int = 0, tokens: int = 0, told: bool = False) -> None:
+        """Count it; written to the disk by and by, since nobody waits for it."""
+        before = self.of(peer)
+        self._all[peer] = Used(before.answers + answers, before.tokens + tokens, before.told or told)
+        values = (self._day, *peer, answers, tokens, told)
+        self._database.post(lambda connection: connection.execute(_ADD, values))
+
+    def _turn_page(self) -> None:
+        today = self._today()
+        if today != self._day:
+            self._day, self._all = today, {}
+            self._database.post(functools.partial(_erase_others, day=today))
+
+
+def _erase_others(connection: sqlite3.Connection, day: str) -> int:
+    return connection.execute("DELETE FROM usage WHERE day <> ?", (day,)).rowcount
