@@ -22,11 +22,13 @@ from msgspec import Struct
 
 from bench.report import Goal, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
 from onebot_bot.memory import rows
-from onebot_bot.memory.codes import one_thread
+from onebot_bot.memory.codes import Part, one_thread
 from onebot_bot.memory.database import Database
+from onebot_bot.memory.index import VectorIndex
+from onebot_bot.memory.members import parts_of
 from onebot_bot.memory.rows import NewMemory
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.memory.vectors import Floats, Ids, Selection, VectorIndex, unit
+from onebot_bot.memory.vectors import Floats, Ids, unit
 from onebot_bot.protocol.chat_id import ChatId
 
 WIDTH = 2560
@@ -104,8 +106,10 @@ class Pair:
             self._add(self.world.make(min(BLOCK, size - have)))
 
     def fill_at_once(self, size: int) -> None:
-        """The same in one piece, as a start does."""
+        """The same in one piece, as a start does, and then into lists."""
         self._add(np.concatenate([self.world.make(BLOCK) for _ in range(size // BLOCK)]))
+        self.ours.begin_lists()
+        self.ours.take_lists(self.ours.make_lists())
 
     def _add(self, vectors: Floats) -> None:
         self.ours.add(np.arange(len(vectors)) + len(self.ours), vectors)
@@ -130,7 +134,7 @@ def busy(work: Callable[[], object]) -> float:
 def measure_search(pair: Pair, searches: int) -> dict[str, float]:
     """Medians over the searches, the median of their ratios, and how often both find the same in the same order."""
     size, queries = len(pair.ours), pair.queries(searches)
-    everything = Selection(np.arange(size))
+    everything = parts_of(pair.ours.find(np.arange(size)))
     find_ours, find_peers = partial(_find, pair.ours, everything), partial(_find_peers, pair.peer)
     find_ours(queries[0])
     ours, peers = iter(queries), iter(queries)
@@ -148,8 +152,8 @@ def measure_search(pair: Pair, searches: int) -> dict[str, float]:
     }
 
 
-def _find(index: VectorIndex, among: Selection, query: Floats) -> Ids:
-    return index.search(query, among, FOUND)[0]
+def _find(index: VectorIndex, among: Sequence[Part], query: Floats) -> Ids:
+    return index.ids(index.search(query, among, FOUND)[0])
 
 
 def _find_peers(index: Any, query: Floats) -> Ids:
@@ -165,7 +169,7 @@ def measure_lists(searches: int) -> dict[str, float]:
     pair.fill_at_once(LISTED)
     seconds = time.perf_counter() - start
     figures = measure_search(pair, searches)
-    everything = Selection(np.arange(LISTED))
+    everything = parts_of(pair.ours.find(np.arange(LISTED)))
     found = [
         np.intersect1d(_find(pair.ours, everything, query), _find_peers(pair.peer, query)).size / FOUND
         for query in pair.queries(searches)

@@ -1,16 +1,23 @@
 """The memories that can be recalled, in the process: what the model's thread searches while it writes.
 
-No SQLite here: a search in the decode loop must not wait for a disk.
+No SQLite here: a search in the decode loop must not wait for a disk. Nor does it wait for a change, or a change for it:
+a search finds what was there when it began.
 """
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from onebot_bot.memory.vectors import Bytes, Floats, Selection, VectorIndex, View
+from onebot_bot.memory.codes import Part
+from onebot_bot.memory.index import Bytes, VectorIndex
+from onebot_bot.memory.lists import Lists
+from onebot_bot.memory.members import Limbo, Members, parts_of
+from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
 
 
@@ -34,48 +41,53 @@ class Recallable(msgspec.Struct, frozen=True, eq=False):
     value: Floats | None
 
 
+class _Known(NamedTuple):
+    memory_id: int
+    memory: Recallable
+
+
 class Bank:
     """Active memories whose keys the serving model made. Every method may be called from any thread."""
 
     def __init__(self, index: VectorIndex, view: View) -> None:
         self.view = view
         self._index = index
-        self._memories: dict[int, Recallable] = {}
-        self._by_chat: defaultdict[ChatId, set[int]] = defaultdict(set)
-        self._shared: set[int] = set()
-        self._selections: dict[ChatId, Selection] = {}  # made when first searched, dropped when it changes
-        self._lock = threading.Lock()
+        self._slots: dict[int, int] = {}  # by id
+        self._known: dict[int, _Known] = {}  # by slot, and those in limbo too
+        self._own: defaultdict[ChatId, Members] = defaultdict(Members)
+        self._given: defaultdict[ChatId, Members] = defaultdict(Members)  # those of a chat that it shares
+        self._shared = Members()
+        self._limbo = Limbo()
+        self._lock = threading.Lock()  # of changes, and of where a search begins and ends
 
     def __len__(self) -> int:
-        return len(self._memories)
+        return len(self._slots)
 
     def know(self, memory_id: int, memory: Recallable) -> None:
         """Take in a memory whose vector the index already holds."""
         with self._lock:
-            self._enter(memory_id, memory)
+            for slot in self._index.find(_array(memory_id)).tolist():
+                self._enter(slot, _Known(memory_id, memory))
 
     def put(self, memory_id: int, memory: Recallable, key: Floats) -> None:
         """Add a memory, or replace it; `key` [D] is raw."""
-        ids = np.array([memory_id], dtype=np.int64)
         row = self.view.compared(key[np.newaxis])
         with self._lock:
-            self._leave(memory_id)
-            self._index.remove(ids)
-            self._index.add(ids, row)
-            self._enter(memory_id, memory)
+            self._give_up(memory_id)
+            slot = int(self._index.add(_array(memory_id), row)[0])
+            self._enter(slot, _Known(memory_id, memory))
 
     def update(self, memory_id: int, memory: Recallable) -> None:
         """Say something else of a memory that is here; its key stays."""
         with self._lock:
-            if memory_id in self._memories:
-                self._leave(memory_id)
-                self._enter(memory_id, memory)
+            if (slot := self._slots.get(memory_id)) is not None:
+                self._leave(slot)
+                self._enter(slot, _Known(memory_id, memory))
 
     def drop(self, memory_id: int) -> None:
         """Remove a memory, if it is here."""
         with self._lock:
-            self._leave(memory_id)
-            self._index.remove(np.array([memory_id], dtype=np.int64))
+            self._give_up(memory_id)
 
     def search(self, query: Floats, scope: ChatId, k: int, among: Collection[int] | None = None) -> list[Hit]:
         """The at most `k` memories of `scope`, or shared, nearest to `query` [d], best first; only those of `among`.
@@ -83,9 +95,13 @@ class Bank:
         Raises:
             StoreError: another dimension, or NaN.
         """
-        with self._lock:
-            within = self._selection(scope) if among is None else _selected(among)
-            return self._hits(query, within, k, lambda memory: memory.shared or memory.chat == scope)
+
+        def within() -> list[Part]:
+            if among is not None:
+                return parts_of(self._index.find(np.fromiter(among, np.int64, len(among))))
+            return self._parts(self._own, scope) + self._shared.parts()
+
+        return self._hits(query, within, k, lambda memory: memory.shared or memory.chat == scope)
 
     def near(self, key: Floats, chat: ChatId, k: int) -> list[Hit]:
         """The at most `k` memories of exactly `chat`, shared or not, nearest to a raw `key` [D], best first.
@@ -93,50 +109,94 @@ class Bank:
         Raises:
             StoreError: NaN.
         """
+
+        def within() -> list[Part]:
+            return self._parts(self._own, chat) + self._parts(self._given, chat)
+
         row = self.view.compared(key[np.newaxis])[0]
-        with self._lock:
-            own = _selected(self._by_chat.get(chat, set()))
-            return self._hits(row, own, k, lambda memory: memory.chat == chat)
+        return self._hits(row, within, k, lambda memory: memory.chat == chat)
 
     def serialized(self) -> tuple[Bytes, int]:
         """The index's bytes and how many vectors they hold."""
         with self._lock:
             return self._index.serialized(), len(self._index)
 
-    def _hits(self, query: Floats, among: Selection, k: int, allowed: Callable[[Recallable], bool]) -> list[Hit]:
-        ids, scores = self._index.search(query, among, k)
-        found = (
-            (self._memories[int(number)], int(number), float(score)) for number, score in zip(ids, scores, strict=True)
-        )
-        # The selection says the same; whose memory it is must not hang on a cache alone.
-        return [Hit(number, score, memory.text, memory.value) for memory, number, score in found if allowed(memory)]
+    # --- many memories ---
 
-    def _selection(self, scope: ChatId) -> Selection:
-        if scope not in self._selections:
-            self._selections[scope] = _selected(self._shared | self._by_chat.get(scope, set()))
-        return self._selections[scope]
+    @property
+    def wants_lists(self) -> bool:
+        """Whether it is time to call `make_lists`."""
+        return self._index.wants_lists
 
-    def _enter(self, memory_id: int, memory: Recallable) -> None:
-        self._memories[memory_id] = memory
-        self._by_chat[memory.chat].add(memory_id)
-        if memory.shared:
-            self._shared.add(memory_id)
-        self._forget_selections(memory)
+    def make_lists(self) -> None:
+        """Sort the vectors into lists, so that a search looks at few of them: in seconds that nobody waits."""
+        with self._lock:
+            if not self._index.wants_lists:
+                return
+            self._index.begin_lists()
+        lists: Lists | None = None
+        try:
+            lists = self._index.make_lists()
+        finally:
+            with self._lock:
+                self._index.take_lists(lists)
 
-    def _leave(self, memory_id: int) -> None:
-        memory = self._memories.pop(memory_id, None)
-        if memory is None:
+    # --- searching ---
+
+    def _hits(
+        self, query: Floats, within: Callable[[], Sequence[Part]], k: int, allowed: Callable[[Recallable], bool]
+    ) -> list[Hit]:
+        with self._reading(within) as parts:
+            slots, scores = self._index.search(query, parts, k)
+            found = [(*self._known[slot], score) for slot, score in zip(slots.tolist(), scores.tolist(), strict=True)]
+        # The parts say the same; whose memory it is must not hang on a bitmap alone.
+        return [Hit(number, score, memory.text, memory.value) for number, memory, score in found if allowed(memory)]
+
+    @contextmanager
+    def _reading(self, within: Callable[[], Sequence[Part]]) -> Iterator[Sequence[Part]]:
+        """What is to be searched, as it is now; nothing of it is overwritten before the end."""
+        with self._lock:
+            parts, number = within(), self._limbo.enter()
+        try:
+            yield parts
+        finally:
+            with self._lock:
+                self._limbo.leave(number)
+                self._reclaim()
+
+    @staticmethod
+    def _parts(members: defaultdict[ChatId, Members], chat: ChatId) -> list[Part]:
+        return members[chat].parts() if chat in members else []
+
+    # --- changing ---
+
+    def _enter(self, slot: int, known: _Known) -> None:
+        self._slots[known.memory_id], self._known[slot] = slot, known
+        for members in self._members_of(known.memory):
+            members.put(slot)
+
+    def _leave(self, slot: int) -> None:
+        for members in self._members_of(self._known[slot].memory):
+            members.drop(slot)
+
+    def _members_of(self, memory: Recallable) -> list[Members]:
+        return [self._shared, self._given[memory.chat]] if memory.shared else [self._own[memory.chat]]
+
+    def _give_up(self, memory_id: int) -> None:
+        """Let no search that begins from now on find a memory; it is overwritten when the last that may has ended."""
+        slot = self._slots.pop(memory_id, None)
+        if slot is None:
             return
-        self._by_chat[memory.chat].discard(memory_id)
-        self._shared.discard(memory_id)
-        self._forget_selections(memory)
+        self._leave(slot)
+        self._limbo.put(self._index.retire(_array(memory_id)))
+        self._reclaim()
 
-    def _forget_selections(self, memory: Recallable) -> None:
-        if memory.shared:
-            self._selections.clear()
-        else:
-            self._selections.pop(memory.chat, None)
+    def _reclaim(self) -> None:
+        for slots in self._limbo.freed():
+            self._index.erase(slots)
+            for slot in slots.tolist():
+                del self._known[slot]
 
 
-def _selected(ids: Collection[int]) -> Selection:
-    return Selection(np.fromiter(ids, dtype=np.int64, count=len(ids)))
+def _array(memory_id: int) -> Ids:
+    return np.array([memory_id], np.int64)

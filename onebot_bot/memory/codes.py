@@ -77,7 +77,7 @@ class _Chunk(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some vectors of one chunk."""
+    """Some vectors of one chunk; nothing in it ever changes."""
 
     chunk: int
     members: int
@@ -85,6 +85,18 @@ class Part(NamedTuple):
     parameters: Any
     """What tells FAISS which; it keeps a pointer into `bits`."""
     bits: Bits
+    """`[ROWS / 8]`, the lowest bit first."""
+
+
+def part_of(chunk: int, bits: Bits) -> Part:
+    """The part that a bitmap says."""
+    selector = _FAISS.SearchParameters(sel=_FAISS.IDSelectorBitmap(bits))
+    return Part(chunk, int(np.unpackbits(bits).sum()), selector, bits)
+
+
+def unpacked(part: Part) -> NDArray[np.bool_]:
+    """Of each place in the chunk, whether it is a member: `[ROWS]`."""
+    return np.unpackbits(part.bits, bitorder="little").view(np.bool_)
 
 
 class Scan(NamedTuple):
@@ -100,7 +112,11 @@ class Scan(NamedTuple):
 
 
 class Codes:
-    """Vectors by their slot: places 0, 1, 2, ..., whoever uses them says which are taken."""
+    """Vectors by their slot: places 0, 1, 2, ..., whoever uses them says which are taken.
+
+    A scan may go on while other slots than its own are written: nothing that it reads moves, and the bounds of the
+    error, which only grow, hold for what was there before.
+    """
 
     def __init__(self, dimension: int) -> None:
         self.rotate = Rotation(dimension)
@@ -127,16 +143,6 @@ class Codes:
         """Overwrite what is under `slots`."""
         for chunk, _, places in by_chunk(slots):
             self._chunks[chunk].bytes[places] = 0
-
-    def parts(self, slots: Ids) -> list[Part]:
-        """What `scan` takes to stay within `slots`; good for as long as they hold the same vectors."""
-        member = np.zeros((len(self._chunks), ROWS), dtype=bool)
-        member.reshape(-1)[slots] = True
-        bits, counts = np.packbits(member, axis=1, bitorder="little"), member.sum(axis=1)
-        return [
-            Part(chunk, int(counts[chunk]), _within(bits[chunk]), bits[chunk])
-            for chunk in np.flatnonzero(counts).tolist()
-        ]
 
     def scan(self, turned: Floats, parts: Sequence[Part], most: int) -> Scan:
         """The best `most` of every part, at least one, for a rotated query [width]."""
@@ -170,10 +176,6 @@ def _chunk(width: int) -> _Chunk:
     index.codes.resize(ROWS * width)
     index.ntotal = ROWS  # those that are not taken are in no selection
     return _Chunk(index, _FAISS.rev_swig_ptr(index.codes.data(), ROWS * width).reshape(ROWS, width))
-
-
-def _within(bits: Bits) -> Any:
-    return _FAISS.SearchParameters(sel=_FAISS.IDSelectorBitmap(bits))
 
 
 def by_chunk(slots: Ids) -> Iterator[tuple[int, Ids, Ids]]:

@@ -9,7 +9,9 @@ import structlog
 from onebot_bot.errors import StoreError
 from onebot_bot.memory import rows, views
 from onebot_bot.memory.bank import Bank, Recallable
-from onebot_bot.memory.vectors import Stamp, VectorIndex, View, discard_snapshot, load_index, write_snapshot
+from onebot_bot.memory.index import VectorIndex
+from onebot_bot.memory.snapshot import Stamp, discard_snapshot, load_index, write_snapshot
+from onebot_bot.memory.vectors import View
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)

@@ -39,12 +39,15 @@ class Slots:
         self._taken += len(ids)
         return slots
 
-    def release(self, slots: Ids) -> None:
-        """Let taken slots be empty."""
+    def retire(self, slots: Ids) -> None:
+        """Let taken slots be nobody's, so that nobody finds them; no new id gets them before they are released."""
         self._slot_of[self._ids[slots]] = -1
         self._ids[slots] = -1
-        self._empty += slots.tolist()
         self._taken -= len(slots)
+
+    def release(self, slots: Ids) -> None:
+        """Let retired slots be empty."""
+        self._empty += slots.tolist()
 
     def find(self, ids: Ids) -> Ids:
         """The slots of those of `ids`, each named once, that have one; in the order of memory."""

@@ -11,9 +11,10 @@ import pytest
 
 from onebot_bot.memory.bank import Bank, Recallable
 from onebot_bot.memory.database import Database
+from onebot_bot.memory.index import VectorIndex
 from onebot_bot.memory.rows import NewMemory
 from onebot_bot.memory.store import MemoryStore
-from onebot_bot.memory.vectors import Floats, Ids, Selection, VectorIndex, View
+from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
 
 D = 12
@@ -159,12 +160,13 @@ async def test_no_search_crosses_a_scope(path: Path, seed: int) -> None:
 
 
 def test_a_wrong_selection_leaks_nothing() -> None:
-    """Were the selection of a chat ever stale, a memory would still not leave its chat."""
+    """Were the bitmaps of a chat ever wrong, a memory would still not leave its chat."""
     bank = Bank(VectorIndex(D), View(MODEL, np.zeros(D, np.float32)))
     key = np.ones(D, np.float32)
     for number, chat in enumerate(CHATS):
         bank.put(number, Recallable(str(chat), chat, shared=False, value=None), key)
-    bank._selections[CHATS[0]] = Selection(np.arange(len(CHATS)))
+    for slot in range(1, len(CHATS)):
+        bank._own[CHATS[0]].put(slot)
 
     assert [hit.text for hit in bank.search(key, CHATS[0], len(CHATS))] == [str(CHATS[0])]
     assert [hit.text for hit in bank.search(key, CHATS[1], 9, among=range(len(CHATS)))] == [str(CHATS[1])]

@@ -1,0 +1,50 @@
+"""Made-up vectors, and an index asked by ids."""
+
+import numpy as np
+
+from onebot_bot.memory.index import VectorIndex
+from onebot_bot.memory.members import parts_of
+from onebot_bot.memory.vectors import Floats, Ids, unit
+
+D = 16
+
+
+def ids_of(*numbers: int) -> Ids:
+    """An array of ids."""
+    return np.array(numbers, dtype=np.int64)
+
+
+def random_units(count: int, seed: int = 0) -> Floats:
+    """`count` random unit vectors [count, D]."""
+    raw = np.random.default_rng(seed).normal(size=(count, D)).astype(np.float32)
+    return unit(raw)
+
+
+def small_index() -> VectorIndex:
+    """Three vectors under the ids 3, 50 and 1000."""
+    filled = VectorIndex(D)
+    filled.add(ids_of(3, 50, 1000), random_units(3))
+    return filled
+
+
+def numbered(vectors: Floats, exact_most: int = 1_000_000) -> tuple[VectorIndex, Ids]:
+    """An index of `vectors` [n, d] under 1, 2, ..., and all ids; with lists where there are more than `exact_most`."""
+    index, numbers = VectorIndex(vectors.shape[1], exact_most), np.arange(1, len(vectors) + 1)
+    index.add(numbers, vectors)
+    if index.wants_lists:
+        index.begin_lists()
+        index.take_lists(index.make_lists())
+    return index, numbers
+
+
+def search(index: VectorIndex, query: Floats, among: Ids, k: int) -> tuple[Ids, Floats]:
+    """The ids found among those, and their scores."""
+    slots, scores = index.search(query, parts_of(index.find(among)), k)
+    return index.ids(slots), scores
+
+
+def remove(index: VectorIndex, *numbers: int) -> int:
+    """Where no search is going on; how many were there."""
+    slots = index.retire(ids_of(*numbers))
+    index.erase(slots)
+    return len(slots)
