@@ -68,6 +68,7 @@ What destroys something shows it first, and is done when it is typed again with 
 Verbs have Chinese names too: `列表`, `搜索`, `查看`, `添加`, `修改`, `忘记`, `置顶`, `取消置顶`, `统计`, `导出`
 for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`,
 `添加`, `移除`, `列表` for `/admin`, `启用`, `停用` for `/command`;
+`列表`, `同意`, `拒绝` for `/request`;
 for `/access` `用户`, `群`, `允许`, `拒绝`, `移除`, `黑名单`, `白名单`.
 A value for `/config set` is written as in TOML: `0.5`, `true`, `[1, 2]`, and text with or without quotes.
 

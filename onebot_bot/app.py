@@ -23,6 +23,7 @@ from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.reports import Reports
+from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
@@ -45,11 +46,12 @@ from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.pictures import PictureStore
+from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.events import Message
+from onebot_bot.protocol.events import Event, FriendRequest, GroupRequest, Message
 from onebot_bot.rendering.painter import Painter
 from onebot_bot.sections.model import ModelConfig
 from onebot_bot.texts import Language, say
@@ -126,10 +128,24 @@ class App:
         queues = Queues(lambda: self._settings.sending, LoopClock())
         reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time, queues.tell)
         learning = self._learning(store, history, memories, reports)
+        access = Access(bans.banned)
+        requests = await stack.enter_async_context(
+            Requests(
+                RequestStore(database),
+                accounts=accounts,
+                settings=lambda: self._settings,
+                access=access,
+                tell=reports.tell,
+                report=reports.report,
+                clock=LoopClock(),
+                today=self._today,
+            )
+        )
         services = CommandServices(
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
             usage=usage,
+            requests=requests,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
         )
         prefixes = lambda: self.config.commands.prefixes  # noqa: E731 - read anew each time
@@ -137,7 +153,7 @@ class App:
         shared = Services(
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
             presence=presence,
-            access=Access(bans.banned),
+            access=access,
             queues=queues,
             limits=Limits(usage, asyncio.get_running_loop().time),
             painter=Painter(),
@@ -158,9 +174,16 @@ class App:
         def connected(account: Account) -> None:
             reports.connected()
             router.connected(account)
+            requests.connected(account)
+
+        def dispatch(account: Account, event: Event) -> None:
+            if isinstance(event, FriendRequest | GroupRequest):
+                requests.take(event)
+            else:
+                router.dispatch(account, event)
 
         self._server = await stack.enter_async_context(
-            OneBotServer(config.server, self.token, router.dispatch, connected, accounts=accounts)
+            OneBotServer(config.server, self.token, dispatch, connected, accounts=accounts)
         )
         self.port = self._server.port
 
@@ -268,6 +291,8 @@ def _settings(config: Config) -> Settings:
         config.render,
         config.access,
         config.limits,
+        config.requests,
+        config.commands,
     )
 
 

@@ -22,6 +22,7 @@ from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import LearningConfig, MemoryConfig
 from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfig
+from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig, ServerConfig
 
@@ -44,6 +45,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     commands: CommandsConfig = CommandsConfig()
     access: AccessConfig = AccessConfig()
     limits: LimitsConfig = LimitsConfig()
+    requests: RequestsConfig = RequestsConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
     log: LogConfig = LogConfig()

@@ -11,6 +11,7 @@ import structlog
 from onebot_bot import __version__
 from onebot_bot.chat.explained import explain
 from onebot_bot.chat.presence import Presence
+from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -208,6 +209,7 @@ class CommandServices:
     accounts: Mapping[int, Account]
     bans: Bans
     usage: Usage
+    requests: Requests
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -162,6 +162,19 @@ async def test_saved_changes_apply_and_broken_ones_are_told(app: App, monkeypatc
         assert await said(client) == (5, "Nothing is being written.")
 
 
+async def test_a_friend_request_is_put_before_the_owner(app: App) -> None:
+    """Who accepts it with the id in that line; QQ is told with the flag of the request."""
+    async with OneBotClient(app.url, 10000, app.token) as client:
+        event = {"time": 9, "self_id": 10000, "post_type": "request", "request_type": "friend", "user_id": 5}
+        await client.send_event({**event, "comment": "我是小明", "flag": "f"})
+        owner, text = await said(client)
+        assert owner == 1
+        assert "/request accept 1" in text
+        await client.send_event(client.private_message(1, "/request accept 1"))
+        call = await asyncio.wait_for(client.next_call("set_friend_add_request"), 5)
+        assert (call.params["flag"], call.params["approve"]) == ("f", True)
+
+
 async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With the banner printed first."""
     stop = asyncio.Event()

@@ -14,6 +14,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "config.toml 有问题，继续使用之前的配置。",
         "config.toml cannot be used; the last good one stays.",
     ),
+    "report.request": ("有一个好友请求或入群邀请没能处理。", "A friend request or invitation could not be dealt with."),
     "report.background": ("后台任务出错。", "A background task failed."),
     "start.body": (
         "\n{name} {version} 已启动，模型在后台加载。\n\n"

@@ -64,6 +64,36 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "群按{mode}；允许：{allowed}；拒绝：{denied}",
         "Groups by {mode}; allowed: {allowed}; denied: {denied}",
     ),
+    "about.request": ("处理好友请求和入群邀请", "decide on friend requests and invitations to groups"),
+    "request.usage": (
+        "用法：{prefix}request list | accept 编号 | reject 编号 [理由]",
+        "Usage: {prefix}request list | accept ID | reject ID [REASON]",
+    ),
+    "request.friend": ("#{id} {user} 想加我为好友{comment}", "#{id} {user} wants to be friends{comment}"),
+    "request.doubt": (
+        "#{id} {user} 想加我为好友，被 QQ 判为可疑{comment}",
+        "#{id} {user} wants to be friends, which QQ finds doubtful{comment}",
+    ),
+    "request.group": (
+        "#{id} {user} 邀请我进群 {group}{comment}",
+        "#{id} {user} invites me into group {group}{comment}",
+    ),
+    "request.comment": ("：{comment}", ": {comment}"),
+    "request.asked": (
+        "📮 {line}\n{prefix}request accept {id} 同意，{prefix}request reject {id} 拒绝",
+        "📮 {line}\n{prefix}request accept {id} or {prefix}request reject {id}",
+    ),
+    "request.full": (
+        "今天处理了 {count} 个请求，再来的不提醒了，{prefix}request list 查看（requests.per_day）。",
+        "{count} requests dealt with today; {prefix}request list shows what else comes (requests.per_day).",
+    ),
+    "request.none": ("没有待处理的请求。", "No request waits."),
+    "request.unknown": (
+        "没有待处理的请求 #{id}，{prefix}request list 查看。",
+        "No request #{id} waits; see {prefix}request list.",
+    ),
+    "request.accepted": ("已同意：{line}", "Accepted: {line}"),
+    "request.rejected": ("已拒绝：{line}", "Rejected: {line}"),
     "about.quota": ("查看今天用了多少、还有多少", "how much was used today, and how much there is"),
     "quota.user": (
         "你今天：回答 {answers} 个（上限 {most_answers}），{tokens} token（上限 {most_tokens}）",

@@ -4,11 +4,12 @@ from msgspec import Struct
 
 from onebot_bot.engine.request import SamplingParams
 from onebot_bot.sections.access import AccessConfig
-from onebot_bot.sections.bot import BotConfig
+from onebot_bot.sections.bot import BotConfig, CommandsConfig
 from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig
 
@@ -25,6 +26,8 @@ class Settings(Struct, frozen=True):
     render: RenderConfig = RenderConfig()
     access: AccessConfig = AccessConfig()
     limits: LimitsConfig = LimitsConfig()
+    requests: RequestsConfig = RequestsConfig()
+    commands: CommandsConfig = CommandsConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

@@ -12,6 +12,7 @@ from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.bans import Ban
 from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.history import Counts
+from onebot_bot.memory.requests import Asked
 from onebot_bot.memory.rows import Memory, Stats
 from onebot_bot.memory.usage import Peer, Used
 from onebot_bot.protocol.chat_id import ChatId
@@ -66,6 +67,16 @@ class UsageControl(Protocol):
 
     def of(self, peer: Peer) -> Used:
         """By a person or a group."""
+
+
+class RequestControl(Protocol):
+    """Friend requests and invitations."""
+
+    async def waiting(self, limit: int) -> list[Asked]:
+        """The latest that nobody has decided yet, oldest first."""
+
+    async def decide(self, number: int, *, accept: bool, reason: str = "") -> Asked | None:
+        """Accept or reject one; None when none of that id waits; raises ActionError and StoreError."""
 
 
 class ConfigControl(Protocol):
@@ -199,6 +210,10 @@ class Services(Protocol):
     @property
     def usage(self) -> UsageControl:
         """What was used today."""
+
+    @property
+    def requests(self) -> RequestControl:
+        """Friend requests and invitations."""
 
     @property
     def configuration(self) -> ConfigControl:

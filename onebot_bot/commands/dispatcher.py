@@ -7,7 +7,7 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic, group, learning, memory, pictures, quota, rights, toggling
+from onebot_bot.commands import admin, basic, group, learning, memory, pictures, quota, requests, rights, toggling
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer
@@ -48,6 +48,7 @@ def build_registry() -> Registry:
             *admin.COMMANDS,
             *rights.COMMANDS,
             *quota.COMMANDS,
+            *requests.COMMANDS,
             Command(
                 names=("command", "指令"), handler=toggle, group_tier=Tier.GROUP_ADMIN, arguments="enable|disable NAME"
             ),

@@ -111,5 +111,15 @@ _USAGE: Step = (
     ) WITHOUT ROWID""",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE)
+_REQUESTS: Step = (
+    # Friend requests and invitations; `day`: a date, if the bot dealt with one by itself.
+    """CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        account INTEGER NOT NULL, kind TEXT NOT NULL, user INTEGER NOT NULL, grp INTEGER NOT NULL, flag TEXT NOT NULL,
+        comment TEXT NOT NULL, came INTEGER NOT NULL, state TEXT NOT NULL, day TEXT NOT NULL,
+        UNIQUE (account, kind, user, grp, flag)
+    )""",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS)
 """`STEPS[n]` leads from version n to n + 1."""

@@ -250,6 +250,28 @@ class SetGroupAddRequest(Action, frozen=True):
     reason: str = ""
 
 
+class GetGroupSystemMsg(Action, frozen=True):
+    """Ask for invitations and requests to join: `invited_requests`, `join_requests`, those dealt with `checked`."""
+
+    name: ClassVar[str] = "get_group_system_msg"
+    count: int = 50
+
+
+class GetDoubtFriendsAddRequest(Action, frozen=True):
+    """Ask for the friend requests that QQ holds back as doubtful."""
+
+    name: ClassVar[str] = "get_doubt_friends_add_request"
+    count: int = 50
+
+
+class SetDoubtFriendsAddRequest(Action, frozen=True):
+    """Accept one of those; NapCat accepts whatever `approve` says."""
+
+    name: ClassVar[str] = "set_doubt_friends_add_request"
+    flag: str
+    approve: bool = True
+
+
 class SetGroupBan(Action, frozen=True):
     """Mute a member."""
 

@@ -19,6 +19,7 @@ from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Counts
+from onebot_bot.memory.requests import Asked
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
@@ -73,6 +74,26 @@ class Learner:
         return self.trained.get(memory_id, [])
 
 
+class Lobby:
+    """Requests that wait for a decision."""
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.decided: list[tuple[int, bool, str]] = []
+
+    async def waiting(self, limit: int) -> list[Asked]:
+        """Those."""
+        return self.asked[-limit:]
+
+    async def decide(self, number: int, *, accept: bool, reason: str = "") -> Asked | None:
+        """Note it, if it waits."""
+        found = next((asked for asked in self.asked if asked.id == number), None)
+        if found is not None:
+            self.asked.remove(found)
+            self.decided.append((number, accept, reason))
+        return found
+
+
 class Desk:
     """What handlers may use, and what they did with it."""
 
@@ -87,6 +108,7 @@ class Desk:
         self.configuration = self
         self.config = Config()
         self.learning = Learner()
+        self.requests = Lobby()
         self.did: list[str] = []
         self.engine = ScriptedEngine().status
         self.found: Sequence[Recalled] = ()

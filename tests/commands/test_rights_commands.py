@@ -7,6 +7,7 @@ from commands.desk import ADMIN, ANYONE, GROUP, OWNER, Room, said
 from onebot_bot.commands.confirming import take_yes
 from onebot_bot.commands.durations import parse_duration
 from onebot_bot.config import load_config
+from onebot_bot.memory.requests import Asked
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.texts import say
 
@@ -210,3 +211,21 @@ async def test_the_quota_shows_what_was_used_and_what_there_is(desk: Room) -> No
         [say("zh", "quota.user", **user), say("zh", "quota.group", **group)]
     )
     assert "（上限 20）" not in await desk.type("/quota")
+
+
+async def test_requests_are_listed_and_decided(desk: Room) -> None:
+    """By their ids, each once; a refusal may have a reason."""
+    lobby = desk.desk.requests
+    assert await desk.type("/request") == say("zh", "request.none")
+    lobby.asked = [
+        Asked(account=10000, kind="friend", flag="f", user=20, comment="我是小明", came=1, id=3),
+        Asked(account=10000, kind="group", flag="g", user=21, group=99, came=1, id=4),
+    ]
+    assert await desk.type("/请求 列表") == "#3 20 想加我为好友：我是小明\n#4 21 邀请我进群 99"
+    assert await desk.type("/request accept #3") == "已同意：#3 20 想加我为好友：我是小明"
+    assert await desk.type("/request reject 4 不认识 你") == "已拒绝：#4 21 邀请我进群 99"
+    assert lobby.decided == [(3, True, ""), (4, False, "不认识 你")]
+    assert await desk.type("/request accept 3") == say("zh", "request.unknown", id=3, prefix="/")
+    for text in ("/request eat 3", "/request accept", "/request accept x", "/request accept 3 now"):
+        assert await desk.type(text) == say("zh", "request.usage", prefix="/")
+    assert "机器人管理员" in await desk.type("/request list", ANYONE)
