@@ -28,6 +28,7 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.stickers import Stickers
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
@@ -156,6 +157,7 @@ class App:
             access=access,
             queues=queues,
             limits=Limits(usage, asyncio.get_running_loop().time),
+            stickers=Stickers(lambda: self.folder / self.config.tags.stickers),
             painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
@@ -289,6 +291,7 @@ def _settings(config: Config) -> Settings:
         config.log,
         config.sending,
         config.render,
+        config.tags,
         config.access,
         config.limits,
         config.requests,

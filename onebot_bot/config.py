@@ -25,6 +25,7 @@ from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfi
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig, ServerConfig
+from onebot_bot.sections.tags import TagsConfig
 
 VERSION = 1
 SECRET_KEYS = frozenset({"server.token"})
@@ -41,6 +42,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     chat: ChatConfig = ChatConfig()
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
+    tags: TagsConfig = TagsConfig()
     vision: VisionConfig = VisionConfig()
     commands: CommandsConfig = CommandsConfig()
     access: AccessConfig = AccessConfig()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.tags import defused
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
@@ -54,15 +55,15 @@ def _system(chat: ChatId, bot: BotConfig, partner: str, *, optional: bool) -> li
     lines = [bot.persona] if bot.persona else []
     if chat.kind == "private" and partner:
         # Memories say who by name: without it "my birthday" would be nobody's.
-        lines.append(say(_tongue(bot), "see.private", name=partner))
+        lines.append(say(tongue(bot), "see.private", name=defused(partner)))
     if chat.kind == "group":
-        lines.append(say(_tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
+        lines.append(say(tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
     if optional:
-        lines.append(say(_tongue(bot), "see.optional", no_reply=NO_REPLY))
+        lines.append(say(tongue(bot), "see.optional", no_reply=NO_REPLY))
     return [Turn("system", (Text("\n".join(lines)),))] if lines else []
 
 
-def _tongue(bot: BotConfig) -> Language:
+def tongue(bot: BotConfig) -> Language:
     """The persona's language: who wrote it in English has a model that knows English best."""
     if not bot.persona:
         return bot.language

@@ -11,6 +11,7 @@ import structlog
 
 from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected, StaleAnswer
 from onebot_bot.protocol.actions import (
+    Action,
     SendGroupForwardMsg,
     SendGroupMsg,
     SendPrivateForwardMsg,
@@ -147,13 +148,34 @@ class Outbox:
         """The account has a connection (again): what waited goes out."""
         self._connected.set()
 
-    async def send(self, chat: ChatId, segments: tuple[Segment, ...], temporary_group: int = 0) -> int | None:
+    async def send(
+        self,
+        chat: ChatId,
+        segments: tuple[Segment, ...],
+        temporary_group: int = 0,
+        words: tuple[Segment, ...] = (),
+    ) -> int | None:
         """Send one message and return its id, or None when QQ did not confirm it: it may be there, so never again.
+
+        Args:
+            chat: where to.
+            segments: the message.
+            temporary_group: the group of a temporary session.
+            words: what is sent instead where QQ refuses the message, as it does a mention of somebody who has left.
 
         Raises:
             NotConnected: no connection came back in time; nothing was sent.
             ActionFailed: refused; nothing was sent.
         """
+        try:
+            return await self._send(chat, segments, temporary_group)
+        except ActionFailed as error:
+            if not words:
+                raise
+            log.info("A message with tags was refused and is sent as words.", cause=str(error))
+            return await self._send(chat, words, temporary_group)
+
+    async def _send(self, chat: ChatId, segments: tuple[Segment, ...], temporary_group: int) -> int | None:
         if chat.kind == "group":
             return await self._deliver(SendGroupMsg(group_id=chat.peer, message=segments))
         return await self._deliver(
@@ -196,6 +218,15 @@ class Outbox:
                 return None
             except NotConnected:
                 continue  # it went between the look and the call
+
+    async def do(self, gesture: Action) -> bool:
+        """Carry out what is no message, a poke or a reaction; whether the client did: some cannot."""
+        try:
+            await self._account.call(gesture)
+        except ActionError as error:
+            log.info("A gesture was left out.", action=gesture.name, cause=str(error))
+            return False
+        return True
 
     def show_typing(self, chat: ChatId) -> None:
         """Show "typing…" in a private chat, where the client can; returns at once."""

@@ -34,7 +34,10 @@ _LEFTOVERS = re.compile(r"</?recall>|<\|memory_pad\|>|</?think>")
 _WHOLE = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|[(（][^()（）\w\s]{2,}?[)）]|[(（][^()（）\n]{1,12}[)）]", re.DOTALL
 )
-_END = re.compile(r"[。！？!?…～~]+[”’」』）)]*|\.(?=\s|\Z)[”’]*|\n+")
+# A face behind a sentence's end belongs to it: faces are private-use characters here (tags.py).
+_END = re.compile(
+    r"[。！？!?…～~]+[”’」』）)]*(?: ?[\ue000-\ue0ff])*|\.(?=\s|\Z|[\ue000-\ue0ff])[”’]*(?: ?[\ue000-\ue0ff])*|\n+"
+)
 
 
 def spoken(text: str) -> str:

@@ -14,6 +14,7 @@ from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.rest import Rest
 from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.stickers import Stickers
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
@@ -50,5 +51,7 @@ class Services(Struct, frozen=True):
     """For a model that may see; None: there is none."""
     queues: Queues | None = None
     """Shared with what else the accounts send; None: nothing else is sent."""
+    stickers: Stickers | None = None
+    """The owner's; None: there are none."""
     painter: Draws | None = None
     """Draws long answers; None: they are sent as text."""

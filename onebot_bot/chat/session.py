@@ -13,7 +13,8 @@ import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.composing import Piece, compose, segments_of
+from onebot_bot.chat.composing import Piece, plain_segments_of, segments_of
+from onebot_bot.chat.expressing import Expressions
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.reply import split_reply, spoken
@@ -58,6 +59,7 @@ class ChatSession:
         self.last_recalls: tuple[Recalled, ...] = ()
         self._outbox = outbox
         self._services = services
+        self._expressions = Expressions(chat, services.history, services.stickers)
         self._view = View(chat, services.history, services.eyes)
         self._pending: list[Incoming] = []
         self._discarded: list[Incoming] = []
@@ -321,6 +323,7 @@ class ChatSession:
     async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult | None:
         """What the model writes; None when somebody said stop before it began."""
         conversation = await self._view.conversation(turn, settings)
+        conversation = await self._expressions.tell(conversation, settings, self._services.engine.status)
         if turn.stopped:
             return None
         recall = self._recall_policy(settings.memory)
@@ -367,7 +370,8 @@ class ChatSession:
         clock = self._services.clock
         began = clock.time()
         render = self._services.presence.render(self.chat, settings.render)
-        pieces = await compose(said, settings.chat, render, self._services.painter)
+        tagged = await self._expressions.read(said, turn, settings, self._services.engine.status)
+        pieces = await self._expressions.pieces(tagged, settings.chat, render, self._services.painter)
         if turn.stopped:  # while it was being drawn
             await self._conclude(turn, [], "dropped")
             return
@@ -385,21 +389,23 @@ class ChatSession:
         """Send the pieces in order, each after the reply to the one before; what went out."""
         turn.sending = True
         sent: list[Entry] = []
+        first = next((piece for piece in pieces if piece.gesture is None), None)
         for index, piece in enumerate(pieces):
-            await self._pause(piece.text, config, spent if index == 0 else 0.0)
+            if piece.gesture is None:
+                await self._pause(piece.text, config, spent if piece is first else 0.0)
             try:
                 await self._outbox.ready(begins=index == 0)
                 if index == 0:
                     # At the last moment: a process that ends before this answers after its restart.
                     await self._services.history.mark(turn.rows, "sending")
-                entry = await self._send_one(turn, piece, quote=index == 0 and config.quote_in_group)
+                entry = await self._send_one(turn, piece, quote=piece is first and config.quote_in_group)
             except ActionError as error:
                 self._services.report("report.send", self.chat, error)
                 if not sent and isinstance(error, NotConnected):
                     await self._services.history.mark(turn.rows, "pending")
                     raise
                 break
-            sent.append(entry)
+            sent += [entry] if entry is not None else []
         if sent:
             self._note_answer(turn, len(sent))
         return sent
@@ -411,14 +417,20 @@ class ChatSession:
             if wait > 0:
                 await self._services.clock.sleep(wait)
 
-    async def _send_one(self, turn: Turn, piece: Piece, *, quote: bool) -> Entry:
+    async def _send_one(self, turn: Turn, piece: Piece, *, quote: bool) -> Entry | None:
+        """What goes on record; None for a gesture that the client cannot do."""
         last, text = turn.items[-1], piece.text
-        if piece.bundle:
+        message_id: int | None = None
+        if piece.gesture is not None:
+            if not await self._outbox.do(piece.gesture):
+                return None
+        elif piece.bundle:
             name = next(iter(self._services.settings().bot.names), str(self.chat.account))
             message_id = await self._outbox.send_bundle(self.chat, piece.bundle, name, last.temporary_group)
         else:
-            quoted = last.entry.message_id if quote and self.chat.kind == "group" else None
-            message_id = await self._outbox.send(self.chat, segments_of(piece, quoted), last.temporary_group)
+            quoted = piece.quoted or (last.entry.message_id if quote and self.chat.kind == "group" else None)
+            words = plain_segments_of(piece, quoted)
+            message_id = await self._outbox.send(self.chat, segments_of(piece, quoted), last.temporary_group, words)
         if message_id is not None:
             self._said_ids.append(message_id)
         if _levels.isEnabledFor(logging.INFO):

@@ -12,6 +12,7 @@ from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig
+from onebot_bot.sections.tags import TagsConfig
 
 
 class Settings(Struct, frozen=True):
@@ -24,6 +25,7 @@ class Settings(Struct, frozen=True):
     log: LogConfig
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
+    tags: TagsConfig = TagsConfig()
     access: AccessConfig = AccessConfig()
     limits: LimitsConfig = LimitsConfig()
     requests: RequestsConfig = RequestsConfig()

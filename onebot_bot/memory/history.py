@@ -51,6 +51,9 @@ class Counts(msgspec.Struct, frozen=True):
     unanswered: int
 
 
+LATELY = 2000
+"""Messages among which `speakers` looks."""
+
 _COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, id"
 
 _INSERT = """INSERT INTO messages
@@ -80,6 +83,11 @@ _HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}
     AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?)"""
 
 _LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
+
+# Of the aggregated rows SQLite gives those that max() found.
+_SPEAKERS = f"""SELECT user_id, name, message_id, max(id) FROM
+    (SELECT * FROM messages WHERE {_CHAT} AND hidden = 0 ORDER BY placed DESC, id DESC LIMIT ?)
+    WHERE role <> 'assistant' AND name <> '' GROUP BY user_id ORDER BY max(id) DESC"""
 
 _NEWS = """SELECT account, kind, peer FROM messages LEFT JOIN extracted USING (account, kind, peer)
     WHERE hidden = 0 AND id > coalesce(up_to, 0) GROUP BY account, kind, peer ORDER BY min(id)"""
@@ -131,6 +139,12 @@ class History:
         """The messages with those OneBot ids, unless they were recalled or undone."""
         sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN} AND hidden = 0"
         return [_entry(row) for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))]
+
+    async def speakers(self, chat: ChatId) -> list[tuple[int, str, int | None]]:
+        """Who wrote in a chat lately: number, name and last message id, who wrote last first."""
+        return [
+            (user, name, message) for user, name, message, _ in await self._rows(_SPEAKERS, (*in_chat(chat), LATELY))
+        ]
 
     async def mark(self, ids: Collection[int], state: State) -> None:
         """Give the rows `ids` another state; it survives the death of this process, not a power cut.
