@@ -19,6 +19,7 @@ import structlog
 from onebot_bot import __version__, logs
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
@@ -158,6 +159,7 @@ class App:
             queues=queues,
             limits=Limits(usage, asyncio.get_running_loop().time),
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),
+            guard=self._guard(reports),
             painter=Painter(),
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
@@ -188,6 +190,12 @@ class App:
             OneBotServer(config.server, self.token, dispatch, connected, accounts=accounts)
         )
         self.port = self._server.port
+
+    def _guard(self, reports: Reports) -> Guard:
+        """Raises ConfigError when a word list cannot be read."""
+        guard = Guard(lambda: self.config.guard, self.folder, LoopClock(), reports.report)
+        guard.load()
+        return guard
 
     def _learning(self, store: MemoryStore, history: History, memories: Memories, reports: Reports) -> Learning | None:
         """None for the echo: there is nothing to teach."""

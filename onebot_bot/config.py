@@ -19,6 +19,7 @@ from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.base import Section
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
 from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import LearningConfig, MemoryConfig
 from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfig
@@ -43,6 +44,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
     tags: TagsConfig = TagsConfig()
+    guard: GuardConfig = GuardConfig()
     vision: VisionConfig = VisionConfig()
     commands: CommandsConfig = CommandsConfig()
     access: AccessConfig = AccessConfig()

@@ -47,6 +47,7 @@ HOMES = {
     "latex2mathml": ("rendering/",),
     "av": ("chat/frames",),
     "apscheduler": ("learning/cycle",),
+    "regex": ("chat/wordlist",),
 }
 
 

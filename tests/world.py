@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from fakes import FakeAccount, FakeClock, ScriptedEngine, until
 
+from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
@@ -18,6 +19,7 @@ from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Se
 from onebot_bot.protocol.segments import Segment, Text
 from onebot_bot.sections.bot import BotConfig
 from onebot_bot.sections.chat import ChatConfig
+from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.sending import SendingConfig
@@ -51,7 +53,8 @@ class World:
 
     def services(self) -> Services:
         """What sessions are given."""
-        return Services(self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
+        guard = Guard(lambda: GuardConfig(loops=False))  # long answers of tests are one sentence again and again
+        return Services(self.engine, self.history, self, lambda: self.settings, self.report, self.clock, guard=guard)
 
     def configure(self, section: str, **values: Any) -> None:
         """Change settings, as a saved config.toml would."""

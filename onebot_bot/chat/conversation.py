@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from onebot_bot.chat.guards import clean_name, label, unforged
 from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.tags import defused
@@ -12,8 +13,6 @@ from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language, language_of, say
 
 NOTHING: Mapping[int, tuple[Part, ...]] = {}
-LONGEST_NAME = 40
-"""Characters of a name that the model is told."""
 
 
 def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how it is shown, and whether it must answer
@@ -48,7 +47,7 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
 def _partner(entries: Sequence[Entry]) -> str:
     """The name that the last person who wrote goes by, on one line."""
     names = [entry.name for entry in entries if entry.role == "user" and entry.name]
-    return " ".join(names[-1].split())[:LONGEST_NAME] if names else ""
+    return clean_name(names[-1]) if names else ""
 
 
 def _system(chat: ChatId, bot: BotConfig, partner: str, *, optional: bool) -> list[Turn]:
@@ -86,7 +85,8 @@ def _line(entry: Entry, parts: tuple[Part, ...], *, group: bool) -> tuple[Part, 
     """In a group every line of a person says who speaks: name and number, since names are not unique."""
     if not group or entry.role != "user":
         return parts
-    return _led(parts, f"[{entry.name or entry.user_id}({entry.user_id})] ")
+    own = tuple(Text(unforged(part.text)) if isinstance(part, Text) else part for part in parts)
+    return _led(own, f"[{label(entry.name) or entry.user_id}({entry.user_id})] ")
 
 
 def _led(parts: tuple[Part, ...], words: str) -> tuple[Part, ...]:

@@ -9,14 +9,19 @@ def explain(considered: Considered, language: Language) -> str:
     """One or two lines: what it did and why, and how the dice fell where they did."""
     decision = considered.decision
     reason = say(language, f"part.{decision.why.value}", user=considered.user)
-    verdict = say(language, _verdict(considered), reason=reason)
+    verdict = say(language, _verdict(considered), reason=reason, withheld=_withheld(considered, language))
     return "\n".join([verdict, *_chances(decision, language)])
 
 
 def _verdict(considered: Considered) -> str:
     if considered.decision.trigger is None:
         return "part.silent"
-    return {"": "part.answered", "no_reply": "part.no_reply", "shadow": "part.shadow"}[considered.outcome]
+    plain = {"": "part.answered", "no_reply": "part.no_reply", "shadow": "part.shadow"}
+    return plain.get(considered.outcome, "part.withheld")
+
+
+def _withheld(considered: Considered, language: Language) -> str:
+    return say(language, f"withheld.{considered.outcome}") if _verdict(considered) == "part.withheld" else ""
 
 
 def _chances(decision: Decision, language: Language) -> list[str]:

@@ -53,6 +53,8 @@ class Silence(enum.Enum):
     BUSY = "busy"
     CLOSED = "closed"
     DICE = "dice"
+    WORDS = "words"
+    """It has a word of the list in it; it is not even recorded."""
 
 
 class Freshness(enum.Enum):

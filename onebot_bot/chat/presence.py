@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct, field
 
-from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, decide
+from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, Silence, decide
 from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
@@ -27,8 +27,9 @@ MOST_ANSWERS = 1000
 """Answers of a chat remembered: as many as `answers_per_hour` and `exchanges_per_minute` may be."""
 HOUR, MINUTE = 3600.0, 60.0
 
-Outcome = Literal["", "no_reply", "shadow"]
-"""What came of a decision to answer, where it was not an answer: the model chose silence, or only the log heard it."""
+Outcome = Literal["", "no_reply", "shadow", "cut_off", "repeat", "loop", "words", "leak", "asked"]
+"""What came of a decision to answer, where it was not an answer: the model chose silence, only the log heard it, it
+ended too early, or it was withheld (`guards.Withheld`)."""
 
 
 class Considered(Struct):
@@ -113,6 +114,10 @@ class Presence:
         if _levels.isEnabledFor(logging.DEBUG):
             log.debug("considered", chat=str(chat), user=seen.user, **_logged(decision))
         return decision
+
+    def refused(self, chat: ChatId, user: int) -> None:
+        """Note that a message was not even taken on record."""
+        self._part(chat).considered = Considered(user, Decision(Silence.WORDS))
 
     def answered(self, chat: ChatId, users: Collection[int], bubbles: int, now: float) -> None:
         """Note that the bot answered these people, in so many messages."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from onebot_bot.chat.cards import card_line, other_card
 from onebot_bot.chat.forwards import DEPTH, messages_in
+from onebot_bot.chat.guards import clean_name
 from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
     At,
@@ -57,7 +58,7 @@ def _one(segment: Segment, language: Language, name_of: NameOf, depth: int) -> s
         case At(qq="all"):
             return say(language, "see.all") + " "
         case At(qq=number, name=name):
-            return f"@{name or name_of(number)} "
+            return f"@{clean_name(name) or name_of(number)} "
         case Reply():
             return ""
         case Forward():

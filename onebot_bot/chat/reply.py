@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+from onebot_bot.chat.guards import without_tokens
 from onebot_bot.sections.sending import RenderConfig
 
 NO_REPLY = "<no_reply>"
@@ -29,7 +30,6 @@ _STRUCTURE = re.compile(
 _FENCED = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)", re.MULTILINE | re.DOTALL)
 
 _RECALLED = re.compile(r"<recall>.*?(?:</recall>|\Z)", re.DOTALL)
-_LEFTOVERS = re.compile(r"</?recall>|<\|memory_pad\|>|</?think>")
 # What is never cut: code blocks, inline code, addresses, and kaomoji such as (｡･ω･｡) or (╯°□°)╯.
 _WHOLE = re.compile(
     r"```.*?(?:```|\Z)|`[^`\n]+`|https?://\S+|[(（][^()（）\w\s]{2,}?[)）]|[(（][^()（）\n]{1,12}[)）]", re.DOTALL
@@ -55,7 +55,7 @@ def spoken(text: str) -> str:
     text = _RECALLED.sub("", text).rpartition("</recall>")[2]
     if NO_REPLY in text:
         return ""
-    return _LEFTOVERS.sub("", text).strip()
+    return without_tokens(text).strip()
 
 
 def form_of(said: str, config: RenderConfig) -> Form:

@@ -14,6 +14,7 @@ import structlog
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.forwards import kept
+from onebot_bot.chat.guards import clean_name
 from onebot_bot.chat.outbox import Outbox, Queues
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
@@ -172,7 +173,9 @@ class ChatRouter:
     ) -> None:
         group = message.group_id if isinstance(message, PrivateMessage) else 0
         entry = self._entry(message, quoted)
-        if entry.text:
+        if entry.text and self._services.guard.refuses(entry.text):
+            self._services.presence.refused(message.chat_id, message.user_id)
+        elif entry.text:
             session = self._session(account, message.chat_id)
             session.receive(entry, self._decide(session, message, called, freshness), group)
 
@@ -230,11 +233,16 @@ class ChatRouter:
             text=text,
             time=message.time,
             user_id=message.user_id,
-            name=message.sender.name,
+            name=self._name(message),
             message_id=message.message_id,
             segments=_worth_keeping(message.message),
             reply_to=quoted.message_id if quoted is not None else None,
         )
+
+    def _name(self, message: Message) -> str:
+        """What the sender goes by; empty, which means the number, where the word list speaks against it."""
+        name = clean_name(message.sender.name)
+        return "" if name and self._services.guard.refuses(name) else name
 
     # --- rest ----------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
@@ -45,6 +46,7 @@ class Services(Struct, frozen=True):
     limits: Limits | None = None
     """None: there are none."""
     access: Access = msgspec.field(default_factory=Access)
+    guard: Guard = msgspec.field(default_factory=Guard)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
     eyes: Eyes | None = None

@@ -14,21 +14,22 @@ import structlog
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.composing import Piece, plain_segments_of, segments_of
+from onebot_bot.chat.drafting import Draft, Drafter
 from onebot_bot.chat.expressing import Expressions
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
-from onebot_bot.chat.reply import split_reply, spoken
+from onebot_bot.chat.presence import Outcome
+from onebot_bot.chat.reply import split_reply
 from onebot_bot.chat.services import Services
-from onebot_bot.chat.settings import Settings, sampling_of
+from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.turn import Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
-from onebot_bot.engine.request import FinishReason, GenerationRequest, GenerationResult, Recalled, RecallPolicy
+from onebot_bot.engine.request import FinishReason, Recalled
 from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Text
 from onebot_bot.sections.chat import ChatConfig
-from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.texts import say
 
 log = structlog.get_logger(__name__)
@@ -45,8 +46,6 @@ SAID_IDS = 32
 """Message ids remembered until the record has them: more than one answer ever has."""
 MOST_ASKED = 40
 """Messages that one answer must see; what came before them is shown as far as it fits, like all that was said."""
-LONG_ENOUGH_TO_REPEAT = 12
-"""Characters: shorter answers ("ok") may well be the same twice."""
 
 
 class ChatSession:
@@ -69,7 +68,7 @@ class ChatSession:
         """The turn being answered; None between turns."""
         self._said_ids: deque[int] = deque(maxlen=SAID_IDS)
         """What the bot said last, before the record has it: a quote of the first bubble may come before the last."""
-        self._last_said = ""
+        self._drafter = Drafter(chat, services)
 
     # --- called by the router, never waits -----------------------------------------------------------------------
 
@@ -247,24 +246,19 @@ class ChatSession:
             if await self._turned_away(turn, settings):
                 return
             # 2. The model writes; a newer message of the same person puts the turn back in the queue.
-            result = await self._generate(turn, settings)
-        if turn.stopped or result is None:
+            draft = await self._generate(turn, settings)
+        if turn.stopped or draft is None:
             await self._conclude(turn, [], "dropped")
             return
+        result, said = draft.result, draft.said
         if result.finish_reason is FinishReason.INTERRUPTED:
             self._put_back(turn)
             return
         self.last_recalls = result.recalls
         self._services.recaller.note(result.recalls)
         # 3. What it wrote goes out; from here on nothing interrupts.
-        said = spoken(result.text)
-        if said == self._last_said and len(said) > LONG_ENOUGH_TO_REPEAT:
-            log.info("the model repeated its last answer word for word; it is not sent twice")
-            said = ""
-        if not said and result.finish_reason in _CUT_OFF:
-            self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[result.finish_reason]))
         if not said:
-            self._services.presence.ended(self.chat, turn.sender, "no_reply")
+            self._pass_over(turn, draft)
             await self._conclude(turn, [], "answered")
         elif self._in_shadow:
             self._keep_to_oneself(turn, split_reply(said, settings.chat.max_bubbles))
@@ -288,6 +282,15 @@ class ChatSession:
             await self._remark(excess.text, turn.items[-1].temporary_group)
         await self._conclude(turn, [], "heard")
         return True
+
+    def _pass_over(self, turn: Turn, draft: Draft) -> None:
+        """Nothing is said: by the model's choice, because a guard withholds it, or because it never got to say it."""
+        reason = draft.result.finish_reason
+        cut_off = draft.withheld is None and reason in _CUT_OFF
+        if cut_off:
+            self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[reason]))
+        outcome: Outcome = "cut_off" if cut_off else draft.withheld.value if draft.withheld else "no_reply"
+        self._services.presence.ended(self.chat, turn.sender, outcome)
 
     @property
     def _in_shadow(self) -> bool:
@@ -320,42 +323,21 @@ class ChatSession:
             await self._services.history.mark([item.entry.id for item in early], "heard")
         return bool(turn.items)
 
-    async def _generate(self, turn: Turn, settings: Settings) -> GenerationResult | None:
+    async def _generate(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the model writes; None when somebody said stop before it began."""
         conversation = await self._view.conversation(turn, settings)
         conversation = await self._expressions.tell(conversation, settings, self._services.engine.status)
         if turn.stopped:
             return None
-        recall = self._recall_policy(settings.memory)
-        turn.generation = self._services.engine.submit(
-            GenerationRequest(
-                conversation=conversation,
-                sampling=sampling_of(settings.generation),
-                recall=recall,
-                timeout=settings.generation.timeout,
-            )
-        )
-        if not turn.generation.done:
+        return await self._drafter.draft(turn, conversation, settings, lambda: self._begun(turn))
+
+    def _begun(self, turn: Turn) -> None:
+        """The engine was asked."""
+        if turn.generation is not None and not turn.generation.done:
             self._outbox.show_typing(self.chat)
         if any(item.entry.user_id == turn.sender for item in self._pending):
             # It came while the turn was being stored or looked at: too early for `_expect` to interrupt anything.
             self._interrupt(turn)
-        try:
-            result = await turn.generation.result()
-        finally:
-            turn.generation = None
-        if self._services.limits is not None:
-            self._services.limits.spent(self.chat, turn.sender, result.usage.new_tokens)
-        return result
-
-    def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
-        status = self._services.engine.status
-        trained = status.trained_recall
-        wanted = config.recall in ("on", "always") or (config.recall == "auto" and trained)
-        if not wanted or config.max_recalls == 0:
-            return None
-        search = self._services.recaller.search_in(self.chat, config.temperature)
-        return RecallPolicy(search, status.floor(config.floor), config.max_recalls, close=not trained)
 
     def _put_back(self, turn: Turn) -> None:
         """Answer these again together with what came after; nobody's message is lost to an interrupt."""
@@ -382,7 +364,7 @@ class ChatSession:
             await self._conclude(turn, [], "dropped")
             return
         if len(sent) == len(pieces):
-            self._last_said = said
+            self._drafter.last_said = said
         await self._conclude(turn, sent, "answered")
 
     async def _send(self, turn: Turn, pieces: list[Piece], config: ChatConfig, spent: float) -> list[Entry]:

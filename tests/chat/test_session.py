@@ -235,18 +235,6 @@ async def test_a_message_that_comes_while_the_turn_is_stored_interrupts_too(worl
     assert not second.interrupted
 
 
-async def test_a_long_answer_is_not_sent_twice_word_for_word(world: World) -> None:
-    """A model in a loop is silenced rather than embarrassing."""
-    for expected in (1, 0):
-        world.say(world.private("again"))
-        await world.quiet()
-        answer(await world.engine.next(), "exactly the same long answer")
-        await concluded(world)
-        assert world.account.sent.qsize() == expected
-        while not world.account.sent.empty():
-            world.account.sent.get_nowait()
-
-
 async def test_stop_ends_the_answer_and_drops_what_waits(world: World) -> None:
     """Nothing is sent, and a restart does not answer it either."""
     world.say(world.private("long story please"))

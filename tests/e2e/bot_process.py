@@ -39,6 +39,7 @@ QUICK: Mapping[str, object] = {
     "sending.per_minute": 0,
     "generation.temperature": 0.0,
     "generation.max_new_tokens": 24,
+    "guard.loops": False,  # ENDLESS
     "learning.refine_idle": False,  # it would take the processor from the tests beside
 }
 ENDLESS: Mapping[str, object] = {"generation.presence_penalty": -2.0, "generation.max_new_tokens": 2000}
