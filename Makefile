@@ -37,6 +37,7 @@ check: $(VENV)/.installed-dev
 	@$(BIN)/mypy
 	@echo "==> docs"
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m bench.tables --check
 
 bench: $(VENV)/.installed-bench $(TRIAL)
 	@for name in $(BENCHES); do echo "==> $$name"; $(BIN)/python -m "bench.$$name"; done

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from bench.madial import ABSENT
 from bench.memory_results import CONFUSABLE, GOALS, NEW, Results, Retrieved, Seeds, collect_figures
-from bench.report import format_table, report
+from bench.report import Run, format_table, report
 
 Row = tuple[str, ...]
 
@@ -33,7 +33,8 @@ def print_report(results: Results, json: Path | None = None, png: Path | None = 
     for title, head, rows in make_tables(results):
         if rows:
             print(f"{title}\n\n{format_table(head, rows)}\n")
-    report(collect_figures(results), GOALS, json)
+    run = Run(results.machine, results.quick, msgspec.to_builtins(results))
+    report(collect_figures(results), GOALS, json, run)
     if png is not None:
         draw(results, png)
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bench.report import Goal
+from bench.goals import goals_of
 
 Seeds = tuple[float, ...]
 """The same figure, one for each seed; shares are from 0 to 1."""
@@ -108,25 +108,7 @@ class Results(Struct, frozen=True, kw_only=True):
     scoped_queries: int = 0
 
 
-GOALS: dict[str, Goal] = {
-    "confusable_64_hit1": (">=", 0.95),
-    "confusable_64_hit10": (">=", 0.99),
-    "trained_256_hit1": (">=", 0.93),
-    "new_64_hit1": (">=", 0.92),
-    "new_320_hit1": (">=", 0.85),
-    "new_2000_hit1": (">=", 0.75),
-    "exact_trained_or_refined": (">=", 0.95),
-    "f1_projected": (">=", 0.6),
-    "answers_behind_text_points": ("<=", 3),
-    "false_recalls_percent": ("<=", 1),
-    "chat_loss_1_night_percent": ("<=", 1),
-    "chat_loss_10_nights_percent": ("<=", 1),
-    "day_1_exact_after_10_nights": (">=", 0.97),
-    "leaks_in_10000_queries": ("<=", 0),
-    "quick_minutes": ("<=", 10),
-    "full_minutes": ("<=", 120),
-}
-"""Set before the code was written, for the trial model, English worlds and 2 cores; the mean over the seeds counts."""
+GOALS = goals_of("memory")
 
 
 def read_results(data: Mapping[str, Any]) -> Results:

@@ -13,7 +13,8 @@ from random import Random
 import msgspec
 from msgspec import Struct
 
-from bench.report import Goal, format_table, parse_arguments, report
+from bench.goals import goals_of
+from bench.report import Run, format_table, parse_arguments, report
 from onebot_bot.chat.participation import ASKED, Seen, Trigger
 from onebot_bot.chat.presence import MINUTE, Presence
 from onebot_bot.memory.chat_settings import NOTHING
@@ -45,18 +46,7 @@ SETTINGS: Mapping[str, ChatConfig] = {
     "observe": ChatConfig(mode="observe"),
     "shadow 0.2": ChatConfig(mode="shadow", talk_value=0.2),
 }
-GOALS: dict[str, Goal] = {
-    "asked_settled": (">=", 1.0),
-    "uncalled_answers_as_shipped": ("<=", 0),
-    "joined_talk_0.2": ("<=", 0.05),
-    "joined_talk_1": ("<=", 0.1),
-    "uncalled_an_hour_talk_1": ("<=", 30),
-    "spoken_observe": ("<=", 0),
-    "spoken_shadow": ("<=", 0),
-    "exchanges_a_minute": ("<=", 10),
-}
-"""What the settings promise. `joined`: uncalled answers a message seen; `asked_settled`: the share of messages with an
-@ or a quote that were answered, or were not for a known reason."""
+GOALS = goals_of("participation")
 
 
 class Line(Struct, frozen=True, order=True):
@@ -276,7 +266,7 @@ def main() -> None:
     print(format_table(head, [_row(name, tally) for name, tally in tallies.items()]))
     for name, tally in tallies.items():
         print(f"{name}: {', '.join(f'{why} {count}' for why, count in tally.why.most_common())}")
-    report(find_figures(tallies), GOALS, arguments.json)
+    report(find_figures(tallies), GOALS, arguments.json, Run(quick=arguments.quick))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from pathlib import Path
 import torch
 from msgspec import Struct
 
-from bench.report import Goal, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
+from bench.goals import goals_of
+from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
 from onebot_bot.engine.fit import KINDS, Weights
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel, load_model
@@ -39,14 +40,7 @@ WINDOW = 512
 """Tokens that are scored with nothing before them."""
 QUESTION = "Tell me a long story about a fox and a river."
 PEER = "generate"
-GOALS: dict[str, Goal] = {
-    "perplexity_int8": ("<=", 1.03),
-    "perplexity_int4": ("<=", 1.03),
-    "perplexity_int8_primed": ("<=", 1.03),
-    "perplexity_int4_primed": ("<=", 1.03),
-    "rate_ratio_int4": (">=", 3.5),
-}
-"""Set before the code was written; perplexities as ratios to whole weights, the rate as one to generate's."""
+GOALS = goals_of("quality")
 
 
 class Plan(Struct, frozen=True):
@@ -169,11 +163,12 @@ def main() -> None:
     plan = QUICK if arguments.quick else FULL
     perplexities = dict(measure_perplexity(plan))
     figures = find_figures(perplexities, measure_rates(plan))
-    print(describe_machine(["torch", "transformers"]))
+    machine = describe_machine(["torch", "transformers"])
+    print(machine)
     head = ("weights", "perplexity", "to whole", "tokens/s", "to generate")
     print(format_table(head, [_row(name, figures) for name in (*perplexities, PEER)]))
     print(f"{plan.windows} windows of {WINDOW} tokens; medians of {plan.rounds} rounds of {plan.tokens} tokens.")
-    report(figures, GOALS, arguments.json)
+    report(figures, GOALS, arguments.json, Run(machine, arguments.quick))
 
 
 if __name__ == "__main__":

@@ -7,14 +7,39 @@ import platform
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 T = TypeVar("T")
 
 Goal = tuple[Literal[">=", "<="], float]
-"""What a figure is to be, from the goals in bench/README.md."""
+"""What a figure is to be; all are in bench/goals.py."""
+
+
+class Run(Struct, frozen=True, omit_defaults=True):
+    """What else is known of a bench's run."""
+
+    machine: str = ""
+    """Empty: it did not say, or it does not matter."""
+    quick: bool = False
+    details: Mapping[str, Any] = {}
+    """What it found beside its figures, in its own words."""
+
+
+UNKNOWN = Run()
+
+
+class Measured(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a bench writes."""
+
+    figures: Mapping[str, float | None]
+    """None: what came out is no number."""
+    goals: Mapping[str, Goal]
+    short: Sequence[str]
+    """Goals that were measured and not met."""
+    run: Run = UNKNOWN
 
 
 def parse_arguments(about: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -68,23 +93,26 @@ def _format_line(line: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([line[0].ljust(widths[0]), *cells[1:]])
 
 
-def find_short(figures: Mapping[str, float], goals: Mapping[str, Goal]) -> list[str]:
+def find_short(figures: Mapping[str, float | None], goals: Mapping[str, Goal]) -> list[str]:
     """The goals that were measured and not met; a figure that is no number meets none."""
     return [name for name, goal in goals.items() if name in figures and not _is_met(figures[name], goal)]
 
 
-def _is_met(figure: float, goal: Goal) -> bool:
+def _is_met(figure: float | None, goal: Goal) -> bool:
     sign, bound = goal
+    if figure is None:
+        return False
     return figure >= bound if sign == ">=" else figure <= bound
 
 
-def report(figures: Mapping[str, float], goals: Mapping[str, Goal], json: Path | None) -> None:
-    """Print how each goal came out, and write figures and goals to `json` where one was asked for."""
+def report(figures: Mapping[str, float], goals: Mapping[str, Goal], json: Path | None, run: Run = UNKNOWN) -> None:
+    """Print how each goal came out, and write all that is given to `json` where one was asked for."""
     short = find_short(figures, goals)
     rows = [_goal_row(name, figures.get(name), goal, short) for name, goal in goals.items()]
     print(format_table(("goal", "wanted", "measured", ""), rows))
     if json is not None:
-        content = msgspec.json.encode({"figures": figures, "goals": goals, "short": short})
+        content = msgspec.json.encode(Measured(figures=figures, goals=goals, short=short, run=run))
+        json.parent.mkdir(parents=True, exist_ok=True)
         json.write_bytes(msgspec.json.format(content) + b"\n")
 
 

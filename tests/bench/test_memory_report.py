@@ -116,7 +116,7 @@ def test_files_are_written(tmp_path: Path) -> None:
     stored, figures, picture = (tmp_path / name for name in ("results.json", "figures.json", "picture.png"))
     stored.write_bytes(msgspec.json.encode(RESULTS))
     main([str(stored), "--json", str(figures), "--png", str(picture)])
-    assert {"figures", "goals", "short"} == set(json.loads(figures.read_text()))
+    assert {"figures", "goals", "short", "run"} == set(json.loads(figures.read_text()))
     with Image.open(picture) as image:
         assert image.size == (1350, 600)
 

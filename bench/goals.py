@@ -1,0 +1,202 @@
+"""Every goal of every bench: what a figure is to be, and what it says. Set before the code was written."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from bench.report import Goal
+
+
+class Aim(Struct, frozen=True):
+    """A goal with its words."""
+
+    part: str
+    """A key of `PARTS`."""
+    goal: Goal
+    english: str
+    chinese: str
+
+
+PARTS: Mapping[str, tuple[str, str]] = {
+    "G1": ("one chat, beside transformers' generate", "一个会话，对比 transformers 的 generate"),
+    "G2": ("weights of 8 and 4 bits", "8 位、4 位权重"),
+    "G3": ("eight chats at once", "八个会话同时"),
+    "G4": ("interrupts", "打断"),
+    "G5": ("what a recall takes", "一次回忆的开销"),
+    "G6": ("messages, beside NoneBot2", "收发消息，对比 NoneBot2"),
+    "G7": ("searching 100,000 memories", "在十万条记忆里查找"),
+    "G8": ("saving one memory", "保存一条记忆"),
+    "G9": ("cold start", "冷启动"),
+    "G10": ("a 4B model on a card", "显卡上的 4B 模型"),
+    "memory": ("the episodic memory", "情景记忆"),
+    "taking part": ("taking part in groups", "群里参与"),
+    "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
+}
+"""The goals of the design, G1 to G10, and what else has some."""
+
+AIMS: Mapping[str, Mapping[str, Aim]] = {
+    "message_path": {
+        "rate_ratio_routing": Aim(
+            "G6",
+            (">=", 20),
+            "messages a second, nothing stored, to NoneBot2's",
+            "每秒消息数，不存历史，是 NoneBot2 的几倍",
+        ),
+        "p99_ratio_routing": Aim(
+            "G6",
+            (">=", 5),
+            "NoneBot2's slowest percent to ours, nothing stored",
+            "最慢 1% 的延迟，NoneBot2 是我们的几倍",
+        ),
+        "rate_ratio_history": Aim(
+            "G6",
+            (">=", 8),
+            "messages a second, history committed, to NoneBot2's",
+            "每秒消息数，历史先落盘，是 NoneBot2 的几倍",
+        ),
+        "p99_ratio_history": Aim(
+            "G6", (">=", 2), "NoneBot2's slowest percent to ours, history committed", "同上，历史先落盘"
+        ),
+    },
+    "engine": {
+        "one_chat_ratio": Aim(
+            "G1", (">=", 0.97), "one chat, tokens a second to generate's", "一个会话，每秒词元数与 generate 之比"
+        ),
+        "chats_serial_ratio": Aim(
+            "G3", (">=", 6.5), "eight chats to generate one after the other", "八个会话，与 generate 逐个跑之比"
+        ),
+        "chats_static_ratio": Aim(
+            "G3", (">=", 0.95), "eight chats to generate's static batch", "八个会话，与 generate 静态批次之比"
+        ),
+        "interrupt_p99_steps": Aim(
+            "G4", ("<=", 1.1), "steps until an interrupt is obeyed, slowest percent", "打断生效要几步，最慢 1%"
+        ),
+        "interrupt_prefill_p99_steps": Aim(
+            "G4", ("<=", 1.1), "the same while a long prompt is read", "同上，正在读长提示词时"
+        ),
+        "recall_share": Aim(
+            "G5",
+            ("<=", 0.1),
+            "a recall among 10,000 memories, as a share of a step",
+            "一万条记忆里回忆一次，占一步的几分之几",
+        ),
+    },
+    "vectors": {
+        "search_ratio_100000": Aim(
+            "G7", (">=", 3), "100,000 keys, times as fast as IndexFlatIP", "十万条，比 IndexFlatIP 快几倍"
+        ),
+        "agreement_100000": Aim("G7", (">=", 1), "share of searches that find the same", "结果相同的比例"),
+        "lists_recall": Aim(
+            "G7",
+            (">=", 0.95),
+            "220,000 keys, share of the right five that lists find",
+            "22 万条用倒排，前五名找到的比例",
+        ),
+        "save_ms_1000": Aim("G8", ("<=", 1), "milliseconds to save one among 1,000", "一千条里再存一条，毫秒"),
+        "save_ms_100000": Aim("G8", ("<=", 1), "milliseconds to save one among 100,000", "十万条里再存一条，毫秒"),
+    },
+    "quality": {
+        "perplexity_int8": Aim("G2", ("<=", 1.03), "8 bits, perplexity to whole weights'", "8 位，困惑度与原权重之比"),
+        "perplexity_int4": Aim("G2", ("<=", 1.03), "4 bits, perplexity to whole weights'", "4 位，困惑度与原权重之比"),
+        "perplexity_int8_primed": Aim("G2", ("<=", 1.03), "8 bits, the primed model", "8 位，预训练过回忆的模型"),
+        "perplexity_int4_primed": Aim("G2", ("<=", 1.03), "4 bits, the primed model", "4 位，预训练过回忆的模型"),
+        "rate_ratio_int4": Aim(
+            "G2", (">=", 3.5), "4 bits, tokens a second to generate's", "4 位，每秒词元数与 generate 之比"
+        ),
+    },
+    "startup": {
+        "start_ratio": Aim(
+            "G9", ("<=", 1.15), "time to the first token, to a bare script's", "到第一个词元的时间，与裸脚本之比"
+        ),
+        "listens_after": Aim("G9", ("<=", 0.5), "seconds until the socket answers", "几秒后端口可连"),
+        "slowest_pong": Aim(
+            "G9", ("<=", 0.5), "slowest answer of the socket while loading, seconds", "加载期间最慢的应答，秒"
+        ),
+    },
+    "participation": {
+        "asked_settled": Aim(
+            "taking part",
+            (">=", 1.0),
+            "share of @ and quotes answered, or not for a known reason",
+            "@ 和引用有着落的比例",
+        ),
+        "uncalled_answers_as_shipped": Aim(
+            "taking part", ("<=", 0), "uncalled answers, as shipped", "出厂设置下主动插话的次数"
+        ),
+        "joined_talk_0.2": Aim(
+            "taking part",
+            ("<=", 0.05),
+            "uncalled answers a message, talk_value 0.2",
+            "每条消息的插话数，talk_value 0.2",
+        ),
+        "joined_talk_1": Aim(
+            "taking part", ("<=", 0.1), "uncalled answers a message, talk_value 1", "每条消息的插话数，talk_value 1"
+        ),
+        "uncalled_an_hour_talk_1": Aim(
+            "taking part", ("<=", 30), "uncalled answers in the busiest hour", "最忙的一小时里插话的次数"
+        ),
+        "spoken_observe": Aim("taking part", ("<=", 0), "messages sent in mode observe", "observe 模式发出的消息数"),
+        "spoken_shadow": Aim("taking part", ("<=", 0), "messages sent in mode shadow", "shadow 模式发出的消息数"),
+        "exchanges_a_minute": Aim(
+            "taking part", ("<=", 10), "answers to one person within a minute, the most", "一分钟内回同一个人最多几次"
+        ),
+    },
+    "gpu": {
+        "one_chat_ratio": Aim(
+            "G10", (">=", 3.0), "one chat, tokens a second to eager generate's", "一个会话，每秒词元数与 generate 之比"
+        ),
+        "ms_a_token": Aim("G10", ("<=", 3.1), "milliseconds a token on an H200", "H200 上每词元毫秒数"),
+        "chats_ratio": Aim("G10", (">=", 6.0), "eight chats to one", "八个会话与一个会话之比"),
+        "recall_keeps_graphs": Aim(
+            "G10", (">=", 1.0), "recalls keep the graphs (1: yes)", "回忆不打断 CUDA 图（1：是）"
+        ),
+        "first_token_ms": Aim(
+            "G10", ("<=", 60.0), "first token of a prompt of 1,024, milliseconds", "1024 词元提示词的首词元，毫秒"
+        ),
+        "bf16_stage_1_gb": Aim("training", ("<=", 24.0), "bfloat16, learning to ask, GB", "bfloat16，学提问，GB"),
+        "bf16_stage_2_gb": Aim("training", ("<=", 24.0), "bfloat16, learning to read, GB", "bfloat16，学读出，GB"),
+        "4bit_stage_1_gb": Aim("training", ("<=", 24.0), "4 bits, learning to ask, GB", "4 位，学提问，GB"),
+        "4bit_stage_2_gb": Aim("training", ("<=", 24.0), "4 bits, learning to read, GB", "4 位，学读出，GB"),
+    },
+    "memory": {
+        "confusable_64_hit1": Aim("memory", (">=", 0.95), "64 confusable facts, hit@1", "64 条易混的事实，hit@1"),
+        "confusable_64_hit10": Aim("memory", (">=", 0.99), "the same, hit@10", "同上，hit@10"),
+        "trained_256_hit1": Aim("memory", (">=", 0.93), "256 facts trained on, hit@1", "训练过的 256 条，hit@1"),
+        "new_64_hit1": Aim("memory", (">=", 0.92), "facts never trained on, among 64", "没训练过的，64 条里"),
+        "new_320_hit1": Aim("memory", (">=", 0.85), "the same, among 320", "同上，320 条里"),
+        "new_2000_hit1": Aim("memory", (">=", 0.75), "the same, among 2,000", "同上，2000 条里"),
+        "exact_trained_or_refined": Aim("memory", (">=", 0.95), "memories read back word for word", "逐字读出的比例"),
+        "f1_projected": Aim(
+            "memory",
+            (">=", 0.6),
+            "never trained on, character F1 of what is read back",
+            "没训练过的，读出内容的字符 F1",
+        ),
+        "answers_behind_text_points": Aim(
+            "memory", ("<=", 3), "points behind the text itself, right answers", "答对率比直接给文字低几个百分点"
+        ),
+        "false_recalls_percent": Aim("memory", ("<=", 1), "recalls in ordinary turns, %", "普通对话里误回忆，%"),
+        "chat_loss_1_night_percent": Aim(
+            "memory", ("<=", 1), "loss on other chat after a night, %", "一晚之后，其他对话的损失变化，%"
+        ),
+        "chat_loss_10_nights_percent": Aim("memory", ("<=", 1), "the same after ten nights", "同上，十晚之后"),
+        "day_1_exact_after_10_nights": Aim(
+            "memory",
+            (">=", 0.97),
+            "the first day's memories still exact after ten nights",
+            "第一天的记忆十晚后仍逐字不差",
+        ),
+        "leaks_in_10000_queries": Aim(
+            "memory", ("<=", 0), "leaks across chats in 10,000 queries", "一万次查询里的跨会话泄露"
+        ),
+        "quick_minutes": Aim("memory", ("<=", 10), "a quick run, minutes", "快速测一遍，分钟"),
+        "full_minutes": Aim("memory", ("<=", 120), "a full run, minutes", "完整测一遍，分钟"),
+    },
+}
+"""By bench and figure. Of p99 the ratio is the peer's to ours. `joined`: uncalled answers a message seen. Memory's are
+for the trial model, English worlds and 2 cores; the mean over the seeds counts."""
+
+
+def goals_of(bench: str) -> dict[str, Goal]:
+    """What the figures of a bench are to be."""
+    return {figure: aim.goal for figure, aim in AIMS[bench].items()}

@@ -1,0 +1,234 @@
+"""Which of a bench's figures docs/performance.md shows, in which tables, and what is drawn of them."""
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+
+class Column(Struct, frozen=True):
+    """One kind of figure."""
+
+    head: str
+    form: str
+    """As `str.format` takes it."""
+
+
+class Row(Struct, frozen=True):
+    """A figure for each column; an empty name: there is none."""
+
+    head: str
+    figures: tuple[str, ...]
+
+
+class Grid(Struct, frozen=True, kw_only=True):
+    """A table."""
+
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    drawn: int = 0
+    """How many of the columns are drawn: the first ones, which have one unit."""
+    unit: str = ""
+    logarithmic: bool = False
+
+
+_RATE = Column("tokens/s", "{:,.1f}")
+_OURS = "this bot"
+
+
+def _rows(names: Mapping[str, str], *forms: str) -> tuple[Row, ...]:
+    """Rows whose figures are called by the same name."""
+    return tuple(Row(head, tuple(form.format(name) for form in forms)) for name, head in names.items())
+
+
+def _engine_grid(threads: str) -> Grid:
+    names = {
+        "ours, 1 chat": f"{_OURS}, 1 chat",
+        "generate, 1 chat": "transformers generate, 1 chat",
+        "llama.cpp": "llama.cpp, 1 chat",
+        "ours, 8 chats": f"{_OURS}, 8 chats",
+        "generate, static batch of 8": "transformers generate, static batch of 8",
+        "generate, 8 in a row": "transformers generate, 8 one after the other",
+        "transformers' continuous batching": "transformers continuous batching, 8 chats",
+    }
+    return Grid(
+        title=f"Tokens a second, {threads}",
+        columns=(_RATE,),
+        rows=_rows(names, "tokens_per_second {}"),
+        drawn=1,
+        unit="tokens a second",
+    )
+
+
+_MESSAGE_PATH = (
+    Grid(
+        title="Messages",
+        columns=(
+            Column("p50 us", "{:,.0f}"),
+            Column("p99 us", "{:,.0f}"),
+            Column("messages/s", "{:,.0f}"),
+            Column("CPU us a message", "{:,.0f}"),
+            Column("rate to NoneBot2", "{:.1f}x"),
+            Column("NoneBot2's p99 to it", "{:.1f}x"),
+        ),
+        rows=_rows(
+            {
+                "routing": f"{_OURS}, nothing stored",
+                "history": f"{_OURS}, history committed before the answer",
+                "nonebot": "NoneBot2 + adapter, nothing stored",
+            },
+            "p50_{}", "p99_{}", "rate_{}", "busy_{}", "rate_ratio_{}", "p99_ratio_{}",
+        ),
+        drawn=2,
+        unit="microseconds from a message to its answer",
+    ),
+)  # fmt: skip
+
+_VECTORS = (
+    Grid(
+        title="Searching keys of 2,560 numbers",
+        columns=(
+            Column(f"{_OURS}, CPU ms", "{:.2f}"),
+            Column("IndexFlatIP, CPU ms", "{:.2f}"),
+            Column("ratio", "{:.1f}x"),
+            Column("same found", "{:.0%}"),
+        ),
+        rows=(
+            *_rows(
+                {"1000": "1,000", "10000": "10,000", "100000": "100,000"},
+                "search_ms_{}", "flat_ms_{}", "search_ratio_{}", "agreement_{}",
+            ),
+            Row(
+                "220,000, by lists", ("lists_search_ms", "lists_flat_ms", "lists_search_ratio", "lists_recall")
+            ),
+        ),
+        drawn=2,
+        unit="milliseconds of CPU",
+        logarithmic=True,
+    ),
+    Grid(
+        title="One memory more",
+        columns=(Column("median, ms", "{:.3f}"), Column("p90, ms", "{:.3f}"), Column("worst, ms", "{:.3f}")),
+        rows=(
+            Row("into an index of 100,000", ("add_ms", "", "add_ms_worst")),
+            Row("saved, among 1,000", ("save_ms_1000", "save_ms_p90_1000", "")),
+            Row("saved, among 100,000", ("save_ms_100000", "save_ms_p90_100000", "")),
+            Row("the disk alone", ("disk_ms", "", "")),
+        ),
+    ),
+)  # fmt: skip
+
+_QUALITY = (
+    Grid(
+        title="Weights in fewer bits",
+        columns=(
+            Column("tokens/s", "{:.1f}"),
+            Column("to generate", "{:.2f}x"),
+            Column("perplexity", "{:.2f}"),
+            Column("to whole weights", "{:.4f}x"),
+        ),
+        rows=_rows(
+            {
+                "generate": "transformers generate, bfloat16",
+                "full": f"{_OURS}, bfloat16",
+                "int8": f"{_OURS}, 8 bits",
+                "int4": f"{_OURS}, 4 bits",
+                "full_primed": "primed, bfloat16",
+                "int8_primed": "primed, 8 bits",
+                "int4_primed": "primed, 4 bits",
+            },
+            "rate_{}", "rate_ratio_{}", "ppl_{}", "perplexity_{}",
+        ),
+        drawn=1,
+        unit="tokens a second",
+    ),
+)  # fmt: skip
+
+_STARTUP = (
+    Grid(
+        title="Starting",
+        columns=(Column("seconds", "{:.2f}"),),
+        rows=(
+            Row("a bare script, to its first token", ("bare",)),
+            Row(f"{_OURS}, to its first token", ("bot",)),
+            Row(f"{_OURS}, until its socket answers", ("listens_after",)),
+            Row("slowest answer of the socket meanwhile", ("slowest_pong",)),
+        ),
+        drawn=1,
+        unit="seconds",
+    ),
+)
+
+_PARTICIPATION = (
+    Grid(
+        title="Taking part, by setting",
+        columns=(
+            Column("uncalled answers a message seen", "{:.2%}"),
+            Column("share of all messages", "{:.1%}"),
+            Column("seen", "{:,.0f}"),
+            Column("considered", "{:,.0f}"),
+            Column("generations", "{:,.0f}"),
+            Column("answered", "{:,.0f}"),
+            Column("uncalled", "{:,.0f}"),
+            Column("seconds of writing", "{:,.0f}"),
+        ),
+        rows=_rows(
+            {
+                "as_shipped": "as shipped",
+                "talk_0.05": "talk_value 0.05",
+                "talk_0.2": "talk_value 0.2",
+                "talk_1": "talk_value 1",
+                "by_hours": "0.2 in the evening, quiet at night",
+                "observe": "mode observe",
+                "shadow_0.2": "mode shadow, talk_value 0.2",
+            },
+            "joined_{}", "share_{}", "seen_{}", "considered_{}", "generations_{}", "answered_{}", "uncalled_{}",
+            "spent_{}",
+        ),
+    ),
+)  # fmt: skip
+
+_GPU = (
+    Grid(
+        title="Answers",
+        columns=(_RATE,),
+        rows=_rows(
+            {
+                "ours, 1 chat": f"{_OURS}, 1 chat",
+                "eager generate, 1 chat": "transformers generate, eager, 1 chat",
+                "ours, 8 chats": f"{_OURS}, 8 chats",
+            },
+            "tokens_per_second {}",
+        ),
+        drawn=1,
+        unit="tokens a second",
+    ),
+    Grid(
+        title="A night's stages",
+        columns=(Column("GB of the card", "{:.1f}"), Column("steps/s", "{:.2f}")),
+        rows=_rows(
+            {
+                "bf16_stage_1": "bfloat16, learning to ask",
+                "bf16_stage_2": "bfloat16, learning to read",
+                "4bit_stage_1": "4 bits, learning to ask",
+                "4bit_stage_2": "4 bits, learning to read",
+            },
+            "{}_gb", "{}_steps_per_second",
+        ),
+        drawn=1,
+        unit="GB of the card's memory",
+    ),
+)  # fmt: skip
+
+GRIDS: Mapping[str, Sequence[Grid]] = {
+    "message_path": _MESSAGE_PATH,
+    "engine": (_engine_grid("one torch thread"),),
+    "engine_2_threads": (_engine_grid("two torch threads"),),
+    "quality": _QUALITY,
+    "vectors": _VECTORS,
+    "memory": (),
+    "startup": _STARTUP,
+    "participation": _PARTICIPATION,
+    "gpu": _GPU,
+}
+"""By section of the page. A file of that name holds its figures; those of memory come with their own tables."""
