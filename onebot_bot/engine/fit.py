@@ -26,6 +26,8 @@ MAX_ROWS = 64
 """Chats in the cache at once: as many as `model.max_running` can ask for."""
 GROUP = 32
 """Weights that share a scale and an offset in 4 bits. Rows of other lengths than a multiple of it are kept whole."""
+HALF = 2
+"""Bytes of a number in 16 bits."""
 _LINEAR = re.compile(r"\b(\w+_proj|attn_(q|k|v|output)|ffn_(gate|up|down))\.weight$")
 _HEADS = ("lm_head.weight", "output.weight")
 _EMBEDDINGS = ("embed_tokens.weight", "token_embd.weight")
@@ -107,11 +109,12 @@ def kv_budget(free_bytes: int, bytes_per_position: int, context: int, *, cuda: b
 def weight_bytes(sizes: WeightSizes, element: int, weights: Weights, *, cuda: bool = False) -> int:
     """Bytes that the weights take once they serve, `element` bytes a number where they are whole.
 
-    On a CPU the output's vocabulary is packed too; where it is the input's as well it is kept twice, whole to be looked
-    up. On CUDA bitsandbytes leaves it whole.
+    On a CPU the output's vocabulary is packed too, in 16 bits as in fewer; where it is the input's as well it is kept
+    twice, once to be looked up. On CUDA bitsandbytes leaves it whole.
     """
     head: Weights = "full" if cuda else weights
-    tied = head != "full" and not any(name.endswith(_HEADS) for name in sizes.shapes)
+    laid_out = not cuda and (weights != "full" or element == HALF)
+    tied = laid_out and not any(name.endswith(_HEADS) for name in sizes.shapes)
     total = 0
     for name, shape in sizes.shapes.items():
         total += _packed(shape, element, head if name.endswith(_HEADS) else weights if _is_inner(name) else "full")

@@ -21,7 +21,7 @@ from onebot_bot.engine.folder import ModelFolder, check_model_folder, find_gguf,
 from onebot_bot.engine.recall import POOLED
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
-from onebot_bot.engine.serving import quantise
+from onebot_bot.engine.serving import gains, lay_out
 from onebot_bot.errors import ModelError
 from onebot_bot.sections.model import ModelConfig
 
@@ -109,12 +109,13 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
 def packed(model: LoadedModel, weights: Weights) -> LoadedModel:
     """The same model with the weights of its layers kept in so many bits, in place, adapter included.
 
-    On CUDA they are already, since bitsandbytes packs while it loads.
+    On a CPU whole ones are laid out anew too, where that is faster. On CUDA they are in so many bits already, since
+    bitsandbytes packs while it loads.
     """
+    if model.device.type == "cpu" and (weights != "full" or gains(model.network)):
+        lay_out(model.network, weights)
     if weights == "full":
         return model
-    if model.device.type == "cpu":
-        quantise(model.network, weights)
     # Keys made below a quantised layer differ in their third digit from those made before: memories are made anew.
     made_by = hashlib.sha256(f"{weights} {model.base}".encode()).hexdigest()[:16]
     return msgspec.structs.replace(model, fingerprint=made_by)

@@ -1,4 +1,4 @@
-"""A loaded network made ready to serve on a CPU: fewer and larger products, over weights of 8 or 4 bits.
+"""A loaded network made ready to serve on a CPU: fewer and larger products, over weights laid out for its kernels.
 
 Attention and MLP of each layer are exchanged; the layers themselves, the cache and the masks stay transformers' own.
 All supported families share these two forms: Llama, Qwen2 (with biases), Qwen3 and the text part of Qwen3-VL (queries
@@ -12,12 +12,20 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from onebot_bot.engine.quantize import Bits, fits_kernels, fused
+from onebot_bot.engine.fit import Weights
+from onebot_bot.engine.quantize import can_reorder, fits_kernels, fused
 
 log = structlog.get_logger(__name__)
 
 
-def quantise(network: Any, bits: Bits) -> None:
+def gains(network: Any) -> bool:
+    """Whether a network is faster laid out anew, though its weights stay whole: not what others have packed already."""
+    body = getattr(network.model, "language_model", network.model)
+    layer = body.layers[0].self_attn.q_proj
+    return type(layer) is nn.Linear and can_reorder(layer.weight.dtype)
+
+
+def lay_out(network: Any, weights: Weights) -> None:
     """Exchange the decoder's linear layers and `lm_head` in place; each is freed when its successor is there.
 
     The token embeddings stay as they are, also where `lm_head` was the same matrix: a row is read, not the whole. The
@@ -25,14 +33,15 @@ def quantise(network: Any, bits: Bits) -> None:
     whose rows do not fit the kernels keep their weights, and the log says how many.
     """
     body = getattr(network.model, "language_model", network.model)
-    _tell_kept([*body.modules(), network.lm_head])
+    if weights != "full":
+        _tell_kept([*body.modules(), network.lm_head])
     for layer in body.layers:
-        layer.self_attn = ServedAttention(layer.self_attn, bits)
-        layer.mlp = ServedMlp(layer.mlp, bits)
+        layer.self_attn = ServedAttention(layer.self_attn, weights)
+        layer.mlp = ServedMlp(layer.mlp, weights)
         layer.input_layernorm = ServedNorm(layer.input_layernorm)
         layer.post_attention_layernorm = ServedNorm(layer.post_attention_layernorm)
     body.norm = ServedNorm(body.norm)
-    network.lm_head = fused([network.lm_head], bits)
+    network.lm_head = fused([network.lm_head], weights)
 
 
 def _tell_kept(modules: list[Any]) -> None:
@@ -59,7 +68,7 @@ class ServedNorm(nn.Module):
 class ServedAttention(nn.Module):
     """Self-attention with one product for queries, keys and values, and one rotation for queries and keys."""
 
-    def __init__(self, attention: Any, bits: Bits) -> None:
+    def __init__(self, attention: Any, weights: Weights) -> None:
         super().__init__()
         self.config = attention.config
         self.layer_idx = attention.layer_idx
@@ -70,8 +79,8 @@ class ServedAttention(nn.Module):
         self.width = attention.head_dim
         self.heads = attention.q_proj.out_features // self.width
         self.kv_heads = attention.k_proj.out_features // self.width
-        self.qkv = fused([attention.q_proj, attention.k_proj, attention.v_proj], bits)
-        self.out = fused([attention.o_proj], bits)
+        self.qkv = fused([attention.q_proj, attention.k_proj, attention.v_proj], weights)
+        self.out = fused([attention.o_proj], weights)
         self.norm = self._norm_of(attention)
 
     def _norm_of(self, attention: Any) -> nn.Parameter | None:
@@ -118,10 +127,10 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 class ServedMlp(nn.Module):
     """The gated MLP with one product for gate and input."""
 
-    def __init__(self, mlp: Any, bits: Bits) -> None:
+    def __init__(self, mlp: Any, weights: Weights) -> None:
         super().__init__()
-        self.both = fused([mlp.gate_proj, mlp.up_proj], bits)
-        self.down = fused([mlp.down_proj], bits)
+        self.both = fused([mlp.gate_proj, mlp.up_proj], weights)
+        self.down = fused([mlp.down_proj], weights)
         self.act = mlp.act_fn
 
     def forward(self, x: Tensor) -> Tensor:

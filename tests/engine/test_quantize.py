@@ -1,4 +1,4 @@
-"""Weights of 8 and 4 bits: near the whole ones, in every family, and the trial model still makes sense with them."""
+"""Weights laid out for a CPU, whole, in 8 and in 4 bits: every family computes the same with them, or nearly."""
 
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,21 @@ import transformers
 from torch import Tensor, nn
 
 from onebot_bot.engine import quantize
-from onebot_bot.engine.fit import weight_bytes
+from onebot_bot.engine.fit import Weights, weight_bytes
 from onebot_bot.engine.folder import check_model_folder, weight_sizes
 from onebot_bot.engine.model import LoadedModel, load_model
-from onebot_bot.engine.quantize import MANY, Bits, Int4Linear, Int8Linear, fits_kernels, fused, packed_rows
+from onebot_bot.engine.quantize import (
+    MANY,
+    Int4Linear,
+    Int8Linear,
+    WholeLinear,
+    can_reorder,
+    fits_kernels,
+    fused,
+    packed_rows,
+)
 from onebot_bot.engine.request import Conversation, Text, Turn
-from onebot_bot.engine.serving import quantise
+from onebot_bot.engine.serving import gains, lay_out
 from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
@@ -143,23 +152,70 @@ def test_exchanged_layers_compute_the_same(family: str) -> None:
     ids = torch.arange(24).view(2, 12) * 3
     wanted = logits(net, ids)
     with structlog.testing.capture_logs() as logs:
-        quantise(net, "int4")
+        lay_out(net, "int4")
     assert torch.allclose(logits(net, ids), wanted, atol=1e-4)
     assert [(line["layers"], line["rows"]) for line in logs] == [(15, [40, 80])]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(("bits", "bound"), [("int8", 0.1), ("int4", 0.6)])
-def test_quantised_networks_are_near(family: str, bits: Bits, bound: float) -> None:
+def test_quantised_networks_are_near(family: str, bits: Weights, bound: float) -> None:
     """Nothing stays whole but the embeddings, also where they were the output's; a random network magnifies errors."""
     net = network(family, 64, tied=True)
     ids = torch.arange(24).view(2, 12) * 3
     wanted, embeddings = logits(net, ids), net.get_input_embeddings().weight.clone()
     with structlog.testing.capture_logs() as logs:
-        quantise(net, bits)
+        lay_out(net, bits)
     assert error(logits(net, ids), wanted) < bound
     assert torch.equal(net.get_input_embeddings().weight, embeddings)
     assert ([module for module in net.modules() if isinstance(module, nn.Linear)], logs) == ([], [])
+
+
+# --- whole ---------------------------------------------------------------------------------------------------------
+
+needs_bfloat16 = pytest.mark.skipif(not can_reorder(torch.bfloat16), reason="this CPU does not compute in bfloat16")
+
+
+@needs_bfloat16
+@pytest.mark.parametrize(("rows", "width"), [(64, 64), (100, 40), (3, 7), (960, 576)])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 5), (1, 300)])
+def test_reordered_weights_compute_the_same(rows: int, width: int, shape: tuple[int, ...]) -> None:
+    """Of any size, for one position without leading dimensions up to a prompt's chunk, up to bfloat16's rounding."""
+    plain = nn.Linear(width, rows).bfloat16().requires_grad_(requires_grad=False)
+    x = weights(max(1, int(torch.tensor(shape).prod())), width).bfloat16().reshape(*shape, width)
+    out = WholeLinear(plain.weight, plain.bias)(x)
+    assert (out.shape, out.dtype) == ((*shape, rows), torch.bfloat16)
+    assert error(out, plain(x)) < 0.004
+
+
+@needs_bfloat16
+def test_reordered_weights_let_a_gradient_through() -> None:
+    """To the input, as vectors of memories are refined on the model that serves."""
+    plain = nn.Linear(96, 64).bfloat16().requires_grad_(requires_grad=False)
+    layer, x = WholeLinear(plain.weight, plain.bias), weights(5, 96).bfloat16()
+    found = []
+    for module in (plain, layer):
+        start = x.clone().requires_grad_()
+        found.append(torch.autograd.grad(module(start).float().square().sum(), start)[0])
+    assert error(found[1], found[0]) < 0.01
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("family", FAMILIES)
+def test_networks_with_reordered_weights_are_the_same(family: str) -> None:
+    """Tied embeddings stay as they are; once laid out there is nothing more to gain."""
+    net = network(family, 40, tied=True).bfloat16()
+    ids = torch.arange(24).view(2, 12) * 3
+    wanted = logits(net, ids)
+    assert gains(net)
+    lay_out(net, "full")
+    assert error(logits(net, ids), wanted) < 0.03
+    assert [module for module in net.modules() if isinstance(module, nn.Linear)] == []
+
+
+def test_networks_in_float32_gain_nothing() -> None:
+    """So they stay transformers' own, number for number."""
+    assert not gains(network("llama", 64))
 
 
 # --- the trial model -----------------------------------------------------------------------------------------------
@@ -169,18 +225,18 @@ PRIMED = Path(__file__).parents[2] / "training" / "primed" / "trial"
 
 def answer(model: LoadedModel) -> str:
     """The likeliest answer to a plain question."""
-    question = Conversation((Turn("user", (Text("What is the capital of France?"),)),))
+    question = Conversation((Turn("user", (Text("Which language is spoken in Paris?"),)),))
     ids = torch.tensor([model.renderer.render_conversation(question).ids])
     out = model.network.generate(ids, do_sample=False, max_new_tokens=12)
     text: str = model.renderer.special.decode(out[0, ids.shape[1] :].tolist(), skip_special_tokens=True)
     return text
 
 
-@pytest.mark.parametrize("bits", ["int8", "int4"])
-def test_the_trial_model_makes_sense(trial_folder: Path, bits: Bits) -> None:
-    """It knows a capital, and takes the bytes that were foretold from the headers."""
+@pytest.mark.parametrize("bits", [pytest.param("full", marks=needs_bfloat16), "int8", "int4"])
+def test_the_trial_model_makes_sense(trial_folder: Path, bits: Weights) -> None:
+    """It knows a language, and takes the bytes that were foretold from the headers."""
     model = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16", weights=bits))
-    assert "Paris" in answer(model)
+    assert "French" in answer(model)
     taken = sum(p.numel() * p.element_size() for p in model.network.parameters())
     planned = weight_bytes(weight_sizes(check_model_folder(trial_folder)), 2, bits)
     assert planned == pytest.approx(taken, rel=0.01)
