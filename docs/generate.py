@@ -69,6 +69,7 @@ Verbs have Chinese names too: `列表`, `搜索`, `查看`, `添加`, `修改`, 
 for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`,
 `添加`, `移除`, `列表` for `/admin`, `启用`, `停用` for `/command`;
 `列表`, `同意`, `拒绝` for `/request`;
+`列表`, `用`, `查看`, `重置` for `/persona`;
 for `/access` `用户`, `群`, `允许`, `拒绝`, `移除`, `黑名单`, `白名单`.
 A value for `/config set` is written as in TOML: `0.5`, `true`, `[1, 2]`, and text with or without quotes.
 

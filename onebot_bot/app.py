@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from onebot_bot import __version__, logs
+from onebot_bot.characters.cast import Cast, open_cast
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.guarding import Guard
@@ -129,7 +130,6 @@ class App:
         stack.push_async_callback(tasks.__aexit__, None, None, None)
         queues = Queues(lambda: self._settings.sending, LoopClock())
         reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time, queues.tell)
-        learning = self._learning(store, history, memories, reports)
         access = Access(bans.banned)
         requests = await stack.enter_async_context(
             Requests(
@@ -143,12 +143,15 @@ class App:
                 today=self._today,
             )
         )
+        cast = await open_cast(database, self.folder / "personas", reports.report, self._local_time)
+        learning = self._learning(store, history, memories, reports, cast)
         services = CommandServices(
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
             usage=usage,
             requests=requests,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
+            cast=cast,
         )
         prefixes = lambda: self.config.commands.prefixes  # noqa: E731 - read anew each time
         commands = Dispatcher(services, lambda: self.config.bot, prefixes, reports.report, queues.reply)
@@ -161,6 +164,7 @@ class App:
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),
             guard=self._guard(reports),
             painter=Painter(),
+            cast=cast,
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
         )
         if learning is not None:
@@ -170,7 +174,7 @@ class App:
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
         self._pause = router.paused
         # 4. What goes on in the background, and the door.
-        for work in (self._watch(reports), _prepare(self.engine, memories, reports)):
+        for work in (self._watch(reports), cast.watch(), _prepare(self.engine, memories, reports)):
             stack.callback(tasks.create_task(_guarded(work, reports)).cancel)
         if learning is not None:
             await learning.enter(stack)
@@ -197,7 +201,9 @@ class App:
         guard.load()
         return guard
 
-    def _learning(self, store: MemoryStore, history: History, memories: Memories, reports: Reports) -> Learning | None:
+    def _learning(
+        self, store: MemoryStore, history: History, memories: Memories, reports: Reports, cast: Cast
+    ) -> Learning | None:
         """None for the echo: there is nothing to teach."""
         if not isinstance(self.engine, EngineWorker):
             return None
@@ -214,6 +220,7 @@ class App:
             history=history,
             memories=memories,
             config=lambda: self.config,
+            persona=lambda: cast.prompt(self.config.bot),
             folder=self.folder,
             clock=LoopClock(),
             pause=lambda: self._pause(),  # noqa: PLW0108 - the router is made later
@@ -304,6 +311,7 @@ def _settings(config: Config) -> Settings:
         config.limits,
         config.requests,
         config.commands,
+        config.character,
     )
 
 

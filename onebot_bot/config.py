@@ -18,6 +18,7 @@ from onebot_bot.errors import ConfigError
 from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.base import Section
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
+from onebot_bot.sections.character import CharacterConfig
 from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.limits import LimitsConfig
@@ -40,6 +41,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     server: ServerConfig = ServerConfig()
     model: ModelConfig = ModelConfig()
     generation: GenerationConfig = GenerationConfig()
+    character: CharacterConfig = CharacterConfig()
     chat: ChatConfig = ChatConfig()
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()

@@ -9,6 +9,7 @@ import psutil
 import structlog
 
 from onebot_bot import __version__
+from onebot_bot.characters.cast import Cast
 from onebot_bot.chat.explained import explain
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.requests import Requests
@@ -210,6 +211,7 @@ class CommandServices:
     bans: Bans
     usage: Usage
     requests: Requests
+    cast: Cast
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

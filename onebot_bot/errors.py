@@ -4,6 +4,7 @@ The tree::
 
     BotError
     ├── ConfigError            config.toml is missing, malformed or out of range
+    ├── PersonaError           a persona file or a template in it cannot be used
     ├── FrameError             a WebSocket frame is not OneBot v11
     ├── ActionError            an action did not come back ok
     │   ├── NotConnected       the account has no connection to send on
@@ -27,6 +28,10 @@ class BotError(Exception):
 
 class ConfigError(BotError):
     """config.toml is missing, malformed or has a value out of range."""
+
+
+class PersonaError(BotError):
+    """A persona file is malformed, too large, or a template in it is wrong."""
 
 
 class FrameError(BotError):

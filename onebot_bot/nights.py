@@ -60,6 +60,8 @@ class Around(Struct, frozen=True, kw_only=True):
     history: History
     memories: Memories
     config: Callable[[], Config]
+    persona: Callable[[], str]
+    """What the model is told of who it is, wherever no other persona was chosen."""
     folder: Path
     """Of config.toml."""
     clock: Clock
@@ -105,6 +107,7 @@ def build_learning(around: Around) -> Learning:
             curator=curator,
             versions=versions,
             config=around.config,
+            persona=around.persona,
             folder=around.folder,
             recipes=training,
             capable=capable,
@@ -122,7 +125,7 @@ def build_learning(around: Around) -> Learning:
         lambda: engine.wanted,
         lambda: cycle.status().step is not None,
         around.clock,
-        persona=lambda: around.config().bot.persona,
+        persona=around.persona,
     )
     return Learning(versions=versions, curator=curator, cycle=cycle, idle=idle, runs=runs)
 

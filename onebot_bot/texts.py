@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from onebot_bot.catalogue import commands, guard, manners, night, owner, rights, seen, tags
+from onebot_bot.catalogue import character, commands, guard, manners, night, owner, rights, seen, tags
 
 Language = Literal["zh", "en"]
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -14,6 +14,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **commands.TEXTS,
     **manners.TEXTS,
     **guard.TEXTS,
+    **character.TEXTS,
     **owner.TEXTS,
     **rights.TEXTS,
     **night.TEXTS,

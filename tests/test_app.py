@@ -128,6 +128,25 @@ async def test_a_second_bot_on_the_same_folder_is_refused(app: App) -> None:
             pass
 
 
+async def test_personas_lie_beside_config_toml(tmp_path: Path) -> None:
+    """A broken one is told to the owner at the start; a choice outlives the next."""
+    path = write_config(tmp_path)
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "cat.md").write_text('+++\nname = "猫"\n+++\n你是猫。', encoding="utf-8")
+    (tmp_path / "personas" / "bad.md").write_text("你是 {{ nobody }}。", encoding="utf-8")
+    async with App(path) as app, OneBotClient(app.url, 10000, app.token) as client:
+        who, words = await said(client)
+        assert who == 1
+        assert "bad.md, line 1: there is no variable `nobody`" in words
+        await client.send_event(client.private_message(5, "/persona use cat"))
+        assert await said(client) == (5, "好，从现在起我是猫。")
+    async with App(path) as app, OneBotClient(app.url, 10000, app.token) as client:
+        await client.send_event(client.private_message(5, "/persona"))
+        while (told := await said(client))[0] != 5:
+            pass
+        assert told[1].startswith("现在是猫")
+
+
 async def test_a_model_that_fails_to_load_is_told_to_the_owner(tmp_path: Path) -> None:
     """Every answer fails with the command that mends it; the process and the commands live on."""
     async with App(write_config(tmp_path, "models/none")) as app, OneBotClient(app.url, 10000, app.token) as client:

@@ -70,8 +70,8 @@ class Home:
         """As the app builds it."""
         around = Around(
             engine=self.engine, store=self.store, history=self.history, memories=self.memories,
-            config=lambda: self.config, folder=self.folder, clock=self.clock, pause=contextlib.nullcontext,
-            tell=self.tell,
+            config=lambda: self.config, persona=lambda: self.config.bot.persona, folder=self.folder,
+            clock=self.clock, pause=contextlib.nullcontext, tell=self.tell,
         )  # fmt: skip
         return build_learning(around)
 

@@ -185,7 +185,7 @@ def test_ci_fails_with_its_first_failing_step(checkout: Path) -> None:
 # --- folders -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folder", ["models", "memory_store", "training"])
+@pytest.mark.parametrize("folder", ["models", "memory_store", "training", "personas"])
 def test_folders_of_the_operator_explain_themselves(folder: str) -> None:
     """Each has a README of 10 to 20 lines that says what deleting does, and holds no Python."""
     text = read(f"{folder}/README.md")

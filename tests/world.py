@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from fakes import FakeAccount, FakeClock, ScriptedEngine, until
 
+from onebot_bot.characters.cast import Cast
 from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
@@ -49,12 +50,14 @@ class World:
             SendingConfig(interval=0.0, jitter=0.0, per_minute=0),
         )
         self._numbers = iter(range(1, 100_000))
+        self.cast: Cast | None = None
         self.router: ChatRouter
 
     def services(self) -> Services:
         """What sessions are given."""
         guard = Guard(lambda: GuardConfig(loops=False))  # long answers of tests are one sentence again and again
-        return Services(self.engine, self.history, self, lambda: self.settings, self.report, self.clock, guard=guard)
+        needed = (self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
+        return Services(*needed, guard=guard, cast=self.cast)
 
     def configure(self, section: str, **values: Any) -> None:
         """Change settings, as a saved config.toml would."""

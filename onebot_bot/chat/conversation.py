@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from onebot_bot.characters.cast import Part as Played
+from onebot_bot.characters.feelings import tagged
 from onebot_bot.chat.guards import clean_name, label, unforged
 from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
@@ -22,6 +24,7 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
     settings: Settings,
     seen: Mapping[int, tuple[Part, ...]] = NOTHING,
     *,
+    part: Played | None = None,
     optional: bool = False,
 ) -> Conversation:
     """The conversation to answer: persona, what was said (oldest first), and last the turn to answer.
@@ -29,15 +32,27 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
     Messages with pictures are several parts: `seen`, by row. Where an answer is `optional`, the model is told how to
     say nothing.
+
+    What changes from answer to answer, as the time and the mood do, is the note of the `part` and stands right before
+    the messages to answer: all before it is as it was in the last prompt, so the model need not read it again
+    (engine/prefix.py).
     """
+    played = part or Played(settings.bot)
     entries = [*said, *asked]
-    lines = [_line(entry, seen.get(entry.id, (Text(entry.text),)), group=chat.kind == "group") for entry in entries]
-    turns = _merged([entry.role for entry in entries], lines)
-    keep = len(asked) + sum(len(line) - 1 for line in lines[len(said) :])
+    lines = [
+        _felt(entry, _line(entry, seen.get(entry.id, (Text(entry.text),)), group=chat.kind == "group"), played)
+        for entry in entries
+    ]
+    roles = [entry.role for entry in entries]
+    if played.note:
+        lines.insert(len(said), (Text(say(tongue(played.bot), "see.now", note=played.note)),))
+        roles.insert(len(said), "user")
+    turns = _merged(roles, lines)
+    keep = sum(len(line) for line in lines[len(said) :])
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
-        (*_system(chat, settings.bot, _partner(entries), optional=optional), *turns),
+        (*_system(chat, played, _partner(entries), optional=optional), *turns),
         opening,
         settings.generation.thinking,
         keep,
@@ -50,7 +65,8 @@ def _partner(entries: Sequence[Entry]) -> str:
     return clean_name(names[-1]) if names else ""
 
 
-def _system(chat: ChatId, bot: BotConfig, partner: str, *, optional: bool) -> list[Turn]:
+def _system(chat: ChatId, played: Played, partner: str, *, optional: bool) -> list[Turn]:
+    bot = played.bot
     lines = [bot.persona] if bot.persona else []
     if chat.kind == "private" and partner:
         # Memories say who by name: without it "my birthday" would be nobody's.
@@ -59,6 +75,8 @@ def _system(chat: ChatId, bot: BotConfig, partner: str, *, optional: bool) -> li
         lines.append(say(tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
     if optional:
         lines.append(say(tongue(bot), "see.optional", no_reply=NO_REPLY))
+    if played.demand:
+        lines.append(played.demand)
     return [Turn("system", (Text("\n".join(lines)),))] if lines else []
 
 
@@ -87,6 +105,11 @@ def _line(entry: Entry, parts: tuple[Part, ...], *, group: bool) -> tuple[Part, 
         return parts
     own = tuple(Text(unforged(part.text)) if isinstance(part, Text) else part for part in parts)
     return _led(own, f"[{label(entry.name) or entry.user_id}({entry.user_id})] ")
+
+
+def _felt(entry: Entry, line: tuple[Part, ...], played: Played) -> tuple[Part, ...]:
+    """An answer of the bot's behind the emotion that it had: as the model wrote it, and as it is to write the next."""
+    return _led(line, tagged(entry.emotion, "")) if entry.emotion in played.feelings else line
 
 
 def _led(parts: tuple[Part, ...], words: str) -> tuple[Part, ...]:

@@ -11,6 +11,7 @@ from onebot_bot.chat.guards import LoopWatch, Withheld, livelier, same_again, wi
 from onebot_bot.chat.reply import spoken
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
+from onebot_bot.chat.tags import SPELLINGS
 from onebot_bot.chat.turn import Turn
 from onebot_bot.engine.request import (
     Conversation,
@@ -39,6 +40,8 @@ class Draft(Struct, frozen=True):
     """Empty: nothing is sent."""
     withheld: Withheld | None = None
     """Why nothing is, where the model had something to say."""
+    emotion: str = ""
+    """What it felt as it wrote that; empty: it has none to tell."""
     attempts: int = 1
     """How often the model was asked."""
 
@@ -61,7 +64,7 @@ class Drafter:
             BotError: this answer failed.
         """
         if (withheld := self._services.guard.judge_asked(conversation)) is not None:
-            return Draft(NOTHING_WRITTEN, "", withheld, 0)
+            return Draft(NOTHING_WRITTEN, "", withheld, attempts=0)
         conversation = planted(conversation, self._services.guard.canary)
         sampling = sampling_of(settings.generation)
         first = await self._write(turn, conversation, settings, sampling, begun)
@@ -93,18 +96,19 @@ class Drafter:
             turn.generation = None
         if self._services.limits is not None:
             self._services.limits.spent(self._chat, turn.sender, result.usage.new_tokens)
-        return self._judged(result, conversation, looped=looped)
+        return self._judged(turn, result, conversation, looped=looped)
 
-    def _judged(self, result: GenerationResult, conversation: Conversation, *, looped: bool) -> Draft:
-        said = without_speakers(spoken(result.text), self._chat.account)
+    def _judged(self, turn: Turn, result: GenerationResult, conversation: Conversation, *, looped: bool) -> Draft:
+        emotion, words = _read(turn, spoken(result.text))
+        said = without_speakers(words, self._chat.account)
         if result.finish_reason is FinishReason.INTERRUPTED:
             return Draft(result, said)
         if not said:
             return Draft(result, "", Withheld.LOOP if looped else None)
         withheld = self._services.guard.judge(said, conversation)
-        if withheld is None and same_again(said, self.last_said or _last_said(conversation)):
+        if withheld is None and same_again(said, self.last_said or _read(turn, _last_said(conversation))[1]):
             withheld = Withheld.REPEAT
-        return Draft(result, "" if withheld else said, withheld)
+        return Draft(result, "" if withheld else said, withheld, "" if withheld else emotion)
 
     def _recall_policy(self, config: MemoryConfig) -> RecallPolicy | None:
         status = self._services.engine.status
@@ -143,6 +147,11 @@ def _added(result: GenerationResult, before: Usage) -> GenerationResult:
         total=usage.total + before.total,
     )
     return msgspec.structs.replace(result, usage=both)
+
+
+def _read(turn: Turn, said: str) -> tuple[str, str]:
+    """The emotion that an answer begins with, and what it says."""
+    return turn.part.read(said, SPELLINGS) if turn.part is not None else ("", said)
 
 
 def _last_said(conversation: Conversation) -> str:

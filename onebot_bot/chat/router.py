@@ -14,7 +14,7 @@ import structlog
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.forwards import kept
-from onebot_bot.chat.guards import clean_name
+from onebot_bot.chat.guards import clean_name, label
 from onebot_bot.chat.outbox import Outbox, Queues
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
@@ -114,6 +114,8 @@ class ChatRouter:
         door = self._door(message)
         if door is Door.CLOSED:
             return
+        if isinstance(message, GroupMessage) and message.group_name and self._services.cast is not None:
+            self._services.cast.note_group(message.chat_id, label(message.group_name))
         words = plain_text(message.message).strip()
         command = freshness is not Freshness.OLD and self._commands.matches(words, message)
         chat = self._services.settings().chat
@@ -182,7 +184,8 @@ class ChatRouter:
     # --- what a message means ------------------------------------------------------------------------------------
 
     def _called(self, message: Message) -> Trigger | None:
-        return find_trigger(message, self._services.settings().bot.names)
+        bot, cast = self._services.settings().bot, self._services.cast
+        return find_trigger(message, cast.names(message.chat_id, message.user_id, bot) if cast else bot.names)
 
     def _decide(
         self, session: ChatSession, message: Message, called: Trigger | None, freshness: Freshness

@@ -6,6 +6,7 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.characters.cast import Cast
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
@@ -57,3 +58,5 @@ class Services(Struct, frozen=True):
     """The owner's; None: there are none."""
     painter: Draws | None = None
     """Draws long answers; None: they are sent as text."""
+    cast: Cast | None = None
+    """Who the bot is in each chat; None: what config.toml says, word for word."""

@@ -264,7 +264,7 @@ class ChatSession:
             self._keep_to_oneself(turn, split_reply(said, settings.chat.max_bubbles))
             await self._conclude(turn, [], "heard")
         else:
-            await self._say(turn, said, settings, result.usage.total)
+            await self._say(turn, said, draft.emotion, settings, result.usage.total)
 
     async def _turned_away(self, turn: Turn, settings: Settings) -> bool:
         """Whether its sender gets no answer: denied since it was said, or at a limit, which is told them once."""
@@ -325,6 +325,11 @@ class ChatSession:
 
     async def _generate(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the model writes; None when somebody said stop before it began."""
+        if self._services.cast is not None:
+            turn.part = await self._services.cast.part(
+                self.chat, turn.sender, turn.name, settings.bot, settings.character
+            )
+            settings = msgspec.structs.replace(settings, bot=turn.part.bot)
         conversation = await self._view.conversation(turn, settings)
         conversation = await self._expressions.tell(conversation, settings, self._services.engine.status)
         if turn.stopped:
@@ -347,7 +352,7 @@ class ChatSession:
 
     # --- sending -------------------------------------------------------------------------------------------------
 
-    async def _say(self, turn: Turn, said: str, settings: Settings, spent: float) -> None:
+    async def _say(self, turn: Turn, said: str, emotion: str, settings: Settings, spent: float) -> None:
         """Send an answer as messages, as a picture or as a bundle, and put on record what went out."""
         clock = self._services.clock
         began = clock.time()
@@ -365,7 +370,17 @@ class ChatSession:
             return
         if len(sent) == len(pieces):
             self._drafter.last_said = said
+        if sent:
+            sent[0] = msgspec.structs.replace(sent[0], emotion=emotion)
         await self._conclude(turn, sent, "answered")
+        if sent and emotion:
+            await self._feel(turn, emotion, settings)
+
+    async def _feel(self, turn: Turn, emotion: str, settings: Settings) -> None:
+        """Let the mood follow what was felt."""
+        cast, part = self._services.cast, turn.part
+        if cast is not None and part is not None and settings.character.mood:
+            await cast.felt(self.chat, turn.sender, emotion, part.feelings[emotion], settings.character)
 
     async def _send(self, turn: Turn, pieces: list[Piece], config: ChatConfig, spent: float) -> list[Entry]:
         """Send the pieces in order, each after the reply to the one before; what went out."""
@@ -407,7 +422,8 @@ class ChatSession:
             if not await self._outbox.do(piece.gesture):
                 return None
         elif piece.bundle:
-            name = next(iter(self._services.settings().bot.names), str(self.chat.account))
+            bot = turn.part.bot if turn.part else self._services.settings().bot
+            name = next(iter(bot.names), str(self.chat.account))
             message_id = await self._outbox.send_bundle(self.chat, piece.bundle, name, last.temporary_group)
         else:
             quoted = piece.quoted or (last.entry.message_id if quote and self.chat.kind == "group" else None)

@@ -5,6 +5,7 @@ from msgspec import Struct
 from onebot_bot.engine.request import SamplingParams
 from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
+from onebot_bot.sections.character import CharacterConfig
 from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
@@ -30,6 +31,7 @@ class Settings(Struct, frozen=True):
     limits: LimitsConfig = LimitsConfig()
     requests: RequestsConfig = RequestsConfig()
     commands: CommandsConfig = CommandsConfig()
+    character: CharacterConfig = CharacterConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

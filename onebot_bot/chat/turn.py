@@ -4,6 +4,8 @@ import asyncio
 
 from msgspec import Struct
 
+from onebot_bot.characters.cast import Part
+from onebot_bot.chat.guards import label
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.engine.request import Generation
 from onebot_bot.memory.history import Entry
@@ -37,11 +39,18 @@ class Turn(Struct):
     """Whether the answer is on its way: then nothing interrupts or stops it."""
     generation: Generation | None = None
     """What is being written; None before and after."""
+    part: Part | None = None
+    """Who the bot is in the answer; None: what config.toml says, word for word."""
 
     @property
     def interrupts(self) -> int:
         """How often newer messages have interrupted this answer already."""
         return max((item.interrupts for item in self.items), default=0)
+
+    @property
+    def name(self) -> str:
+        """What the person goes by, fit to be told to the model."""
+        return next((label(item.entry.name) for item in reversed(self.items) if item.entry.user_id == self.sender), "")
 
     @property
     def entries(self) -> list[Entry]:

@@ -29,14 +29,15 @@ class View:
         limit = settings.chat.history_messages
         said = await self._said(limit, turn)
         if self._eyes is None or not self._eyes.open:
-            return build_conversation(self._chat, said, turn.entries, settings, optional=turn.optional)
+            return build_conversation(self._chat, said, turn.entries, settings, part=turn.part, optional=turn.optional)
         lines = await self._lines([*said, *turn.entries])
         if await self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))):
             # That took a while: the record is asked anew, for it alone knows of recalls and resets.
             said = await self._said(limit, turn)
             lines = await self._lines([*said, *turn.entries])
         seen = await self._seen(self._eyes, lines, settings)
-        return build_conversation(self._chat, said, turn.entries, settings, seen, optional=turn.optional)
+        part = turn.part
+        return build_conversation(self._chat, said, turn.entries, settings, seen, part=part, optional=turn.optional)
 
     async def _seen(self, eyes: Eyes, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
         """The messages, by row, that are more than words."""

@@ -20,6 +20,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
@@ -107,6 +108,7 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
         return
     folder = _folder_of(path)
     yield Finding("ok", f"{path} is well-formed")
+    yield check_personas(folder)
     yield check_model(config, folder)
     yield check_torch(config.model.device)
     yield check_fonts()
@@ -158,6 +160,15 @@ def _import_problem(name: str, module: str) -> str:
     except (ImportError, OSError) as error:  # OSError: a library of the system is missing
         return f"{name}: {error}"
     return ""
+
+
+def check_personas(folder: Path) -> Finding:
+    """Every persona file can be used."""
+    library = Library(SHIPPED, folder / "personas")
+    if errors := library.load():
+        fix = "按提示改好并保存。机器人不用重启；在那之前，这些人设不可用，或仍是上一份好的。"
+        return Finding("warn", "; ".join(map(str, errors)), fix)
+    return Finding("ok", f"personas: {', '.join(persona.id for persona in library.all())}")
 
 
 def check_torch(device: str) -> Finding:

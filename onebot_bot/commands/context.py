@@ -6,6 +6,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from onebot_bot.characters.cast import Cast
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.memory.bank import Hit
@@ -222,6 +223,10 @@ class Services(Protocol):
     @property
     def memories(self) -> MemoryControl:
         """Memories."""
+
+    @property
+    def cast(self) -> Cast:
+        """Who the bot is in each chat."""
 
     @property
     def learning(self) -> LearningControl:

@@ -7,7 +7,19 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from onebot_bot.commands import admin, basic, group, learning, memory, pictures, quota, requests, rights, toggling
+from onebot_bot.commands import (
+    admin,
+    basic,
+    group,
+    learning,
+    memory,
+    persona,
+    pictures,
+    quota,
+    requests,
+    rights,
+    toggling,
+)
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer
@@ -45,6 +57,7 @@ def build_registry() -> Registry:
             *memory.COMMANDS,
             *group.COMMANDS,
             *pictures.COMMANDS,
+            *persona.COMMANDS,
             *admin.COMMANDS,
             *rights.COMMANDS,
             *quota.COMMANDS,

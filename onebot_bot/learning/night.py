@@ -84,6 +84,8 @@ class Parts(Struct, frozen=True):
     curator: Curator
     versions: Versions
     config: Callable[[], Config]
+    persona: Callable[[], str]
+    """What the model is told of who it is, wherever no other persona was chosen."""
     folder: Path
     """Of config.toml."""
     recipes: Path
@@ -181,7 +183,7 @@ class NightWork:
         Not before: an adapter that is taken back leaves the values of the one before as they were.
         """
         fresh = await asyncio.to_thread(self._fresh)
-        persona, engine = self._parts.config().bot.persona, self._parts.engine
+        persona, engine = self._parts.persona(), self._parts.engine
         faults = [await greet(engine, text, persona) for text in GREETINGS]
         faults += [await read_out(engine, canary, persona) for canary in await self._canaries(fresh)]
         found = [fault for fault in faults if fault]
@@ -228,7 +230,7 @@ class NightWork:
             prompts=str(parts.recipes / "prompts.toml"),
             replies=str(parts.folder / "training" / "replies"),
             raw_width=raw_width,
-            persona=config.bot.persona,
+            persona=parts.persona(),
             floor=status.calibrated_floor,
             memories=[remembered(memory, written.get(memory.id, [])) for memory in memories],
         )

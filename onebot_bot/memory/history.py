@@ -39,6 +39,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: int | None = None
     """The message id that this one quotes."""
     state: State = "heard"
+    emotion: str = ""
+    """What the bot felt as it wrote an answer, on the first message of it; empty: nothing that it told."""
     id: int = 0
     """The row; 0 before it is stored."""
 
@@ -54,11 +56,11 @@ class Counts(msgspec.Struct, frozen=True):
 LATELY = 2000
 """Messages among which `speakers` looks."""
 
-_COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, id"
+_COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, emotion, id"
 
 _INSERT = """INSERT INTO messages
-    (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created,
+    emotion) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (account, kind, peer, message_id) WHERE message_id IS NOT NULL DO NOTHING"""
 
 _CHAT = "account = ? AND kind = ? AND peer = ?"
@@ -278,11 +280,12 @@ class History:
             entry.time,
             entry.state,
             int(self._clock()),
+            entry.emotion,
         )
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    role, text, when, user_id, name, message_id, segments, reply_to, state, number = row
+    role, text, when, user_id, name, message_id, segments, reply_to, state, emotion, number = row
     return Entry(
         role=role,
         text=text,
@@ -293,6 +296,7 @@ def _entry(row: Sequence[Any]) -> Entry:
         segments=None if segments is None else msgspec.json.decode(segments),
         reply_to=reply_to,
         state=state,
+        emotion=emotion,
         id=number,
     )
 

@@ -121,5 +121,21 @@ _REQUESTS: Step = (
     )""",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS)
+_CHARACTER: Step = (
+    # `user` is 0 for a chat as a whole.
+    """CREATE TABLE personas_chosen (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, user INTEGER NOT NULL,
+        persona TEXT NOT NULL,
+        PRIMARY KEY (account, kind, peer, user)
+    ) WITHOUT ROWID""",
+    """CREATE TABLE moods (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, user INTEGER NOT NULL,
+        pleasure REAL NOT NULL, energy REAL NOT NULL, changed REAL NOT NULL, emotion TEXT NOT NULL,
+        PRIMARY KEY (account, kind, peer, user)
+    ) WITHOUT ROWID""",
+    # What the bot felt as it wrote an answer, on the first message of it.
+    "ALTER TABLE messages ADD COLUMN emotion TEXT NOT NULL DEFAULT ''",
+)
+
+STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER)
 """`STEPS[n]` leads from version n to n + 1."""

@@ -24,9 +24,13 @@ class BotConfig(Section, frozen=True, kw_only=True):
     language: Annotated[
         Literal["zh", "en"], Meta(description="Language of what the bot itself says (commands, errors).")
     ] = "zh"
-    persona: Annotated[str, Meta(description="System prompt. Empty: no system turn is rendered.")] = (
-        "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally."
-    )
+    persona: Annotated[
+        str,
+        Meta(
+            description="Who the bot is: the name of a file in personas/, or the system prompt itself. Empty: no "
+            "system prompt."
+        ),
+    ] = "You are Xiaoyi, a warm and witty friend chatting on QQ. Answer briefly and naturally."
 
 
 class CommandsConfig(Section, frozen=True, kw_only=True):

@@ -13,12 +13,14 @@ import pytest
 from onebot_bot.cli.doctor import (
     DISK_FAIL,
     DISK_WARN,
+    Finding,
     add_doctor_arguments,
     check_disk,
     check_fonts,
     check_loopback,
     check_model,
     check_packages,
+    check_personas,
     check_port,
     check_python,
     check_store,
@@ -73,6 +75,17 @@ def test_torch_on_cpu_is_fine() -> None:
     found = check_torch("cpu")
     assert found.status == "ok"
     assert found.what.endswith(" on cpu")
+
+
+def test_broken_persona_files_are_named(tmp_path: Path) -> None:
+    """By file and line; without a folder there are those that are shipped."""
+    assert check_personas(tmp_path) == Finding("ok", "personas: nuonuo, shenyan, xiaoyi")
+    (tmp_path / "personas").mkdir()
+    (tmp_path / "personas" / "cat.md").write_text("{{ nobody }}", encoding="utf-8")
+    found = check_personas(tmp_path)
+    assert found.status == "warn"
+    assert "cat.md, line 1: there is no variable `nobody`" in found.what
+    assert found.fix
 
 
 def test_model_folder_is_named(tmp_path: Path) -> None:

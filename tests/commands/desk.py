@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from fakes import FakeAccount, ScriptedEngine
 
+from onebot_bot.characters.cast import Cast
+from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.commands.context import LearningStatus, Overview
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -19,6 +21,8 @@ from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Counts
+from onebot_bot.memory.moods import MoodStore
+from onebot_bot.memory.persona_choices import PersonaChoices
 from onebot_bot.memory.requests import Asked
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.usage import Usage
@@ -94,6 +98,17 @@ class Lobby:
         return found
 
 
+def make_cast(database: Database) -> Cast:
+    """The shipped personas, with which nothing goes wrong."""
+
+    def report(kind: str, chat: ChatId | None, error: BaseException) -> None:
+        raise error
+
+    library = Library(SHIPPED)
+    library.load()
+    return Cast(library, PersonaChoices(database), MoodStore(database), report, clock=lambda: NOON)
+
+
 class Desk:
     """What handlers may use, and what they did with it."""
 
@@ -104,6 +119,7 @@ class Desk:
         self.groups = ChatSettingsStore(database)
         self.bans = Bans(database)
         self.usage = Usage(database, lambda: "2026-11-21")
+        self.cast = make_cast(database)
         self.chats = self
         self.configuration = self
         self.config = Config()

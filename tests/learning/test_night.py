@@ -146,8 +146,8 @@ class Home:
         """The work of a process that was just started."""
         curator: Any = Reader()
         parts = Parts(
-            self.engine, self._loaded, self.store, self.memories, curator, self.versions, Config, self.folder,
-            self.recipes, lambda: self.capable,
+            self.engine, self._loaded, self.store, self.memories, curator, self.versions, Config,
+            lambda: "You are kind.", self.folder, self.recipes, lambda: self.capable,
         )  # fmt: skip
         return NightWork(parts)
 
