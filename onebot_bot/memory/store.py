@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import structlog
 
 from onebot_bot.errors import StoreError
-from onebot_bot.memory import rows, views
+from onebot_bot.memory import rows, views, withdrawal
 from onebot_bot.memory.bank import Bank, Hit, Recallable
 from onebot_bot.memory.database import Database, listed
 from onebot_bot.memory.listing import listed_by
@@ -242,6 +242,23 @@ class MemoryStore(MemoryRecords):
         forgotten = await self._change(lambda connection: rows.forget(connection, memory_id), follow)
         await self._scrub()
         return bool(forgotten)
+
+    async def withdraw(self, chat: ChatId, sources: Collection[int]) -> None:
+        """Learn nothing from these rows of a chat's history any more, and take back what was learned from them alone.
+
+        What such a memory took the place of comes up again.
+        """
+
+        def follow(changed: tuple[list[int], list[Memory]]) -> None:
+            gone, back = changed
+            for number in gone:
+                self._drop(number)
+            for memory in back:
+                self._put(memory)
+
+        gone, _ = await self._change(lambda connection: withdrawal.withdraw(connection, chat, sources), follow)
+        if gone:
+            await self._scrub()
 
     async def set_view(self, fingerprint: str, centre: Floats, head: Floats | None = None) -> None:
         """Search that model's keys from now on, relative to `centre` [D] and through `head` [d, D].

@@ -263,6 +263,26 @@ async def test_what_was_forgotten_is_not_learned_again(world: World) -> None:
     assert await world.known() == []
 
 
+async def test_what_is_recalled_while_it_is_read_is_not_learned(world: World) -> None:
+    """The model has read it already; what else was said is read again and learned."""
+    world.reading = Reading(zone=UTC, mode="model", quiet=QUIET)
+    row = await world.say("I live in Rome")
+    await world.history.append(GROUP, Entry(role="user", text="I like tea", time=NOON, user_id=6, name="Bob"))
+    learn = world.memories.learn
+
+    async def recalled_meanwhile(entry: Extracted) -> Memory:
+        await world.history.withdraw(GROUP, 42)
+        await world.store.withdraw(GROUP, [row])
+        return await learn(entry)
+
+    await world.database.write(lambda c: c.execute("UPDATE messages SET message_id = 42 WHERE id = ?", (row,)).rowcount)
+    world.model = lambda _: line("Ann lives in Rome.")
+    assert (await world.curator(recalled_meanwhile).catch_up()).failed == [GROUP]
+    world.model = lambda _: line("Bob likes tea.", speaker="Bob")
+    assert (await world.curator().catch_up()).learned == 1
+    assert await world.known() == ["Bob likes tea."]
+
+
 # --- death ---
 
 
