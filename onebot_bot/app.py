@@ -159,6 +159,7 @@ class App:
             *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
             presence=presence,
             access=access,
+            unlearn=store.withdraw,
             queues=queues,
             limits=Limits(usage, asyncio.get_running_loop().time),
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),

@@ -41,6 +41,7 @@ class World:
         self.commands: asyncio.Queue[str] = asyncio.Queue()
         self.missed: list[Message] = []
         self.noted: list[Recalled] = []
+        self.unlearned: list[tuple[ChatId, list[int]]] = []
         self.settings = Settings(
             BotConfig(names=["小忆"], persona="Be kind."),
             ChatConfig(merge_window=1.0, typing_speed=0.0, name_chance=1.0),
@@ -57,7 +58,7 @@ class World:
         """What sessions are given."""
         guard = Guard(lambda: GuardConfig(loops=False))  # long answers of tests are one sentence again and again
         needed = (self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
-        return Services(*needed, guard=guard, cast=self.cast)
+        return Services(*needed, unlearn=self.unlearn, guard=guard, cast=self.cast)
 
     def configure(self, section: str, **values: Any) -> None:
         """Change settings, as a saved config.toml would."""
@@ -76,6 +77,10 @@ class World:
     def note(self, recalls: Collection[Recalled]) -> None:
         """Note what was recalled."""
         self.noted += recalls
+
+    async def unlearn(self, chat: ChatId, rows: Collection[int]) -> None:
+        """Note what nothing may be learned from any more."""
+        self.unlearned.append((chat, [*rows]))
 
     def matches(self, text: str, message: Message) -> bool:
         """A slash is a command."""

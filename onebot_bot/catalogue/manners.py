@@ -64,6 +64,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "part.private": ("私聊总会回答", "in private it always does"),
     "part.mention": ("{user} @ 了我", "{user} mentioned me with @"),
     "part.reply": ("{user} 引用了我的话", "{user} quoted me"),
+    "part.poke": ("{user} 戳了戳我", "{user} poked me"),
     "part.name": ("{user} 叫了我的名字", "{user} called me by name"),
     "part.follow-up": ("{user} 还在等我的回答", "{user} was waiting for my answer already"),
     "part.gate": ("没人叫我，我自己想插话", "nobody called me, I chose to join in"),

@@ -61,7 +61,7 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
 
 def _partner(entries: Sequence[Entry]) -> str:
     """The name that the last person who wrote goes by, on one line."""
-    names = [entry.name for entry in entries if entry.role == "user" and entry.name]
+    names = [entry.name for entry in entries if entry.role != "assistant" and entry.name]
     return clean_name(names[-1]) if names else ""
 
 

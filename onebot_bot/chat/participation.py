@@ -26,13 +26,14 @@ class Trigger(enum.Enum):
     PRIVATE = "private"
     MENTION = "mention"
     REPLY = "reply"
+    POKE = "poke"
     NAME = "name"
     FOLLOW_UP = "follow-up"
     GATE = "gate"
     """Nobody called it; the dice let it take part. The model itself may still choose to say nothing."""
 
 
-ASKED = frozenset({Trigger.PRIVATE, Trigger.MENTION, Trigger.REPLY})
+ASKED = frozenset({Trigger.PRIVATE, Trigger.MENTION, Trigger.REPLY, Trigger.POKE})
 """Said to the bot's face: silence would look broken."""
 
 

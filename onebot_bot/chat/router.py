@@ -10,16 +10,20 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
+from onebot_bot.chat.errands import Errand, Errands, is_closed, with_segments
 from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.guards import clean_name, label
+from onebot_bot.chat.happenings import Happening, happening_of
 from onebot_bot.chat.outbox import Outbox, Queues
 from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
+from onebot_bot.chat.witness import Witness
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
@@ -34,6 +38,7 @@ GAP_CHATS = 30
 """Chats asked for what was missed, the latest first: QQ is not to be stormed after an outage."""
 GAP_SECONDS = 3 * 86400
 CLAIMS = 1024
+RECALLED = 1024
 _ID = re.compile(r"-?[0-9]{1,18}")
 QUOTED = 200
 """Characters of a quoted message that the model sees."""
@@ -74,6 +79,10 @@ class ChatRouter:
         self._queues = services.queues or Queues(lambda: services.settings().sending, services.clock)
         self._claimed: OrderedDict[tuple[int, str], int] = OrderedDict()
         """Group messages that one of our accounts answers by name, so that the others in the group do not."""
+        self._recalled: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
+        """What was taken back lately: it may still be asked about."""
+        self._errands = Errands(services.clock)
+        self._witness = Witness(services, self._errands)
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -100,6 +109,9 @@ class ChatRouter:
                 self._spawn(self._withdraw(ChatId(event.self_id, "group", group), message_id))
             case FriendRecall(user_id=user, message_id=message_id):
                 self._spawn(self._withdraw(ChatId(event.self_id, "private", user), message_id))
+            case _ if (happening := happening_of(event)) is not None:
+                if self._witness.heeds(happening):
+                    self._spawn(self._record(account, happening))
             case _:
                 log.debug("event", kind=type(event).__name__)
 
@@ -129,8 +141,8 @@ class ChatRouter:
                 self._spawn(self._command(account, message, words))
             return
         quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
-        if quote is not None:
-            self._spawn(self._take_quoting(account, message, quote, freshness))
+        if quote is not None or is_closed(message.message):
+            self._spawn(self._take_referring(account, message, quote, freshness))
         else:
             self._deliver(account, message, self._called(message), freshness)
 
@@ -149,14 +161,34 @@ class ChatRouter:
         await self._commands.run(account, message, words)
         await self._sweep()
 
-    async def _take_quoting(self, account: Account, message: Message, quote: Reply, freshness: Freshness) -> None:
-        """A quote is shown with its text, and a quote of the bot is meant for the bot; both need the record."""
-        number = int(quote.id) if _ID.fullmatch(quote.id) else None
-        quoted = None if number is None else await self._services.history.find(message.chat_id, number)
+    async def _take_referring(
+        self, account: Account, message: Message, quote: Reply | None, freshness: Freshness
+    ) -> None:
+        """A quote is shown with its text, and one of the bot is meant for the bot; a bundle with what it holds."""
+        number = int(quote.id) if quote is not None and _ID.fullmatch(quote.id) else None
+        async with self._errands.begin(account) as errand:
+            quoted = None if number is None else await self._quoted(errand, message.chat_id, number)
+            if is_closed(message.message):
+                message = with_segments(message, await errand.opened(message.message))
+        if (message.chat_id, message.message_id) in self._recalled:
+            return
         called = self._called(message)
         if called in (None, Trigger.NAME) and self._is_ours(message.chat_id, number, quoted):
             called = Trigger.REPLY
         self._deliver(account, message, called, freshness, quoted)
+
+    async def _quoted(self, errand: Errand, chat: ChatId, number: int) -> Entry | None:
+        """From the record, else from QQ; what was taken back, and what is none of the bot's business, is not shown."""
+        session = self._sessions.get(chat)
+        if (known := await self._services.history.find(chat, number)) is not None:
+            return known
+        if (session is not None and session.said(number)) or await self._services.history.known_ids(chat, [number]):
+            return None
+        found = await errand.quoted(chat, number)
+        if found is None or (not found.sent_by_self and self._door(found) is Door.CLOSED):
+            return None
+        entry = self._entry(found, None)
+        return msgspec.structs.replace(entry, role="assistant") if found.sent_by_self else entry
 
     def _is_ours(self, chat: ChatId, message_id: int | None, quoted: Entry | None) -> bool:
         """Whether the bot wrote it; what it sends this moment is on record only when all of it is sent."""
@@ -180,6 +212,12 @@ class ChatRouter:
         elif entry.text:
             session = self._session(account, message.chat_id)
             session.receive(entry, self._decide(session, message, called, freshness), group)
+
+    async def _record(self, account: Account, happening: Happening) -> None:
+        """A poke, or somebody came or went: let the model know; a poke may be answered."""
+        entry = await self._witness.entry(account, happening)
+        session = self._session(account, happening.chat)
+        session.receive(entry, self._witness.trigger(happening, session, self._ignored()))
 
     # --- what a message means ------------------------------------------------------------------------------------
 
@@ -335,10 +373,15 @@ class ChatRouter:
         await self._services.history.expire(account.self_id, since, owed)
 
     async def _withdraw(self, chat: ChatId, message_id: int) -> None:
-        """What was recalled in QQ leaves the model's view."""
+        """What was recalled in QQ leaves the model's view, and its memory; also what is still on its way there."""
+        self._recalled[chat, message_id] = None
+        if len(self._recalled) > RECALLED:
+            self._recalled.popitem(last=False)
         if (session := self._sessions.get(chat)) is not None:
             session.withdraw(message_id)
-        await self._services.history.withdraw(chat, message_id)
+        row = await self._services.history.withdraw(chat, message_id)
+        if row is not None:
+            await self._services.unlearn(chat, [row])
         await self._sweep()
 
     async def _sweep(self) -> None:

@@ -1,6 +1,6 @@
 """What every session of the chats shares."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Protocol
 
 import msgspec
@@ -32,6 +32,10 @@ class Recaller(Protocol):
         """Count what was recalled."""
 
 
+async def _unlearn_nothing(chat: ChatId, rows: Collection[int]) -> None:
+    """Nothing was learned."""
+
+
 class Services(Struct, frozen=True):
     """What every session shares."""
 
@@ -50,6 +54,8 @@ class Services(Struct, frozen=True):
     guard: Guard = msgspec.field(default_factory=Guard)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
+    unlearn: Callable[[ChatId, Collection[int]], Awaitable[None]] = _unlearn_nothing
+    """Takes back what was learned from those rows of a chat's history alone, and lets nothing be learned from them."""
     eyes: Eyes | None = None
     """For a model that may see; None: there is none."""
     queues: Queues | None = None

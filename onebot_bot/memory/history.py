@@ -78,7 +78,7 @@ _PLACED = 11
 
 _PLACE_OF_TURN = f"SELECT max(placed) FROM messages WHERE id IN {_GIVEN}"
 
-_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'user', 'answered', state)
+_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered')
     WHERE id IN {_GIVEN}"""
 
 _HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}

@@ -45,6 +45,9 @@ class ChatConfig(Section, frozen=True, kw_only=True):
     name_chance: Annotated[
         float, Meta(ge=0, le=1, description="How often it answers in a group where it is called by name, without an @.")
     ] = 0.9
+    answer_pokes: Annotated[
+        bool, Meta(description="Whether a poke at the bot is answered, as an @ is; it is seen in any case.")
+    ] = True
     talk_value: Annotated[
         float,
         Meta(

@@ -125,7 +125,7 @@ async def test_a_picture_is_kept_with_its_segments(world: World) -> None:
 
 @pytest.mark.parametrize("kind", ["private", "group"])
 async def test_a_recalled_message_leaves_the_view(world: World, kind: str) -> None:
-    """Taken back in QQ, the model no longer sees it."""
+    """Taken back in QQ, the model no longer sees it, nor remembers what it said."""
     message = world.private("oops") if kind == "private" else world.group("oops")
     world.say(message)
     chat = message.chat_id
@@ -138,6 +138,7 @@ async def test_a_recalled_message_leaves_the_view(world: World, kind: str) -> No
     world.router.dispatch(world.account, recall)
     await until(lambda: not world.router._owned or len(world.router._owned) == 1)
     assert await texts(world, chat) == []
+    assert world.unlearned == [(chat, [1])]
 
 
 async def test_what_was_left_unanswered_by_a_killed_process_is_answered(world: World) -> None:
