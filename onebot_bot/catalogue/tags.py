@@ -4,9 +4,8 @@ from collections.abc import Mapping
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "tags.guide": (
-        "回答里可以写下面这些标记，照样写，一次最多 {limit} 个，合适才用；除此之外不要写方括号：",
-        "You may put these tags into an answer, exactly so, {limit} at most and only where they fit; "
-        "write no other brackets:",
+        "回答里可以写下面这些标记，照样写，一次最多 {limit} 个，合适才用：",
+        "You may put these tags into an answer, exactly so, {limit} at most and only where they fit:",
     ),
     "tags.face": ("[表情:名字] QQ 表情，例如：{names}", "[face:NAME] a QQ face, such as: {names}"),
     "tags.at": ("[艾特:名字] @ 这里的一个人", "[at:NAME] mention somebody here"),

@@ -48,6 +48,12 @@ class Errand:
             return None
         return event if event.chat_id == chat and event.message_id == message_id else None
 
+    async def whole(self, message: Message) -> Message:
+        """The message with its bundles opened."""
+        if not is_closed(message.message):
+            return message
+        return replace(message, message=await self.opened(message.message))
+
     async def opened(self, segments: tuple[Segment, ...], depth: int = DEPTH) -> tuple[Segment, ...]:
         """The segments with what their bundles hold, `depth` bundles deep; what cannot be had stays closed."""
         return tuple(
@@ -115,11 +121,6 @@ class Errands:
 def is_closed(segments: tuple[Segment, ...]) -> bool:
     """Whether there is a bundle among them that did not bring along what it holds."""
     return any(isinstance(segment, Forward) and segment.content is None for segment in segments)
-
-
-def with_segments(message: Message, segments: tuple[Segment, ...]) -> Message:
-    """The message, made of those."""
-    return replace(message, message=segments)
 
 
 def _content(data: Any) -> list[Any] | None:

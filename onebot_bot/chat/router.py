@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.errands import Errand, Errands, is_closed, with_segments
+from onebot_bot.chat.errands import Errand, Errands, is_closed
 from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.guards import clean_name, label
 from onebot_bot.chat.happenings import Happening, happening_of
@@ -168,8 +168,7 @@ class ChatRouter:
         number = int(quote.id) if quote is not None and _ID.fullmatch(quote.id) else None
         async with self._errands.begin(account) as errand:
             quoted = None if number is None else await self._quoted(errand, message.chat_id, number)
-            if is_closed(message.message):
-                message = with_segments(message, await errand.opened(message.message))
+            message = await errand.whole(message)
         if (message.chat_id, message.message_id) in self._recalled:
             return
         called = self._called(message)
@@ -179,10 +178,9 @@ class ChatRouter:
 
     async def _quoted(self, errand: Errand, chat: ChatId, number: int) -> Entry | None:
         """From the record, else from QQ; what was taken back, and what is none of the bot's business, is not shown."""
-        session = self._sessions.get(chat)
         if (known := await self._services.history.find(chat, number)) is not None:
             return known
-        if (session is not None and session.said(number)) or await self._services.history.known_ids(chat, [number]):
+        if self._is_ours(chat, number, None) or await self._services.history.known_ids(chat, [number]):
             return None
         found = await errand.quoted(chat, number)
         if found is None or (not found.sent_by_self and self._door(found) is Door.CLOSED):
