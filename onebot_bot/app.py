@@ -20,10 +20,12 @@ from onebot_bot import __version__, logs
 from onebot_bot.characters.cast import Cast, open_cast
 from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.files import Files
 from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
+from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.router import ChatRouter
@@ -36,10 +38,10 @@ from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration, Nights
 from onebot_bot.engine.echo import EchoEngine
-from onebot_bot.engine.folder import check_model_folder
+from onebot_bot.engine.expected import may_see, window_of
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import BotError, ConfigError, ModelError
+from onebot_bot.errors import BotError, ConfigError
 from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
@@ -49,18 +51,20 @@ from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.pictures import PictureStore
+from onebot_bot.memory.readings import ReadingStore
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRequest, GroupRequest, Message
+from onebot_bot.reading.extractor import Extractor
 from onebot_bot.rendering.painter import Painter
-from onebot_bot.sections.model import ModelConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
 from onebot_bot.transport.media import fetch_media
+from onebot_bot.transport.pages import fetch_page
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import read_token
 
@@ -163,10 +167,11 @@ class App:
             queues=queues,
             limits=Limits(usage, asyncio.get_running_loop().time),
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),
-            guard=self._guard(reports),
+            guard=(guard := self._guard(reports)),
             painter=Painter(),
             cast=cast,
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
+            reader=await self._open_reader(stack, database, accounts, guard),
         )
         if learning is not None:
             shared = msgspec.structs.replace(shared, heard=learning.curator.heard)
@@ -231,15 +236,30 @@ class App:
 
     async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
         await store.restore()
-        expected = await asyncio.to_thread(may_see, self.folder, self.config.model)
-
-        def sees() -> bool:
-            # Who writes while the model loads is answered by it all the same; if it is blind then, in words.
-            status = self.engine.status
-            return status.sees or (expected and status.state == "loading")
-
+        self._may_see = await asyncio.to_thread(may_see, self.folder, self.config.model)
+        self._context = await asyncio.to_thread(window_of, self.folder, self.config.model)
         return await stack.enter_async_context(
-            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=sees, clock=LoopClock())
+            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=self._sees, clock=LoopClock())
+        )
+
+    def _sees(self) -> bool:
+        # Who writes while the model loads is answered by it all the same; if it is blind then, in words.
+        status = self.engine.status
+        return status.sees or (self._may_see and status.state == "loading")
+
+    async def _open_reader(
+        self, stack: AsyncExitStack, database: Database, accounts: dict[int, Account], guard: Guard
+    ) -> Reader:
+        store = ReadingStore(database, lambda: self.config.reading.kept)
+        return await stack.enter_async_context(
+            Reader(
+                *(store, Files(accounts, fetch_media), fetch_page, Extractor()),
+                config=lambda: self.config.reading,
+                sees=self._sees,
+                window=lambda: self._context,
+                clock=LoopClock(),
+                refuses=guard.refuses,
+            )
         )
 
     def _room(self) -> int:
@@ -278,17 +298,6 @@ class App:
         """What NapCat dials, as seen from this machine."""
         host = self.config.server.host
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
-
-
-def may_see(folder: Path, model: ModelConfig) -> bool:
-    """Whether the configured model or its fallback takes pictures; one that cannot be loaded takes none."""
-    return any(_sees(folder / name) for name in (model.path, model.fallback) if name)
-
-
-def _sees(path: Path) -> bool:
-    with contextlib.suppress(ModelError):
-        return check_model_folder(path).sees
-    return False
 
 
 def _read(picture: str) -> bytes | None:

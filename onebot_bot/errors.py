@@ -11,6 +11,8 @@ The tree::
     │   ├── ActionFailed       the client answered `failed`: it was not done
     │   └── ActionUnknown      no answer, or an ambiguous one: it may have been done
     ├── MediaError             a picture or file could not be fetched
+    │   └── MediaTooLarge      because it is larger than may be fetched
+    ├── ReadingError           a file, a link or a picture has no words for the model
     ├── FetchError             a model could not be downloaded
     ├── ModelError             the model cannot be loaded or used
     │   └── RequestError       this one request cannot be served by this model
@@ -69,6 +71,19 @@ class StaleAnswer(BotError):
 
 class MediaError(BotError):
     """A picture or a file could not be fetched, is too large, or its address is refused."""
+
+
+class MediaTooLarge(MediaError):
+    """A picture or a file is larger than may be fetched."""
+
+
+class ReadingError(BotError):
+    """What was sent has no words that could be shown to the model."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        """As the catalogue's keys `read.why_...` end."""
 
 
 class RenderError(BotError):

@@ -4,13 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from onebot_bot.catalogue import character, commands, guard, manners, night, owner, rights, seen, tags
+from onebot_bot.catalogue import character, commands, guard, manners, night, owner, reading, rights, seen, tags
 
 Language = Literal["zh", "en"]
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **seen.TEXTS,
+    **reading.TEXTS,
     **commands.TEXTS,
     **manners.TEXTS,
     **guard.TEXTS,

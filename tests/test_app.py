@@ -1,7 +1,6 @@
 """The whole application in this process, on the echo engine: start, answer, change, fail, end."""
 
 import asyncio
-import json
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,10 +9,9 @@ from typing import Any
 import pytest
 
 from onebot_bot.__main__ import main
-from onebot_bot.app import App, banner, may_see, serve
+from onebot_bot.app import App, banner, serve
 from onebot_bot.config import Config
 from onebot_bot.errors import ConfigError, StoreError
-from onebot_bot.sections.model import ModelConfig
 from onebot_bot.transport.client import OneBotClient
 
 CONFIG = """version = 1
@@ -54,28 +52,6 @@ async def said(client: OneBotClient) -> tuple[int, str]:
         call = await asyncio.wait_for(client.next_call(), 5)
         if call.action == "send_private_msg":
             return call.params["user_id"], call.params["message"][-1]["data"]["text"]
-
-
-@pytest.mark.parametrize(
-    ("path", "fallback", "expected"),
-    [("seeing", "", True), ("blind", "seeing", True), ("blind", "", False), ("echo", "gone", False)],
-)
-def test_eyes_are_expected_of_whatever_may_serve(path: str, fallback: str, expected: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a case
-    """Pictures that come while the model loads are fetched if it, or its fallback, sees."""
-    for name, kind in (("blind", "Qwen3ForCausalLM"), ("seeing", "Qwen3VLForConditionalGeneration")):
-        write_model(tmp_path / name, kind)
-    assert may_see(tmp_path, ModelConfig(path=path, fallback=fallback)) == expected
-
-
-def write_model(folder: Path, architecture: str) -> None:
-    """A folder that is whole as far as its files' headers go."""
-    folder.mkdir()
-    settings = {"architectures": [architecture], "max_position_embeddings": 64}
-    (folder / "config.json").write_text(json.dumps(settings))
-    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    for name in ("tokenizer.json", "preprocessor_config.json"):
-        (folder / name).write_text("{}")
-    (folder / "tokenizer_config.json").write_text('{"chat_template": "{{ messages }}"}')
 
 
 async def test_the_echo_engine_answers_without_a_model(app: App) -> None:

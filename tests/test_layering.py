@@ -17,7 +17,7 @@ FLOORS = (
     {"config", "logs", "texts"},
     {"config_file"},
     {"protocol"},
-    {"transport", "engine", "memory", "worlds", "rendering"},
+    {"transport", "engine", "memory", "worlds", "rendering", "reading"},
     {"extraction", "importing", "characters"},
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights"},
@@ -47,6 +47,9 @@ HOMES = {
     "markdown_it": ("rendering/",),
     "latex2mathml": ("rendering/",),
     "av": ("chat/frames",),
+    "pypdf": ("reading/",),
+    "selectolax": ("reading/",),
+    "rapidocr": ("reading/",),
     "apscheduler": ("learning/cycle",),
     "regex": ("chat/wordlist",),
 }

@@ -15,6 +15,7 @@ from onebot_bot.sections.bot import BotConfig
 from onebot_bot.texts import Language, language_of, say
 
 NOTHING: Mapping[int, tuple[Part, ...]] = {}
+UNREAD: Mapping[int, Part] = {}
 
 
 def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how it is shown, and whether it must answer
@@ -25,13 +26,15 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
     seen: Mapping[int, tuple[Part, ...]] = NOTHING,
     *,
     part: Played | None = None,
+    read: Mapping[int, Part] = UNREAD,
     optional: bool = False,
 ) -> Conversation:
     """The conversation to answer: persona, what was said (oldest first), and last the turn to answer.
 
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
-    Messages with pictures are several parts: `seen`, by row. Where an answer is `optional`, the model is told how to
-    say nothing.
+    Messages with pictures are several parts: `seen`, by row. What was `read` of messages, by row too, stands before
+    them, and may be left out when the window is cut. Where an answer is `optional`, the model is told how to say
+    nothing.
 
     What changes from answer to answer, as the time and the mood do, is the note of the `part` and stands right before
     the messages to answer: all before it is as it was in the last prompt, so the model need not read it again
@@ -47,8 +50,8 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
     if played.note:
         lines.insert(len(said), (Text(say(tongue(played.bot), "see.now", note=played.note)),))
         roles.insert(len(said), "user")
-    turns = _merged(roles, lines)
     keep = sum(len(line) for line in lines[len(said) :])
+    turns = _merged(roles, _behind_what_was_read(entries, lines, read, len(said)))
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
@@ -57,6 +60,21 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
         settings.generation.thinking,
         keep,
     )
+
+
+def _behind_what_was_read(
+    entries: Sequence[Entry], lines: Sequence[tuple[Part, ...]], read: Mapping[int, Part], asked: int
+) -> list[tuple[Part, ...]]:
+    """The lines with what was read before them; what belongs to those from `asked` on all before the first of these."""
+    before: list[list[Part]] = [[] for _ in lines]
+    for index, entry in enumerate(entries):
+        if entry.id in read:
+            before[min(index, asked)].append(read[entry.id])
+    return [
+        tuple(part for index, text in enumerate(parts) for part in _led((text,), "\n" if index else ""))
+        + (_led(line, "\n") if parts else line)
+        for parts, line in zip(before, lines, strict=True)
+    ]
 
 
 def _partner(entries: Sequence[Entry]) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from onebot_bot.chat.stills import check_size, still_of
+from onebot_bot.chat.stills import still_of
 from onebot_bot.errors import MediaError
 from onebot_bot.memory.pictures import Still
+from onebot_bot.reading.raster import check_size
 
 if TYPE_CHECKING:
     from av.container import InputContainer

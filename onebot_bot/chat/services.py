@@ -14,6 +14,7 @@ from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
+from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.rest import Rest
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.stickers import Stickers
@@ -62,6 +63,8 @@ class Services(Struct, frozen=True):
     """Shared with what else the accounts send; None: nothing else is sent."""
     stickers: Stickers | None = None
     """The owner's; None: there are none."""
+    reader: Reader | None = None
+    """Reads files and links; None: they stay names."""
     painter: Draws | None = None
     """Draws long answers; None: they are sent as text."""
     cast: Cast | None = None

@@ -59,7 +59,7 @@ class ChatSession:
         self._outbox = outbox
         self._services = services
         self._expressions = Expressions(chat, services.history, services.stickers)
-        self._view = View(chat, services.history, services.eyes)
+        self._view = View(chat, services.history, services.eyes, services.reader)
         self._pending: list[Incoming] = []
         self._discarded: list[Incoming] = []
         """What /stop took out of `_pending`, until the record says so."""
@@ -80,6 +80,8 @@ class ChatSession:
         if trigger is not None:
             if self._services.eyes is not None:
                 self._services.eyes.expect(self.chat, entry, row)
+            if self._services.reader is not None:
+                self._services.reader.expect(self.chat, entry, row)
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
     def resume(self, entry: Entry) -> None:

@@ -7,13 +7,8 @@ from PIL import Image, ImageOps
 
 from onebot_bot.errors import MediaError
 from onebot_bot.memory.pictures import Still
+from onebot_bot.reading.raster import FORMATS, check_size
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
-"""What QQ sends. Pillow's other readers stay shut: one of them starts a program."""
-MAX_PIXELS = 50_000_000
-"""Of a picture as it is decoded: four bytes each."""
-MAX_RATIO = 100
-"""Of the long side to the short one: image processors refuse from 200 on, and there is nothing to be seen."""
 QUALITY = 92
 
 
@@ -33,14 +28,6 @@ def make_still(data: bytes, pixels: int) -> Still:
     except Exception as error:
         # Pillow's parsers raise whatever a damaged file makes them raise.
         raise MediaError(f"A picture cannot be read: {error}.") from error
-
-
-def check_size(width: int, height: int) -> None:
-    """Raise MediaError when a picture of that size, told by its header, had better not be decoded."""
-    if width * height > MAX_PIXELS:
-        raise MediaError(f"A picture of {width} x {height} pixels is too large to be decoded.")
-    if max(width, height) > MAX_RATIO * min(width, height):
-        raise MediaError(f"A picture of {width} x {height} pixels is a line.")
 
 
 def fitting(size: tuple[int, int], pixels: int) -> tuple[int, int]:

@@ -1,10 +1,12 @@
-"""What the model is shown of a chat when it answers there: from the record, with pictures where it sees."""
+"""What the model is shown of a chat when it answers there: from the record, with pictures and what can be read."""
 
+import asyncio
 from collections.abc import Sequence
 
 from onebot_bot.chat.conversation import build_conversation
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.readable import names_in
+from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.sights import Line, Parts, line_parts, sights_of
 from onebot_bot.chat.turn import Turn
@@ -16,33 +18,47 @@ from onebot_bot.protocol.chat_id import ChatId
 class View:
     """One chat's."""
 
-    def __init__(self, chat: ChatId, history: History, eyes: Eyes | None) -> None:
+    def __init__(self, chat: ChatId, history: History, eyes: Eyes | None, reader: Reader | None) -> None:
         self._chat = chat
         self._history = history
         self._eyes = eyes
+        self._reader = reader
 
     async def conversation(self, turn: Turn, settings: Settings) -> Conversation:
-        """What is to be answered, behind what was said; waits for pictures, `vision.fetch_timeout` at most.
+        """What is to be answered, behind what was said.
 
-        `turn` may have lost messages when this returns: they were recalled meanwhile, and are not in it.
+        Waits for pictures, `vision.fetch_timeout` at most, and for what is to be read, `reading.wait` at most. `turn`
+        may have lost messages when this returns: they were recalled meanwhile, and are not in it.
         """
         limit = settings.chat.history_messages
         said = await self._said(limit, turn)
-        if self._eyes is None or not self._eyes.open:
-            return build_conversation(self._chat, said, turn.entries, settings, part=turn.part, optional=turn.optional)
         lines = await self._lines([*said, *turn.entries])
-        if await self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))):
+        if await self._take_in(lines):
             # That took a while: the record is asked anew, for it alone knows of recalls and resets.
             said = await self._said(limit, turn)
             lines = await self._lines([*said, *turn.entries])
-        seen = await self._seen(self._eyes, lines, settings)
-        part = turn.part
-        return build_conversation(self._chat, said, turn.entries, settings, seen, part=part, optional=turn.optional)
+        seen = await self._seen(lines, settings)
+        read = await self._reader.show(self._chat, lines, settings.bot.language) if self._reader else {}
+        part, optional = turn.part, turn.optional
+        return build_conversation(
+            self._chat, said, turn.entries, settings, seen, read=read, part=part, optional=optional
+        )
 
-    async def _seen(self, eyes: Eyes, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
+    async def _take_in(self, lines: Sequence[Line]) -> bool:
+        """Fetch what is to be seen and to be read, side by side; whether that took any waiting."""
+        fetched = []
+        if self._eyes is not None and self._eyes.open:
+            fetched.append(self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))))
+        if self._reader is not None:
+            fetched.append(self._reader.fetch(self._chat, lines))
+        return any(await asyncio.gather(*fetched))
+
+    async def _seen(self, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
         """The messages, by row, that are more than words."""
+        if self._eyes is None or not self._eyes.open:
+            return {}
         language = settings.bot.language
-        seen = await eyes.show(self._chat, sights_of(lines), language)
+        seen = await self._eyes.show(self._chat, sights_of(lines), language)
         name_of = names_in(self._chat.account, settings.bot)
         rows = {row for row, _, _ in seen}
         return {line.entry.id: line_parts(line, seen, language, name_of) for line in lines if line.entry.id in rows}

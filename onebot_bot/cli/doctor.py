@@ -12,7 +12,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +24,7 @@ from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
+from onebot_bot.reading.kinds import can_read_pictures
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure
@@ -45,6 +46,8 @@ PACKAGES = {
     "pillow": "PIL",
     "prompt-toolkit": "prompt_toolkit",
     "psutil": "psutil",
+    "pypdf": "pypdf",
+    "selectolax": "selectolax",
     "tomlkit": "tomlkit",
     "transformers": "transformers",
     "typst": "typst",
@@ -112,6 +115,7 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     yield check_model(config, folder)
     yield check_torch(config.model.device)
     yield check_fonts()
+    yield check_ocr(config, folder)
     yield check_store(folder)
     yield check_disk(folder)
     yield check_token(config.server, folder)
@@ -207,6 +211,21 @@ def check_fonts(*, system: bool = True) -> Finding:
     if not missing:
         return Finding("ok", f"pictures of long answers are set in {fonts.chinese} and {fonts.emoji}")
     return Finding("warn", f"pictures lack {' and '.join(missing)}: answers that need it are sent as text", _FONTS)
+
+
+def check_ocr(config: Config, folder: Path, *, installed: bool | None = None) -> Finding:
+    """RapidOCR is there where it is wanted: for a model that does not see; `installed` is found out when None."""
+    if not config.reading.ocr:
+        return Finding("ok", "words in pictures are not read (reading.ocr is off)")
+    with suppress(ModelError):
+        if check_model_folder(folder / config.model.path).sees:
+            return Finding("ok", "the model sees pictures itself: no OCR is needed")
+    if can_read_pictures() if installed is None else installed:
+        return Finding("ok", "words in pictures are read by RapidOCR")
+    fix = (
+        "python -m pip install -c constraints.txt -e '.[ocr]'；不需要就把 config.toml 中 [reading] 的 ocr 改为 false。"
+    )
+    return Finding("warn", "RapidOCR is not installed: of a picture this model is told only that there is one", fix)
 
 
 # --- what is on the disk ---------------------------------------------------------------------------------------

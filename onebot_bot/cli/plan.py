@@ -12,8 +12,6 @@ from onebot_bot.engine.fit import Choice, choices, free_ram, gibibytes, paramete
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, weight_sizes
 from onebot_bot.errors import ConfigError, ModelError
 
-DEFAULT_CONTEXT = 8192
-"""Tokens of a chat's window when the config names none, as the engine has it."""
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 QUERY = ("nvidia-smi", "--query-gpu=name,memory.free", "--format=csv,noheader,nounits")
 
@@ -57,7 +55,7 @@ def describe_plan(folder: ModelFolder, config: Config, device: Device) -> tuple[
         raise ModelError(f"{folder.path}: its weights are quantised ({folder.method}): what they take cannot be told.")
     sizes = weight_sizes(folder)
     element = BYTES.get(config.model.dtype, device.element)
-    context = min(folder.context, config.model.max_context or DEFAULT_CONTEXT)
+    context = folder.window(config.model.max_context)
     found = choices(sizes, element, device.free, context, cuda=device.cuda)
     lines = [
         f"{folder.path}: {folder.architecture}, {parameters(sizes):,} parameters",

@@ -40,6 +40,9 @@ MAX_HEADER = 100_000_000
 ELEMENTS: Mapping[str, int] = {"F32": 4, "F16": 2, "BF16": 2}
 """Bytes of a number, by safetensors' names of the types that weights have before anybody quantises them."""
 
+DEFAULT_CONTEXT = 8192
+"""Tokens of prompt plus answer when the config names none: bounds the KV cache of models with huge windows."""
+
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -68,6 +71,10 @@ class ModelFolder(Struct, frozen=True, kw_only=True):
     context: int
     method: str = ""
     gguf: str = ""
+
+    def window(self, most: int) -> int:
+        """Tokens of prompt plus answer that are used of it; `most` is `model.max_context`, 0: `DEFAULT_CONTEXT`."""
+        return min(self.context, most or DEFAULT_CONTEXT)
 
 
 class WeightSizes(Struct, frozen=True):

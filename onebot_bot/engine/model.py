@@ -27,9 +27,6 @@ from onebot_bot.sections.model import ModelConfig
 
 log = structlog.get_logger(__name__)
 
-DEFAULT_CONTEXT = 8192
-"""Tokens of prompt plus answer when the config names none: bounds the KV cache of models with huge windows."""
-
 METHODS: Mapping[str, tuple[str, ...]] = {
     "gptq": ("gptqmodel", "optimum"),
     "awq": ("gptqmodel",),
@@ -280,7 +277,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is mad
         renderer=renderer,
         device=weight.device,
         dtype=weight.dtype,
-        context=min(folder.context, config.max_context or DEFAULT_CONTEXT),
+        context=folder.window(config.max_context),
         heads=heads,
         base=base,
         fingerprint=base,

@@ -137,5 +137,23 @@ _CHARACTER: Step = (
     "ALTER TABLE messages ADD COLUMN emotion TEXT NOT NULL DEFAULT ''",
 )
 
-STEPS: tuple[Step, ...] = ((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER)
+_READINGS: Step = (
+    # The words of a file, a link or a picture of a message; `place` is a segment, or counts the message's links.
+    """CREATE TABLE readings (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        message INTEGER NOT NULL REFERENCES messages (id) ON DELETE CASCADE, kind TEXT NOT NULL, place INTEGER NOT NULL,
+        title TEXT NOT NULL, pages INTEGER NOT NULL, read INTEGER NOT NULL, cut INTEGER NOT NULL, text TEXT NOT NULL,
+        UNIQUE (message, kind, place)
+    )""",
+    # As with pictures: they go with the message.
+    """CREATE TRIGGER readings_of_hidden AFTER UPDATE OF hidden ON messages WHEN new.hidden
+        BEGIN DELETE FROM readings WHERE message = new.id; END""",
+    """CREATE TRIGGER readings_of_barred AFTER INSERT ON barred_sources
+        BEGIN DELETE FROM readings WHERE message = new.source_id; END""",
+)
+
+STEPS: tuple[Step, ...] = (
+    *((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER),
+    _READINGS,
+)
 """`STEPS[n]` leads from version n to n + 1."""

@@ -9,15 +9,17 @@ import base64
 import binascii
 import ipaddress
 import socket
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import aiohttp
 
-from onebot_bot.errors import MediaError
+from onebot_bot.errors import MediaError, MediaTooLarge
 
 MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
+NOTHING: Mapping[str, str] = {}
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 EXPIRED = b"-5503007"
 """QQ's retcode of a download address whose rkey has run out; it comes with HTTP 400."""
@@ -47,32 +49,33 @@ async def fetch_media(source: str, max_bytes: int, timeout: float, *, allow_priv
 
 def _decode(text: str, max_bytes: int) -> bytes:
     if len(text) // 4 * 3 > max_bytes + 2:  # two bytes may be padding
-        raise MediaError(_too_large("base64 data", max_bytes))
+        raise MediaTooLarge(_too_large("base64 data", max_bytes))
     try:
         data = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise MediaError(f"The base64 data is damaged: {error}.") from error
     if len(data) > max_bytes:
-        raise MediaError(_too_large("base64 data", max_bytes))
+        raise MediaTooLarge(_too_large("base64 data", max_bytes))
     return data
 
 
 async def _download(url: str, max_bytes: int, limit: float, *, allow_private: bool) -> bytes:
-    shown = _shown(url)
+    where = shown(url)
     try:
         async with (
             asyncio.timeout(limit),
-            _session(allow_private=allow_private) as session,
+            open_session(allow_private=allow_private) as session,
             session.get(url, max_redirects=MAX_REDIRECTS) as response,
         ):
-            return await _body(response, shown, max_bytes)
+            return await read_body(response, where, max_bytes)
     except TimeoutError as error:
-        raise MediaError(f"{shown} did not answer in full within {limit:g} s.") from error
+        raise MediaError(f"{where} did not answer in full within {limit:g} s.") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        raise MediaError(f"{shown} cannot be fetched: {_cause(error)}.") from error
+        raise MediaError(f"{where} cannot be fetched: {cause_of(error)}.") from error
 
 
-def _session(*, allow_private: bool) -> aiohttp.ClientSession:
+def open_session(*, allow_private: bool, headers: Mapping[str, str] = NOTHING) -> aiohttp.ClientSession:
+    """A session that reaches public addresses only, unless told otherwise, and remembers nothing."""
     connector = aiohttp.TCPConnector(
         socket_factory=_open_socket if allow_private else _open_public_socket, force_close=True
     )
@@ -81,28 +84,29 @@ def _session(*, allow_private: bool) -> aiohttp.ClientSession:
         # The caller's limit is the only one.
         timeout=aiohttp.ClientTimeout(total=None),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity"},
+        headers={"Accept-Encoding": "identity", **headers},
     )
 
 
-async def _body(response: aiohttp.ClientResponse, shown: str, max_bytes: int) -> bytes:
+async def read_body(response: aiohttp.ClientResponse, where: str, max_bytes: int) -> bytes:
+    """The body of an answer; raises MediaError when it is a refusal, or larger than `max_bytes`."""
     if response.status != HTTPStatus.OK:
-        raise MediaError(await _refused(response, shown))
+        raise MediaError(await _refused(response, where))
     if (response.content_length or 0) > max_bytes:
-        raise MediaError(_too_large(shown, max_bytes))
+        raise MediaTooLarge(_too_large(where, max_bytes))
     body = bytearray()
     async for chunk in response.content.iter_chunked(CHUNK):
         body += chunk
         if len(body) > max_bytes:
-            raise MediaError(_too_large(shown, max_bytes))
+            raise MediaTooLarge(_too_large(where, max_bytes))
     return bytes(body)
 
 
-async def _refused(response: aiohttp.ClientResponse, shown: str) -> str:
+async def _refused(response: aiohttp.ClientResponse, where: str) -> str:
     head = await response.content.read(CHUNK)
     if EXPIRED in head:
-        return f"{shown}: the download address has expired; ask the client for a fresh one."
-    return f"{shown} answered {response.status} {response.reason or ''}".rstrip() + "."
+        return f"{where}: the download address has expired; ask the client for a fresh one."
+    return f"{where} answered {response.status} {response.reason or ''}".rstrip() + "."
 
 
 def _open_public_socket(address: aiohttp.AddrInfoType) -> socket.socket:
@@ -135,7 +139,7 @@ def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _shown(url: str) -> str:
+def shown(url: str) -> str:
     """The address without its query: QQ's holds a key."""
     try:
         parts = urlsplit(url)
@@ -144,7 +148,7 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{parts.path}"[:200]
 
 
-def _cause(error: Exception) -> str:
+def cause_of(error: Exception) -> str:
     """The words of the error without the query of an address."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return str(error.os_error.strerror or error.os_error)

@@ -80,6 +80,19 @@ def test_what_is_asked_must_stay_and_what_was_said_need_not() -> None:
     assert made.keep == 2
 
 
+def test_what_was_read_stands_before_its_message() -> None:
+    """On lines of its own; what belongs to the question stands before all of it, and need not stay."""
+    said = [msgspec.structs.replace(user("a"), id=1), msgspec.structs.replace(user("b"), id=2)]
+    asked = [msgspec.structs.replace(user("c"), id=3), msgspec.structs.replace(user("d"), id=4)]
+    read = {2: Text("B"), 3: Text("C"), 4: Text("D")}
+    made = build_conversation(GROUP, said, asked, settings(), read=read)
+    before, question = ("[Ann(1)] a", "\nB", "\n[Ann(1)] b", "\nC", "\nD"), ("\n[Ann(1)] c", "\n[Ann(1)] d")
+    assert (made.turns[-1], made.keep) == (turn("user", *before, *question), 2)
+    part = Part(settings().bot, note="x")
+    noted = build_conversation(GROUP, said, asked, settings(), read=read, part=part)
+    assert (noted.turns[-1], noted.keep) == (turn("user", *before, "\n(Right now: x)", *question), 3)
+
+
 def test_always_recall_opens_the_answer_with_a_recall() -> None:
     """Of our own, so the token is special."""
     assert build_conversation(PRIVATE, [], [user("a")], settings(recall="always")).opening == (Control("<recall>"),)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from onebot_bot.chat.stills import MAX_PIXELS, fitting, make_still
+from onebot_bot.chat.stills import fitting, make_still
 from onebot_bot.errors import MediaError
+from onebot_bot.reading.raster import MAX_PIXELS
 
 Colour = tuple[int, ...]
 

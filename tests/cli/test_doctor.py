@@ -19,6 +19,7 @@ from onebot_bot.cli.doctor import (
     check_fonts,
     check_loopback,
     check_model,
+    check_ocr,
     check_packages,
     check_personas,
     check_port,
@@ -31,6 +32,7 @@ from onebot_bot.cli.doctor import (
 )
 from onebot_bot.config import Config
 from onebot_bot.sections.model import ModelConfig
+from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.server import OneBotServer
 
@@ -67,6 +69,17 @@ def test_missing_fonts_are_named_with_the_fix() -> None:
     missing = "a font with colour emoji"
     assert (found.status, found.what) == ("warn", f"pictures lack {missing}: answers that need it are sent as text")
     assert "fonts-noto-color-emoji" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("wanted", "installed", "status"), [(True, False, "warn"), (True, True, "ok"), (False, False, "ok")]
+)
+def test_missing_ocr_warns_where_it_is_wanted(tmp_path: Path, wanted: bool, installed: bool, status: str) -> None:  # noqa: FBT001 - a row of the table
+    """With the command that installs it."""
+    config = Config(reading=ReadingConfig(ocr=wanted))
+    found = check_ocr(config, tmp_path, installed=installed)
+    assert found.status == status
+    assert (".[ocr]" in found.fix) == (status == "warn")
 
 
 @pytest.mark.model

@@ -1,0 +1,18 @@
+"""Which pictures are decoded at all: those of strangers may be bombs."""
+
+from onebot_bot.errors import MediaError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
+"""What QQ sends. Pillow's other readers stay shut: one of them starts a program."""
+MAX_PIXELS = 50_000_000
+"""Of a picture as it is decoded: four bytes each."""
+MAX_RATIO = 100
+"""Of the long side to the short one: image processors refuse from 200 on, and there is nothing to be seen."""
+
+
+def check_size(width: int, height: int) -> None:
+    """Raise MediaError when a picture of that size, told by its header, had better not be decoded."""
+    if width * height > MAX_PIXELS:
+        raise MediaError(f"A picture of {width} x {height} pixels is too large to be decoded.")
+    if max(width, height) > MAX_RATIO * min(width, height):
+        raise MediaError(f"A picture of {width} x {height} pixels is a line.")
