@@ -22,6 +22,8 @@ from onebot_bot.chat.access import Access
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.files import Files
 from onebot_bot.chat.guarding import Guard
+from onebot_bot.chat.hall import Hall
+from onebot_bot.chat.initiative import Initiative
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import LoopClock, Queues
 from onebot_bot.chat.presence import Presence
@@ -49,6 +51,7 @@ from onebot_bot.memories import Memories
 from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
+from onebot_bot.memory.first_words import FirstWords
 from onebot_bot.memory.history import History
 from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.memory.readings import ReadingStore
@@ -57,7 +60,7 @@ from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.events import Event, FriendRequest, GroupRequest, Message
+from onebot_bot.protocol.events import Message
 from onebot_bot.reading.extractor import Extractor
 from onebot_bot.rendering.painter import Painter
 from onebot_bot.texts import Language, say
@@ -116,12 +119,10 @@ class App:
         # 1. What is on the disk.
         database = await stack.enter_async_context(Database(kept / "memory.sqlite3"))
         history = self._make_history(database)
-        groups = ChatSettingsStore(database)
-        await groups.restore()
-        bans = Bans(database)
-        await bans.restore()
+        groups, bans, words = ChatSettingsStore(database), Bans(database), FirstWords(database)
         usage = Usage(database, self._today)
-        await usage.restore()
+        for kept_of in (groups, bans, words, usage):
+            await kept_of.restore()
         presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
@@ -154,6 +155,7 @@ class App:
             bans=bans,
             usage=usage,
             requests=requests,
+            first_words=lambda chat: words.of(chat).on(self._today()),
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
             cast=cast,
         )
@@ -179,25 +181,29 @@ class App:
                 shared.rest.remember(since, time.time())
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
         self._pause = router.paused
+        initiative = Initiative(
+            words,
+            groups=groups,
+            accounts=accounts,
+            settings=lambda: self._settings,
+            presence=presence,
+            access=access,
+            speak=router.speak_first,
+            awake=lambda: learning is not None and self.engine.status.state == "ready" and not shared.rest.resting,
+            language=lambda chat, user: cast.persona(chat, user, self.config.bot).language,
+            report=reports.report,
+            clock=LoopClock(),
+            local=self._local_time,
+        )
         # 4. What goes on in the background, and the door.
-        for work in (self._watch(reports), cast.watch(), _prepare(self.engine, memories, reports)):
+        works = (self._watch(reports), cast.watch(), _prepare(self.engine, memories, reports), initiative.run())
+        for work in works:
             stack.callback(tasks.create_task(_guarded(work, reports)).cancel)
         if learning is not None:
             await learning.enter(stack)
-
-        def connected(account: Account) -> None:
-            reports.connected()
-            router.connected(account)
-            requests.connected(account)
-
-        def dispatch(account: Account, event: Event) -> None:
-            if isinstance(event, FriendRequest | GroupRequest):
-                requests.take(event)
-            else:
-                router.dispatch(account, event)
-
+        hall = Hall(router, reports, requests, initiative)
         self._server = await stack.enter_async_context(
-            OneBotServer(config.server, self.token, dispatch, connected, accounts=accounts)
+            OneBotServer(config.server, self.token, hall.dispatch, hall.connected, accounts=accounts)
         )
         self.port = self._server.port
 
@@ -309,19 +315,9 @@ def _read(picture: str) -> bytes | None:
 
 def _settings(config: Config) -> Settings:
     return Settings(
-        config.bot,
-        config.chat,
-        config.generation,
-        config.memory,
-        config.log,
-        config.sending,
-        config.render,
-        config.tags,
-        config.access,
-        config.limits,
-        config.requests,
-        config.commands,
-        config.character,
+        *(config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render),
+        *(config.tags, config.access, config.limits, config.requests, config.commands, config.character),
+        config.proactive,
     )
 
 

@@ -24,6 +24,7 @@ from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import LearningConfig, MemoryConfig
 from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfig
+from onebot_bot.sections.proactive import ProactiveConfig
 from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
@@ -54,6 +55,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     access: AccessConfig = AccessConfig()
     limits: LimitsConfig = LimitsConfig()
     requests: RequestsConfig = RequestsConfig()
+    proactive: ProactiveConfig = ProactiveConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
     log: LogConfig = LogConfig()

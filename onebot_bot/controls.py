@@ -211,6 +211,7 @@ class CommandServices:
     bans: Bans
     usage: Usage
     requests: Requests
+    first_words: Callable[[ChatId], int]
     cast: Cast
     learner: LearningControl | None = None
     """None: there is no model to teach."""

@@ -4,7 +4,19 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from onebot_bot.catalogue import character, commands, guard, manners, night, owner, reading, rights, seen, tags
+from onebot_bot.catalogue import (
+    character,
+    commands,
+    guard,
+    manners,
+    night,
+    owner,
+    proactive,
+    reading,
+    rights,
+    seen,
+    tags,
+)
 
 Language = Literal["zh", "en"]
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -19,6 +31,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **owner.TEXTS,
     **rights.TEXTS,
     **night.TEXTS,
+    **proactive.TEXTS,
     **tags.TEXTS,
 }
 

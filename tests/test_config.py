@@ -37,6 +37,7 @@ def test_an_empty_file_is_all_defaults() -> None:
         ("[generation]\ntop_p = 0", "generation.top_p: Expected `float` > 0.0"),
         ('[bot]\nowners = ["x"]', "bot.owners[0]: Expected `int`, got `str`"),
         ('[bot]\nlanguage = "fr"', "bot.language: Invalid enum value 'fr'"),
+        ('[proactive]\nhours = "day"', "proactive: hours: 'day' is no time of day; write it like 23:00-07:00"),
         ("a = ", "config.toml: not valid TOML"),
         (f"version = {VERSION + 1}", "Update the program"),
     ],

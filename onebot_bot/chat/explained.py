@@ -8,9 +8,15 @@ from onebot_bot.texts import Language, say
 def explain(considered: Considered, language: Language) -> str:
     """One or two lines: what it did and why, and how the dice fell where they did."""
     decision = considered.decision
+    if decision.why is Trigger.FIRST:
+        key = _FIRST.get(considered.outcome, "part.first_withheld")
+        return say(language, key, withheld=_withheld(considered, language))
     reason = say(language, f"part.{decision.why.value}", user=considered.user)
     verdict = say(language, _verdict(considered), reason=reason, withheld=_withheld(considered, language))
     return "\n".join([verdict, *_chances(decision, language)])
+
+
+_FIRST = {"": "part.first", "no_reply": "part.first_silent", "shadow": "part.first_shadow"}
 
 
 def _verdict(considered: Considered) -> str:

@@ -31,6 +31,8 @@ class Trigger(enum.Enum):
     FOLLOW_UP = "follow-up"
     GATE = "gate"
     """Nobody called it; the dice let it take part. The model itself may still choose to say nothing."""
+    FIRST = "first"
+    """Nobody said anything; it speaks first. The model may choose to say nothing."""
 
 
 ASKED = frozenset({Trigger.PRIVATE, Trigger.MENTION, Trigger.REPLY, Trigger.POKE})

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 from msgspec import Struct, field
 
-from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, Silence, decide
+from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, Silence, Trigger, decide
 from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
@@ -118,6 +118,10 @@ class Presence:
     def refused(self, chat: ChatId, user: int) -> None:
         """Note that a message was not even taken on record."""
         self._part(chat).considered = Considered(user, Decision(Silence.WORDS))
+
+    def spoke_first(self, chat: ChatId, user: int) -> None:
+        """Note that it speaks first, to one person or, with 0, to nobody in particular."""
+        self._part(chat).considered = Considered(user, Decision(Trigger.FIRST))
 
     def answered(self, chat: ChatId, users: Collection[int], bubbles: int, now: float) -> None:
         """Note that the bot answered these people, in so many messages."""

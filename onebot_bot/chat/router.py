@@ -120,6 +120,10 @@ class ChatRouter:
         self._outbox(account).connected()
         self._spawn(self._catch_up(account))
 
+    def speak_first(self, account: Account, chat: ChatId, entry: Entry) -> bool:
+        """Let the model speak first in a chat; see `ChatSession.speak_first`."""
+        return self._session(account, chat).speak_first(entry)
+
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
         if message.sent_by_self:
             return

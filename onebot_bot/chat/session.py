@@ -74,6 +74,7 @@ class ChatSession:
 
     def receive(self, entry: Entry, trigger: Trigger | None, temporary_group: int = 0) -> None:
         """Record a message; answer it if `trigger`."""
+        self._give_way()
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
         self._services.heard(self.chat)
@@ -86,9 +87,26 @@ class ChatSession:
 
     def resume(self, entry: Entry) -> None:
         """Answer a message that was stored before a restart and never answered."""
+        self._give_way()
         row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         row.set_result(entry.id)
         self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, self._services.clock.time()))
+
+    def speak_first(self, entry: Entry) -> bool:
+        """Let the model speak first, told to by an event that goes on no record; False: somebody is to be answered."""
+        if self.busy or self._services.rest.resting:
+            return False
+        row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        row.set_result(0)
+        self._services.presence.spoke_first(self.chat, entry.user_id)
+        self._expect(Incoming(entry, Trigger.FIRST, row, self._services.clock.time()))
+        return True
+
+    def _give_way(self) -> None:
+        """Somebody speaks, or is to be answered: what was to be said first would be out of place."""
+        self._pending = [item for item in self._pending if item.trigger is not Trigger.FIRST]
+        if self._turn is not None and self._turn.first:
+            self._turn.stop()
 
     @property
     def busy(self) -> bool:
@@ -114,6 +132,7 @@ class ChatSession:
 
     def wake(self) -> None:
         """The chats rest no longer: what came meanwhile is answered, all of it by one answer."""
+        self._give_way()
         for item in self._pending:
             item.rested = True
         self._woken.set()
@@ -281,7 +300,7 @@ class ChatSession:
         if not limits or not excess:
             return False
         log.info("no answer: a limit is reached", limit=f"limits.{excess.peer[0]}_{excess.kind}", user=user)
-        if excess.tell and not turn.optional and not self._in_shadow:
+        if excess.tell and not turn.optional and not turn.first and not self._in_shadow:
             limits.told(excess)
             await self._remark(excess.text, turn.items[-1].temporary_group)
         await self._conclude(turn, [], "heard")
@@ -396,6 +415,8 @@ class ChatSession:
                 await self._pause(piece.text, config, spent if piece is first else 0.0)
             try:
                 await self._outbox.ready(begins=index == 0)
+                if turn.first and turn.stopped and not sent:
+                    break
                 if index == 0:
                     # At the last moment: a process that ends before this answers after its restart.
                     await self._services.history.mark(turn.rows, "sending")

@@ -10,6 +10,7 @@ from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.proactive import ProactiveConfig
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig
@@ -32,6 +33,7 @@ class Settings(Struct, frozen=True):
     requests: RequestsConfig = RequestsConfig()
     commands: CommandsConfig = CommandsConfig()
     character: CharacterConfig = CharacterConfig()
+    proactive: ProactiveConfig = ProactiveConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

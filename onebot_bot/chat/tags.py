@@ -229,8 +229,10 @@ class _Reader:
         return ""
 
     def _person(self, name: str) -> Person | None:
-        """Without a name: who is answered."""
-        return self._people.get(name.removeprefix("@").strip().casefold()) if name else self._scene.answered
+        """Without a name: who is answered; nobody is where the bot speaks first in a group."""
+        if name:
+            return self._people.get(name.removeprefix("@").strip().casefold())
+        return self._scene.answered if self._scene.answered.user_id else None
 
 
 def _is_words(found: re.Match[str]) -> bool:
@@ -246,7 +248,7 @@ def _by_name(scene: Scene) -> dict[str, Person]:
     """People by name, number, and both as in `Ann(5)`; of several of one name who is answered, else who wrote last."""
     found: dict[str, Person] = {}
     for person in (*reversed(scene.people), scene.answered):
-        if person.user_id != scene.account:
+        if person.user_id not in (0, scene.account):
             number, name = str(person.user_id), person.name.casefold()
             found |= {key: person for key in (name, number, f"{name}({number})") if key}
     return found

@@ -64,9 +64,14 @@ class Turn(Struct):
         return Trigger.GATE in triggers and triggers.isdisjoint({*ASKED, Trigger.NAME})
 
     @property
+    def first(self) -> bool:
+        """Whether the bot speaks first: then anybody who speaks meanwhile stops it."""
+        return any(item.trigger is Trigger.FIRST for item in self.items)
+
+    @property
     def rows(self) -> list[int]:
-        """Their rows."""
-        return [item.entry.id for item in self.items]
+        """Their rows; what lets the bot speak first has none."""
+        return [item.entry.id for item in self.items if item.entry.id]
 
     def stop(self) -> None:
         """End it without an answer."""

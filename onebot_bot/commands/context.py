@@ -1,6 +1,6 @@
 """What a command's handler is given: who asks, where, and the services it may use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -215,6 +215,10 @@ class Services(Protocol):
     @property
     def requests(self) -> RequestControl:
         """Friend requests and invitations."""
+
+    @property
+    def first_words(self) -> Callable[[ChatId], int]:
+        """How often the bot spoke first in a chat today."""
 
     @property
     def configuration(self) -> ConfigControl:

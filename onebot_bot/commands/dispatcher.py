@@ -15,6 +15,7 @@ from onebot_bot.commands import (
     memory,
     persona,
     pictures,
+    proactive,
     quota,
     requests,
     rights,
@@ -62,6 +63,7 @@ def build_registry() -> Registry:
             *rights.COMMANDS,
             *quota.COMMANDS,
             *requests.COMMANDS,
+            *proactive.COMMANDS,
             Command(
                 names=("command", "指令"), handler=toggle, group_tier=Tier.GROUP_ADMIN, arguments="enable|disable NAME"
             ),

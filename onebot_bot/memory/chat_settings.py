@@ -20,6 +20,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether long answers may be pictures."""
     disabled: tuple[str, ...] = ()
     """Commands, by their main names, that are not there in this chat."""
+    first_words_since: int = 0
+    """Unix second since when the bot may speak first there; 0: it may not."""
     since: int = 0
     """Unix second of the end of the last time that the bot was off here: what was said before is none of its business,
     also when it is asked for what it missed."""
@@ -58,6 +60,10 @@ class ChatSettingsStore:
     def of(self, chat: ChatId) -> ChatSettings:
         """A chat's settings; `NOTHING` itself where nobody decided anything."""
         return self._all.get(chat, NOTHING)
+
+    def spoken_to_first(self) -> list[ChatId]:
+        """The chats in which the bot may speak first."""
+        return [chat for chat, own in self._all.items() if own.first_words_since]
 
     async def put(self, chat: ChatId, settings: ChatSettings) -> None:
         """Let these settings hold in a chat from now on, and after a restart.

@@ -152,8 +152,17 @@ _READINGS: Step = (
         BEGIN DELETE FROM readings WHERE message = new.source_id; END""",
 )
 
+_FIRST_WORDS: Step = (
+    # When the bot last spoke first in a chat, how often in a row without a reaction, and how often on that day.
+    """CREATE TABLE first_words (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL,
+        at INTEGER NOT NULL, ignored INTEGER NOT NULL, day TEXT NOT NULL, count INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, peer)
+    ) WITHOUT ROWID""",
+)
+
 STEPS: tuple[Step, ...] = (
     *((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER),
-    _READINGS,
+    *(_READINGS, _FIRST_WORDS),
 )
 """`STEPS[n]` leads from version n to n + 1."""

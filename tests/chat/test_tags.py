@@ -1,5 +1,6 @@
 """Tags in what the model wrote."""
 
+import msgspec
 import pytest
 
 from onebot_bot.chat.reply import split_reply
@@ -105,6 +106,14 @@ def test_in_private_there_is_one_person_to_poke() -> None:
     tagged = read("[poke:Bo][at:Ann][react:赞]hi", group=0)
     assert [gesture.action for gesture in tagged.gestures] == [FriendPoke(user_id=5)]
     assert (tagged.text, tagged.inline) == ("hi", {})
+
+
+def test_where_the_bot_speaks_first_nobody_is_answered() -> None:
+    """There is nobody to poke and nothing to react to, but who is known can be mentioned."""
+    alone = msgspec.structs.replace(scene(), answered=Person(0, ""))
+    tagged = read_tags("[poke][poke:0][at][react:赞]hi [at:Bo]", alone)
+    assert tagged.gestures == ()
+    assert [segment.qq for segment in segments(tagged) if isinstance(segment, At)] == ["6"]
 
 
 @pytest.mark.parametrize(("tag", "quoted"), [("[reply]", 51), ("[引用]", 51), ("[引用:Bo]", 61), ("", None)])

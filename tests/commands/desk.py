@@ -1,6 +1,6 @@
 """What command tests share: services that are real where they can be, and a chat to type in."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -125,6 +125,7 @@ class Desk:
         self.config = Config()
         self.learning = Learner()
         self.requests = Lobby()
+        self.first_words: Callable[[ChatId], int] = lambda _: 0
         self.did: list[str] = []
         self.engine = ScriptedEngine().status
         self.found: Sequence[Recalled] = ()
