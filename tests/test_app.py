@@ -12,7 +12,8 @@ from onebot_bot.__main__ import main
 from onebot_bot.app import App, banner, serve
 from onebot_bot.config import Config
 from onebot_bot.errors import ConfigError, StoreError
-from onebot_bot.transport.client import OneBotClient
+from onebot_bot.protocol.segments import Forward
+from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
 CONFIG = """version = 1
 [bot]
@@ -59,6 +60,24 @@ async def test_the_echo_engine_answers_without_a_model(app: App) -> None:
     async with OneBotClient(app.url, 10000, app.token) as client:
         await client.send_event(client.private_message(5, "你好"))
         assert await said(client) == (5, "你好")
+
+
+async def test_what_qq_leaves_out_is_asked_for(app: App) -> None:
+    """What a bundle holds, and who poked."""
+    known = {
+        "get_forward_msg": {"messages": [{"sender": {"nickname": "Bo"}, "message": "tea is ready"}]},
+        "get_stranger_info": {"nickname": "Ann"},
+    }
+
+    def on_call(call: Call) -> Answer:
+        return ok(known[call.action]) if call.action in known else client.succeed(call)
+
+    async with OneBotClient(app.url, 10000, app.token, on_call=on_call) as client:
+        await client.send_event(client.private_message(5, [Forward("77")]))
+        assert await said(client) == (5, "> Bo: tea is ready")
+        poke = {"post_type": "notice", "notice_type": "notify", "sub_type": "poke", "target_id": 10000}
+        await client.send_event({**poke, "time": 1, "self_id": 10000, "user_id": 6, "sender_id": 6})
+        assert await said(client) == (6, "（Ann 戳了戳你）")
 
 
 async def test_the_banner_has_what_napcat_asks_for(app: App) -> None:

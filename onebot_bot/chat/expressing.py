@@ -1,5 +1,8 @@
 """What one chat's answers may hold besides words: told to the model, read from what it wrote, made into messages."""
 
+import random
+from collections.abc import Callable
+
 import msgspec
 
 from onebot_bot.chat.composing import Draws, Piece, compose
@@ -25,7 +28,14 @@ IN_GROUPS: frozenset[TagKind] = frozenset({"at", "react"})
 class Expressions:
     """One chat's."""
 
-    def __init__(self, chat: ChatId, history: History, stickers: Stickers | None) -> None:
+    def __init__(
+        self,
+        chat: ChatId,
+        history: History,
+        stickers: Stickers | None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self._draw = draw  # evenly from 0 to 1
         self._chat = chat
         self._history = history
         self._stickers = stickers
@@ -38,12 +48,16 @@ class Expressions:
         names = {"face": tuple(settings.tags.faces), "sticker": tuple(await self._names(kinds))}
         return told(conversation, guide(tongue(settings.bot), kinds, settings.tags.per_answer, names))
 
-    async def read(self, said: str, turn: Turn, settings: Settings, status: EngineStatus) -> Tagged:
-        """What the model wrote with its tags understood; as it is where it may use none."""
+    async def read(self, said: str, turn: Turn, settings: Settings, status: EngineStatus, emotion: str = "") -> Tagged:
+        """What the model wrote with its tags understood; as it is where it may use none.
+
+        Where it felt something and chose no sticker, it may get one of that name.
+        """
         kinds = self._kinds(settings.tags, status)
         if not kinds:
             return Tagged(said)
         asked = turn.items[-1].entry
+        names = frozenset(await self._names(kinds) if "[" in said or emotion else ())
         scene = Scene(
             account=self._chat.account,
             group=self._chat.peer if self._chat.kind == "group" else 0,
@@ -51,9 +65,12 @@ class Expressions:
             limit=settings.tags.per_answer,
             answered=Person(asked.user_id, asked.name, asked.message_id),
             people=await self._people() if "[" in said else (),
-            stickers=frozenset(await self._names(kinds) if "[" in said else ()),
+            stickers=names,
         )
-        return read_tags(said, scene)
+        tagged, felt = read_tags(said, scene), emotion.casefold()
+        if tagged.sticker is not None or felt not in names or self._draw() >= settings.tags.emotion_stickers:
+            return tagged
+        return msgspec.structs.replace(tagged, sticker=(f"[表情包:{emotion}]", felt))
 
     async def pieces(
         self, tagged: Tagged, chat: ChatConfig, render: RenderConfig, painter: Draws | None

@@ -380,7 +380,7 @@ class ChatSession:
         clock = self._services.clock
         began = clock.time()
         render = self._services.presence.render(self.chat, settings.render)
-        tagged = await self._expressions.read(said, turn, settings, self._services.engine.status)
+        tagged = await self._expressions.read(said, turn, settings, self._services.engine.status, emotion)
         pieces = await self._expressions.pieces(tagged, settings.chat, render, self._services.painter)
         if turn.stopped:  # while it was being drawn
             await self._conclude(turn, [], "dropped")

@@ -34,6 +34,14 @@ class TagsConfig(Section, frozen=True, kw_only=True):
     faces: Annotated[
         list[str], Meta(description="Names of QQ faces that the model is told; it may use all others that QQ has, too.")
     ] = field(default_factory=lambda: list(FACES))
+    emotion_stickers: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=1,
+            description="How often an answer without a sticker gets one that goes by the name of its emotion.",
+        ),
+    ] = 0.2
     stickers: Annotated[
         str,
         Meta(

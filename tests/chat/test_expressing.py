@@ -1,5 +1,6 @@
 """Answers with tags, through a chat's session."""
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -7,9 +8,12 @@ import pytest
 from fakes import answer
 from world import World
 
+from onebot_bot.chat.participation import Trigger
 from onebot_bot.chat.stickers import Stickers
+from onebot_bot.chat.turn import Incoming, Turn
 from onebot_bot.engine.request import FinishReason, GenerationResult, Text
 from onebot_bot.errors import ActionFailed
+from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Sender
 from onebot_bot.protocol.segments import At, Face, Image, Reply
@@ -88,6 +92,22 @@ async def test_a_mention_that_qq_refuses_is_sent_as_words(world: World) -> None:
     answer(await world.engine.next(), "[at]hello")
     assert (await world.account.next()).message == (At("1", "card1"), Words(" hello"))
     assert (await world.account.next()).message == (Words("@card1 hello"),)
+
+
+@pytest.mark.parametrize(
+    ("chance", "said", "sticker"), [(1.0, "好", True), (0.0, "好", False), (1.0, "[表情包:哭]好", True)]
+)
+async def test_what_is_felt_may_bring_a_sticker(world: World, chance: float, said: str, *, sticker: bool) -> None:
+    """One of that name, where the model chose none."""
+    world.configure("tags", emotion_stickers=chance)
+    session, status = world.router._session(world.account, GROUP), world.engine.status
+    expressions = session._expressions
+    message = Entry(role="user", text="hi", time=1, user_id=1, name="n1", message_id=5)
+    row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+    turn = Turn(1, [Incoming(message, Trigger.MENTION, row, 0.0)])
+    felt = await expressions.read(said, turn, world.settings, status, "开心")
+    assert felt.sticker == (("[表情包:开心]", "开心") if sticker else None)
+    assert (await expressions.read("好", turn, world.settings, status, "困")).sticker is None
 
 
 async def test_an_answer_of_nothing_but_a_bad_tag_is_silence(world: World) -> None:
