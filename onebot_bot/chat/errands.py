@@ -1,8 +1,6 @@
 """What a message refers to and did not bring along is asked for: the message it quotes, what bundles hold, names."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import structlog
@@ -26,18 +24,41 @@ FETCHES = 32
 SECONDS = 8.0
 """Within which they must be answered; then the message is taken as it is."""
 AT_ONCE = 4
-"""Messages that are asked about side by side."""
+"""Questions asked side by side."""
 MOST_WAITING = 32
-"""Messages that may wait for that; further ones are taken as they are."""
+"""Questions on their way or waiting; further messages are taken as they are."""
+
+
+class Gate:
+    """Lets few questions through at once: whoever sends many bundles does not storm QQ, and fills no memory."""
+
+    def __init__(self) -> None:
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._waiting = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether too many wait already for one more to do so."""
+        return self._waiting >= MOST_WAITING
+
+    async def call(self, account: Account, action: Action, seconds: float) -> Any:
+        """The answer, with the wait for a turn, within so many seconds; raises ActionError, TimeoutError."""
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(seconds), self._slots:
+                return await account.call(action, timeout=seconds)
+        finally:
+            self._waiting -= 1
 
 
 class Errand:
-    """The questions about one message, within their bounds."""
+    """The questions about one message, within their bounds; whoever asks nothing waits for nobody."""
 
-    def __init__(self, account: Account, clock: Clock, fetches: int = FETCHES) -> None:
+    def __init__(self, account: Account, clock: Clock, gate: Gate) -> None:
         self._account = account
         self._clock = clock
-        self._left = fetches
+        self._gate = gate
+        self._left = FETCHES
         self._deadline = clock.time() + SECONDS
 
     async def quoted(self, chat: ChatId, message_id: int) -> Message | None:
@@ -86,36 +107,14 @@ class Errand:
     async def _ask(self, action: Action) -> Any:
         """The answer; None when there is none, or none may be asked for any more."""
         seconds = self._deadline - self._clock.time()
-        if self._left < 1 or seconds <= 0:
+        if self._left < 1 or seconds <= 0 or self._gate.crowded:
             return None
         self._left -= 1
         try:
-            return await self._account.call(action, timeout=seconds)
-        except ActionError as error:
+            return await self._gate.call(self._account, action, seconds)
+        except (ActionError, TimeoutError) as error:
             log.info("Something a message refers to stays unknown.", action=action.name, cause=str(error))
             return None
-
-
-class Errands:
-    """Begins them, few at once: whoever sends many bundles holds nobody up."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._slots = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
-
-    @contextlib.asynccontextmanager
-    async def begin(self, account: Account) -> AsyncIterator[Errand]:
-        """One message's; one that may ask nothing when too many wait already."""
-        if self._waiting >= MOST_WAITING:
-            yield Errand(account, self._clock, 0)
-            return
-        self._waiting += 1
-        try:
-            async with self._slots:
-                yield Errand(account, self._clock)
-        finally:
-            self._waiting -= 1
 
 
 def is_closed(segments: tuple[Segment, ...]) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.errands import Errand, Errands, is_closed
+from onebot_bot.chat.errands import Errand, Gate, is_closed
 from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.guards import clean_name, label
 from onebot_bot.chat.happenings import Happening, happening_of
@@ -81,8 +81,8 @@ class ChatRouter:
         """Group messages that one of our accounts answers by name, so that the others in the group do not."""
         self._recalled: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
         """What was taken back lately: it may still be asked about."""
-        self._errands = Errands(services.clock)
-        self._witness = Witness(services, self._errands)
+        self._gate = Gate()
+        self._witness = Witness(services, self._gate)
         self._tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> Self:
@@ -170,9 +170,9 @@ class ChatRouter:
     ) -> None:
         """A quote is shown with its text, and one of the bot is meant for the bot; a bundle with what it holds."""
         number = int(quote.id) if quote is not None and _ID.fullmatch(quote.id) else None
-        async with self._errands.begin(account) as errand:
-            quoted = None if number is None else await self._quoted(errand, message.chat_id, number)
-            message = await errand.whole(message)
+        errand = Errand(account, self._services.clock, self._gate)
+        quoted = None if number is None else await self._quoted(errand, message.chat_id, number)
+        message = await errand.whole(message)
         if (message.chat_id, message.message_id) in self._recalled:
             return
         called = self._called(message)

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.errands import Errands
+from onebot_bot.chat.errands import Errand, Gate
 from onebot_bot.chat.happenings import Happening, Sieve, told
 from onebot_bot.chat.participation import Seen, Trigger
 from onebot_bot.chat.services import Services
@@ -15,9 +15,9 @@ from onebot_bot.transport.account import Account
 class Witness:
     """Of all chats."""
 
-    def __init__(self, services: Services, errands: Errands) -> None:
+    def __init__(self, services: Services, gate: Gate) -> None:
         self._services = services
-        self._errands = errands
+        self._gate = gate
         self._sieve = Sieve()
 
     def heeds(self, happening: Happening) -> bool:
@@ -33,8 +33,8 @@ class Witness:
     async def entry(self, account: Account, happening: Happening) -> Entry:
         """What goes on record of it."""
         known = {user: name for user, name, _ in await self._services.history.speakers(happening.chat)}
-        async with self._errands.begin(account) as errand:
-            names = {user: known.get(user) or await errand.name(happening.chat, user) for user in happening.people}
+        errand = Errand(account, self._services.clock, self._gate)
+        names = {user: known.get(user) or await errand.name(happening.chat, user) for user in happening.people}
         # Names that the word list speaks against are numbers, as they are before messages.
         fit = {user: "" if self._services.guard.refuses(name) else name for user, name in names.items()}
         text = told(happening, lambda user: fit.get(user, ""), self._services.settings().bot.language)

@@ -7,7 +7,7 @@ import pytest
 from fakes import FakeAccount, FakeClock, until
 from world import World
 
-from onebot_bot.chat.errands import FETCHES, MOST_WAITING, SECONDS, Errand, Errands
+from onebot_bot.chat.errands import AT_ONCE, FETCHES, MOST_WAITING, SECONDS, Errand, Gate
 from onebot_bot.chat.readable import readable
 from onebot_bot.engine.request import Text
 from onebot_bot.errors import ActionFailed
@@ -96,7 +96,7 @@ async def test_bundles_in_bundles_are_asked_for_three_deep() -> None:
         "1": {"message": [nested("2")]}, "2": {"messages": [nested("3")]}, "3": {"messages": [nested("4"), said("in")]},
         "4": {"messages": [said("too deep")]},
     }  # fmt: skip
-    opened = await Errand(account, FakeClock()).opened((Forward("1"), Words("!")))  # type: ignore[arg-type]
+    opened = await Errand(account, FakeClock(), Gate()).opened((Forward("1"), Words("!")))  # type: ignore[arg-type]
     assert readable(opened, "en", str).splitlines() == [
         *("[forwarded messages]", "> Cy: [forwarded messages]", "> > Cy: [forwarded messages]"),
         *("> > > Cy: [forwarded messages]", "> > > Bo: in", "!"),
@@ -109,7 +109,7 @@ async def test_one_message_costs_so_many_questions_and_no_more() -> None:
     account = Archive()
     account.bundles = {"1": {"messages": [nested(f"n{number}") for number in range(100)]}}
     account.bundles |= {f"n{number}": {"messages": [said("in")]} for number in range(100)}
-    opened = await Errand(account, FakeClock()).opened((Forward("1"),))  # type: ignore[arg-type]
+    opened = await Errand(account, FakeClock(), Gate()).opened((Forward("1"),))  # type: ignore[arg-type]
     assert len(account.asked) == FETCHES
     assert readable(opened, "en", str).count("> > Bo: in") == FETCHES - 1
 
@@ -119,19 +119,24 @@ async def test_one_message_takes_so_long_and_no_longer() -> None:
     clock = FakeClock()
     account = Archive(clock)
     account.bundles = {"1": {"messages": [nested("2") for _ in range(20)]}, "2": {"messages": [said("in")]}}
-    opened = await Errand(account, clock).opened((Forward("1"),))  # type: ignore[arg-type]
+    opened = await Errand(account, clock, Gate()).opened((Forward("1"),))  # type: ignore[arg-type]
     assert len(account.asked) == SECONDS
     assert readable(opened, "en", str).count("> > Bo: in") == SECONDS - 1
 
 
-async def test_too_many_at_once_are_taken_as_they_are() -> None:
-    """Nobody stands in line for ever."""
-    errands, account = Errands(FakeClock()), Archive()
-    account.bundles = {"1": {"messages": [said("in")]}}
-    errands._waiting = MOST_WAITING
-    async with errands.begin(account) as errand:  # type: ignore[arg-type]
-        assert await errand.opened((Forward("1"),)) == (Forward("1"),)
-    assert account.asked == []
+async def test_too_many_at_once_are_taken_as_they_are(world: World) -> None:
+    """Few are asked about side by side, few wait, and what needs no asking waits for nobody."""
+    account: Any = Archive()
+    account.hold = asyncio.Event()
+    for number in range(MOST_WAITING):
+        world.say(world.private((Forward(str(number)),), user=100 + number), account)
+    await until(lambda: world.router._gate.crowded)
+    assert len(account.asked) == AT_ONCE
+    await world.history.append(GROUP, Entry(role="user", text="tea?", time=1, user_id=2, name="Bo", message_id=42))
+    world.say(world.group((Reply("42"), Forward("x"))), account)
+    await until(lambda: GROUP in world.sessions)
+    await world.settled()
+    assert (await world.history.recent(GROUP, 1))[0].text == "（回复 Bo：“tea?”）[聊天记录]"
 
 
 @pytest.mark.parametrize("answer", [None, {}, {"messages": "x"}, {"messages": [1, None, {}]}, [], "x"])
@@ -139,7 +144,7 @@ async def test_what_cannot_be_opened_stays_closed(answer: object) -> None:
     """Refused, or nonsense."""
     account = Archive()
     account.bundles = {"1": answer}
-    opened = await Errand(account, FakeClock()).opened((Forward("1"),))  # type: ignore[arg-type]
+    opened = await Errand(account, FakeClock(), Gate()).opened((Forward("1"),))  # type: ignore[arg-type]
     assert readable(opened, "en", str) == "[forwarded messages]"
 
 
