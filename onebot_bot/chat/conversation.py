@@ -33,12 +33,11 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
 
     Every message is a part of its own, so that it can be left out alone; of the last turn, `asked` must stay.
     Messages with pictures are several parts: `seen`, by row. What was `read` of messages, by row too, stands before
-    them, and may be left out when the window is cut. Where an answer is `optional`, the model is told how to say
-    nothing.
+    them, and may be left out when the window is cut.
 
-    What changes from answer to answer, as the time and the mood do, is the note of the `part` and stands right before
-    the messages to answer: all before it is as it was in the last prompt, so the model need not read it again
-    (engine/prefix.py).
+    What changes from answer to answer stands right before the messages to answer: the note of the `part`, with the
+    time and the mood, and how to say nothing where an answer is `optional`. All before it is as it was in the last
+    prompt, so the model need not read it again (engine/prefix.py).
     """
     played = part or Played(settings.bot)
     entries = [*said, *asked]
@@ -47,15 +46,15 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
         for entry in entries
     ]
     roles = [entry.role for entry in entries]
-    if played.note:
-        lines.insert(len(said), (Text(say(tongue(played.bot), "see.now", note=played.note)),))
+    if note := _note(played, optional=optional):
+        lines.insert(len(said), (Text(note),))
         roles.insert(len(said), "user")
     keep = sum(len(line) for line in lines[len(said) :])
     turns = _merged(roles, _behind_what_was_read(entries, lines, read, len(said)))
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
-        (*_system(chat, played, _partner(entries), optional=optional), *turns),
+        (*_system(chat, played, _partner(entries)), *turns),
         opening,
         settings.generation.thinking,
         keep,
@@ -83,7 +82,15 @@ def _partner(entries: Sequence[Entry]) -> str:
     return clean_name(names[-1]) if names else ""
 
 
-def _system(chat: ChatId, played: Played, partner: str, *, optional: bool) -> list[Turn]:
+def _note(played: Played, *, optional: bool) -> str:
+    """What holds for this answer alone; perhaps empty."""
+    notes = [played.note] if played.note else []
+    if optional:
+        notes.append(say(tongue(played.bot), "see.optional", no_reply=NO_REPLY))
+    return say(tongue(played.bot), "see.now", note="\n".join(notes)) if notes else ""
+
+
+def _system(chat: ChatId, played: Played, partner: str) -> list[Turn]:
     bot = played.bot
     lines = [bot.persona] if bot.persona else []
     if chat.kind == "private" and partner:
@@ -91,8 +98,6 @@ def _system(chat: ChatId, played: Played, partner: str, *, optional: bool) -> li
         lines.append(say(tongue(bot), "see.private", name=defused(partner)))
     if chat.kind == "group":
         lines.append(say(tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
-    if optional:
-        lines.append(say(tongue(bot), "see.optional", no_reply=NO_REPLY))
     if played.demand:
         lines.append(played.demand)
     return [Turn("system", (Text("\n".join(lines)),))] if lines else []

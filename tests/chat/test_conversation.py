@@ -5,6 +5,7 @@ import msgspec
 from onebot_bot.characters.cast import Part
 from onebot_bot.characters.feelings import Feeling
 from onebot_bot.chat.conversation import build_conversation
+from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
 from onebot_bot.engine.request import Control, Text, Turn
 from onebot_bot.memory.history import Entry
@@ -14,6 +15,7 @@ from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.server import LogConfig
+from onebot_bot.texts import say
 
 PRIVATE, GROUP = ChatId(10, "private", 1), ChatId(10, "group", 2)
 
@@ -116,6 +118,19 @@ def test_what_changes_stands_right_before_what_is_asked() -> None:
     assert notes[0].keep == 3
     assert notes[0].turns[:-1] == notes[1].turns[:-1]
     assert notes[0].turns[-1].parts[0] == notes[1].turns[-1].parts[0]
+
+
+def test_whether_to_answer_is_told_late() -> None:
+    """In a group it changes from answer to answer too: with or without it, the prompt begins alike."""
+    said, asked = [user("a"), bot("A")], [user("b")]
+    called, heard = (
+        build_conversation(GROUP, said, asked, settings(), optional=optional) for optional in (False, True)
+    )
+    assert heard.turns[:-1] == called.turns[:-1]
+    assert called.turns[-1] == turn("user", "[Ann(1)] b")
+    note = say("en", "see.now", note=say("en", "see.optional", no_reply=NO_REPLY))
+    assert heard.turns[-1] == turn("user", note, "\n[Ann(1)] b")
+    assert (called.keep, heard.keep) == (1, 2)
 
 
 def test_emotions_are_shown_where_they_were_told() -> None:

@@ -62,9 +62,9 @@ async def company(engine: ScriptedEngine, clock: FakeClock, tmp_path: Path) -> A
 
 
 def told(generation: Generation) -> str:
-    """The system turn."""
-    first = generation.request.conversation.turns[0]
-    return "".join(part.text for part in first.parts if isinstance(part, Text))
+    """All that the model is told."""
+    turns = generation.request.conversation.turns
+    return "".join(part.text for turn in turns for part in turn.parts if isinstance(part, Text))
 
 
 async def test_the_gate_lets_it_join_in_and_the_model_is_told_that_it_may_say_nothing(company: Company) -> None:
