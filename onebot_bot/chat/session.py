@@ -116,7 +116,7 @@ class ChatSession:
     def owes(self, entry: Entry) -> bool:
         """Whether this message waits for its answer here, or is being answered."""
         if entry.message_id is None:
-            return any(item.entry.id == entry.id for item in self._owed)
+            return any(item.stored_as == entry.id for item in self._owed)
         return any(item.entry.message_id == entry.message_id for item in self._owed)
 
     def stop(self) -> bool:

@@ -25,6 +25,12 @@ class Incoming(Struct):
     rested: bool = False
     """Whether it waited for the end of a rest: then it is answered together with all that did."""
 
+    @property
+    def stored_as(self) -> int | None:
+        """Its row; None while it is on its way to the disk, or when it cannot be there."""
+        done = self.row.done() and not self.row.cancelled() and self.row.exception() is None
+        return self.row.result() if done else None
+
 
 class Turn(Struct):
     """What is answered at once: one person's messages."""

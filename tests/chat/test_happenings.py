@@ -176,6 +176,20 @@ async def test_a_poke_that_a_killed_process_left_is_answered_once(world: World) 
     assert not world.clock.sleeping
 
 
+async def test_a_reconnect_does_not_answer_a_poke_twice(world: World) -> None:
+    """While it waits for its turn it is pending on record, too."""
+    account: Any = Knowing()
+    world.accounts[ME] = account
+    world.configure("chat", answer_within=10.0**10)
+    world.router.dispatch(account, poke(1))
+    await until(lambda: bool(world.clock.sleeping))
+    await world.settled()
+    world.router.connected(account)
+    for _ in range(20):
+        await world.settled()
+    assert len(world.sessions[ALICE]._owed) == 1
+
+
 async def test_pokes_may_be_left_unanswered(world: World) -> None:
     """Seen they are in any case."""
     world.accounts[ME] = Knowing()
