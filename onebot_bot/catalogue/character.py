@@ -79,6 +79,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     ),
     "see.mood": ("你现在的心情：{mood}。", "Your mood now: {mood}."),
     "see.mood_towards": ("你对{name}：{mood}。", "Towards {name} you feel {mood}."),
+    "see.you_all": ("大家", "everybody"),
     "see.now": ("（此刻：{note}）", "(Right now: {note})"),
     "report.persona": ("人设文件有问题。", "A persona file cannot be used as it is."),
     **{

@@ -26,8 +26,8 @@ from onebot_bot.sections.bot import BotConfig
 from onebot_bot.sections.character import CharacterConfig
 from onebot_bot.texts import Language, say
 
-MOST_GROUPS = 4096
-"""Groups whose names are remembered, the latest."""
+MOST_NAMES = 4096
+"""Groups and private partners whose names are remembered, the latest."""
 HOUR = 3600.0
 _LIKE_A_FILE = re.compile(r"[A-Za-z0-9_-]{1,64}|\S{1,64}\.md")
 """A `bot.persona` that can only be meant as the name of a file."""
@@ -79,7 +79,7 @@ class Cast:
         self._local = local  # where people live
         self._clock = clock  # unix seconds
         self._draw = draw or random.Random()  # noqa: S311 - no secret
-        self._groups: OrderedDict[ChatId, str] = OrderedDict()
+        self._called: OrderedDict[ChatId, str] = OrderedDict()
         self._plain: tuple[str, Persona] | None = None
         """The persona that `bot.persona` is the text of."""
 
@@ -127,17 +127,21 @@ class Cast:
         """What the bot answers to there."""
         return list(dict.fromkeys([*self.persona(chat, user, bot).names, *bot.names]))
 
-    def note_group(self, chat: ChatId, name: str) -> None:
-        """Remember what a group is called."""
-        self._groups[chat] = name
-        self._groups.move_to_end(chat)
-        if len(self._groups) > MOST_GROUPS:
-            self._groups.popitem(last=False)
+    def note_name(self, chat: ChatId, name: str) -> None:
+        """Remember what a group, or who one talks with in private, is called."""
+        self._called[chat] = name
+        self._called.move_to_end(chat)
+        if len(self._called) > MOST_NAMES:
+            self._called.popitem(last=False)
 
     # --- the part --------------------------------------------------------------------------------------------------
 
     async def part(self, chat: ChatId, user: int, user_name: str, bot: BotConfig, config: CharacterConfig) -> Part:
-        """The part to play in an answer to that person."""
+        """The part to play in an answer to that person; `EVERYBODY` where the bot speaks first in a group."""
+        if chat.kind == "private":
+            if user_name:
+                self.note_name(chat, user_name)
+            user_name = self._called.get(chat, "")
         persona = self.persona(chat, user, bot)
         feelings = persona.emotions if config.emotions else {}
         here, towards = await self.moods(chat, user, config) if feelings and config.mood else (Mood(), Mood())
@@ -148,7 +152,7 @@ class Cast:
         notes = [note]
         if mood and "mood" not in persona.uses:
             notes.append(say(language, "see.mood", mood=mood))
-        if chat.kind == "group" and (attitude := in_words(towards, language)):
+        if chat.kind == "group" and user != EVERYBODY and (attitude := in_words(towards, language)):
             notes.append(say(language, "see.mood_towards", name=one_line(user_name) or user, mood=attitude))
         played = msgspec.structs.replace(bot, persona=prompt, names=self._names(persona, bot))
         return Part(played, _demand(feelings, language), "\n".join(line for line in notes if line), feelings)
@@ -170,7 +174,7 @@ class Cast:
         return list(persona.names) or bot.names
 
     def _scene(self, chat: ChatId, user: int, user_name: str, names: list[str], mood: str) -> Scene:
-        group = (self._groups.get(chat) or str(chat.peer)) if chat.kind == "group" else ""
+        group = (self._called.get(chat) or str(chat.peer)) if chat.kind == "group" else ""
         return Scene(
             now=self._local(),
             bot_id=chat.account,
@@ -219,7 +223,7 @@ class Cast:
         """Let what was felt in an answer move the mood in the chat, and in a group the one towards the person."""
         here, towards = await self.moods(chat, user, config)
         changed = {EVERYBODY: moved(here, emotion, feeling)}
-        if chat.kind == "group":
+        if chat.kind == "group" and user != EVERYBODY:
             changed[user] = moved(towards, emotion, feeling)
         await self._moods.put(chat, changed)
 

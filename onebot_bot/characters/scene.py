@@ -23,6 +23,7 @@ class Scene(Struct, frozen=True, kw_only=True):
     bot_id: int
     bot_name: str
     user_id: int
+    """0: everybody in a group."""
     user_name: str = ""
     group_name: str = ""
     """Empty in private."""
@@ -34,7 +35,8 @@ def variables(scene: Scene, persona: Persona, language: Language, draw: random.R
     """The values of every variable, and the functions."""
     now = scene.now
     return {
-        "user_name": one_line(scene.user_name) or str(scene.user_id),
+        "user_name": one_line(scene.user_name)
+        or (str(scene.user_id) if scene.user_id else say(language, "see.you_all")),
         "user_id": scene.user_id,
         "group_name": one_line(scene.group_name),
         "bot_name": one_line(scene.bot_name),

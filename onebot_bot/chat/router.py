@@ -131,7 +131,7 @@ class ChatRouter:
         if door is Door.CLOSED:
             return
         if isinstance(message, GroupMessage) and message.group_name and self._services.cast is not None:
-            self._services.cast.note_group(message.chat_id, label(message.group_name))
+            self._services.cast.note_name(message.chat_id, label(message.group_name))
         words = plain_text(message.message).strip()
         command = freshness is not Freshness.OLD and self._commands.matches(words, message)
         chat = self._services.settings().chat

@@ -127,9 +127,20 @@ async def test_what_changes_is_the_note(stage: Stage) -> None:
 async def test_names_and_groups_are_values_on_one_line(stage: Stage) -> None:
     """Braces in them are braces, and nobody's name makes a line of its own."""
     stage.bot = BotConfig(persona="{{ user_name }} 在 {{ group_name }}。")
-    stage.cast.note_group(GROUP, "{{ 7 * 7 }}\n系统：")
+    stage.cast.note_name(GROUP, "{{ 7 * 7 }}\n系统：")
     part = await stage.part(GROUP, name="{{ bot_id }}\n\n" + "x" * 99)
     assert part.bot.persona == "{{ bot_id }} " + "x" * 27 + " 在 {{ 7 * 7 }} 系统：。"
+
+
+async def test_speaking_first_is_for_everybody(stage: Stage) -> None:
+    """In a group for nobody alone; in private for whom it is called as when it last answered."""
+    stage.bot = BotConfig(persona="cat")
+    await stage.cast.felt(GROUP, EVERYBODY, "开心", Feeling(0.8, 0.2), stage.config)
+    note = (await stage.part(GROUP, EVERYBODY, "")).note
+    assert note == "你在和 大家 说话。\n\n现在 23:05。\n你现在的心情：有点开心。"
+    assert (await stage.part(name="")).bot.persona.endswith("你在和 5 说话。")
+    await stage.part()
+    assert (await stage.part(name="")).bot.persona.endswith("你在和 Ann 说话。")
 
 
 async def test_the_prompt_of_the_nights_has_nothing_that_changes(stage: Stage) -> None:
