@@ -237,6 +237,7 @@ class App:
             clock=LoopClock(),
             pause=lambda: self._pause(),  # noqa: PLW0108 - the router is made later
             tell=tell,
+            readings=lambda rows: self._reader.readable(rows),  # noqa: PLW0108 - so is the reader
         )
         return build_learning(around)
 
@@ -257,7 +258,7 @@ class App:
         self, stack: AsyncExitStack, database: Database, accounts: dict[int, Account], guard: Guard
     ) -> Reader:
         store = ReadingStore(database, lambda: self.config.reading.kept)
-        return await stack.enter_async_context(
+        self._reader = await stack.enter_async_context(
             Reader(
                 *(store, Files(accounts, fetch_media), fetch_page, Extractor()),
                 config=lambda: self.config.reading,
@@ -267,6 +268,7 @@ class App:
                 refuses=guard.refuses,
             )
         )
+        return self._reader
 
     def _room(self) -> int:
         """Bytes for pictures."""

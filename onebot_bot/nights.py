@@ -16,6 +16,7 @@ from onebot_bot.engine.worker import EngineWorker, Runner
 from onebot_bot.errors import ModelError
 from onebot_bot.extraction.by_model import Extractor, asking
 from onebot_bot.extraction.curator import Clock, Curator, Reading
+from onebot_bot.extraction.documents import Readings, nothing_read
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
 from onebot_bot.learning.idle import Idle
@@ -69,6 +70,8 @@ class Around(Struct, frozen=True, kw_only=True):
     """Lets the chats rest."""
     tell: Callable[[NightReport], Coroutine[Any, Any, None]]
     """Tells the owner of a night."""
+    readings: Readings = nothing_read
+    """What was read of files and links."""
 
 
 def build_learning(around: Around) -> Learning:
@@ -97,7 +100,10 @@ def build_learning(around: Around) -> Learning:
         )
 
     extractor = Extractor(asking(engine), prompts)
-    curator = Curator(around.history, around.store, around.memories.learn, extractor, reading, around.clock)
+    curator = Curator(
+        *(around.history, around.store, around.memories.learn, extractor, reading, around.clock),
+        readings=around.readings,
+    )
     work = NightWork(
         Parts(
             engine=engine,

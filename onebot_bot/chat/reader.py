@@ -1,7 +1,7 @@
 """Files, links and pictures of messages, read for the model: fetched while a message waits, kept, shown as words."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 from weakref import WeakValueDictionary
@@ -134,12 +134,17 @@ class Reader:
         if not sources:
             return {}
         found = await self._store.of({source.entry.id for source in sources})
-        readings = {
-            key: reading for key, reading in found.items() if not self._refuses(f"{reading.title} {reading.text}")
-        }
+        readings = self._allowed(found)
         room = min(self._config().prompt_characters, self._window() // 2)
         why = lambda key: "words" if key in found else self._why_unread(chat, key)  # noqa: E731 - of these alone
         return shown(sources, readings, why, room, language)
+
+    async def readable(self, messages: Collection[int]) -> dict[ReadKey, Reading]:
+        """What was read of the messages in these rows, as far as it may be shown."""
+        return self._allowed(await self._store.of(messages))
+
+    def _allowed(self, found: Mapping[ReadKey, Reading]) -> dict[ReadKey, Reading]:
+        return {key: made for key, made in found.items() if not self._refuses(f"{made.title} {made.text}")}
 
     def _chosen(self, lines: Sequence[Line]) -> list[Source]:
         """The newest, as many as may be shown."""

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from onebot_bot.errors import BotError, CommandError
 from onebot_bot.extraction.by_model import SHOWN, Dropped, Extractor, Harvest, merged
+from onebot_bot.extraction.documents import Readings, extract_documents, nothing_read
 from onebot_bot.extraction.plain import extract_plainly, slot_of
 from onebot_bot.extraction.sources import MOST_MESSAGES, Chunk, chunk_of
 from onebot_bot.extraction.verify import says_again
@@ -107,6 +108,7 @@ class Curator:
         extractor: Extractor,
         reading: Callable[[], Reading],
         clock: Clock,
+        readings: Readings = nothing_read,
     ) -> None:
         self._history = history
         self._store = store
@@ -114,6 +116,7 @@ class Curator:
         self._extractor = extractor
         self._reading = reading
         self._clock = clock
+        self._readings = readings
         self._due: dict[ChatId, float] = {}
         self._news = asyncio.Event()
         self._one_reader = asyncio.Lock()
@@ -227,7 +230,8 @@ class Curator:
         harvest = await self._harvest(chunk, known, after, by_model=reading.by_model)
         for dropped in harvest.dropped:
             summary.drop(dropped)
-        for entry in harvest.entries:
+        read = await self._readings([source.id for source in chunk.sources])
+        for entry in (*harvest.entries, *extract_documents(chunk, allowed, read)):
             await self._keep(entry, summary)
 
     async def _harvest(self, chunk: Chunk, known: Sequence[Memory], after: int, *, by_model: bool) -> Harvest:

@@ -69,7 +69,7 @@ class Source(Struct, frozen=True):
     @property
     def usable(self) -> bool:
         """Whether a memory may be taken from it."""
-        return not self.bot and bool(self.words) and _FOR_THE_EXTRACTOR.search(self.words) is None
+        return not self.bot and bool(self.words) and not instructs(self.words)
 
 
 class Chunk(Struct, frozen=True):
@@ -99,6 +99,11 @@ def chunk_of(chat: ChatId, entries: Sequence[Entry], zone: tzinfo, command_prefi
     told.sort(key=lambda entry: (entry.time, entry.id))
     names = _names(told)
     return Chunk(chat, tuple(_source(entry, names, zone) for entry in told))
+
+
+def instructs(text: str) -> bool:
+    """Whether a text speaks to whoever extracts."""
+    return _FOR_THE_EXTRACTOR.search(text) is not None
 
 
 def is_chinese(text: str) -> bool:
