@@ -28,6 +28,8 @@ typing_speed = 0
 [log]
 file = ""
 """
+PATIENCE = 60.0
+"""Seconds for one message: where the model is loaded, torch is imported first, on whatever machine this is."""
 
 
 def write_config(folder: Path, model: str = "echo") -> Path:
@@ -50,7 +52,7 @@ async def app(tmp_path: Path) -> AsyncIterator[App]:
 async def said(client: OneBotClient) -> tuple[int, str]:
     """To whom the next message goes, and its words."""
     while True:
-        call = await asyncio.wait_for(client.next_call(), 5)
+        call = await asyncio.wait_for(client.next_call(), PATIENCE)
         if call.action == "send_private_msg":
             return call.params["user_id"], call.params["message"][-1]["data"]["text"]
 
