@@ -3,16 +3,24 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
+from fakes import FakeRunner
 
 from onebot_bot.__main__ import main
 from onebot_bot.app import App, banner, serve
 from onebot_bot.config import Config
 from onebot_bot.errors import ConfigError, StoreError
+from onebot_bot.memory.chat_settings import ChatSettings, ChatSettingsStore
+from onebot_bot.memory.database import Database
+from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Forward
+from onebot_bot.sections.memory import LearningConfig
 from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
 CONFIG = """version = 1
@@ -189,6 +197,26 @@ async def test_a_friend_request_is_put_before_the_owner(app: App) -> None:
         await client.send_event(client.private_message(1, "/request accept 1"))
         call = await asyncio.wait_for(client.next_call("set_friend_add_request"), 5)
         assert (call.params["flag"], call.params["approve"]) == ("f", True)
+
+
+async def test_the_bot_speaks_first_where_somebody_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a chat that has been silent ever since, once the model is loaded and the account is connected."""
+    path = write_config(tmp_path, "models/pretended")
+    now = datetime.now(ZoneInfo(LearningConfig().timezone))
+    hours = f"{(now.hour - 3) % 24}:00-{(now.hour + 3) % 24}:00"
+    extra = f'[proactive]\nenabled = true\nhours = "{hours}"\n[generation]\nmax_new_tokens = 3\n'
+    path.write_text(path.read_text(encoding="utf-8") + extra, encoding="utf-8")
+    async with Database(tmp_path / "memory_store" / "memory.sqlite3") as database:
+        await ChatSettingsStore(database).put(ChatId(10000, "private", 5), ChatSettings(first_words_since=1))
+    runner: Any = FakeRunner()
+    runner.key_view = (np.zeros(4, np.float32), np.eye(4, dtype=np.float32))
+    monkeypatch.setattr("onebot_bot.app.load_runner", lambda *_: runner)
+    monkeypatch.setattr("onebot_bot.chat.initiative.SETTLED", 0.0)
+    monkeypatch.setattr("onebot_bot.chat.initiative.LOOK_EVERY", 0.01)
+    async with App(path) as app, OneBotClient(app.url, 10000, app.token) as client:
+        assert await said(client) == (5, "abc")
 
 
 async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

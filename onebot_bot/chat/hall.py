@@ -6,7 +6,7 @@ from onebot_bot.chat.initiative import Initiative
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.router import ChatRouter
-from onebot_bot.protocol.events import Event, FriendRequest, GroupMessage, GroupRequest, PrivateMessage
+from onebot_bot.protocol.events import Event, FriendRequest, GroupMessage, GroupRequest, PokeNotice, PrivateMessage
 from onebot_bot.transport.account import Account
 
 
@@ -28,9 +28,12 @@ class Hall:
 
     def dispatch(self, account: Account, event: Event) -> None:
         """An event came; never waits."""
-        if isinstance(event, FriendRequest | GroupRequest):
-            self.requests.take(event)
-            return
-        if isinstance(event, GroupMessage | PrivateMessage):
-            self.initiative.heard(event)
+        match event:
+            case FriendRequest() | GroupRequest():
+                self.requests.take(event)
+                return
+            case GroupMessage() | PrivateMessage():
+                self.initiative.heard(event.chat_id, event.user_id)
+            case PokeNotice(self_id=own, target_id=target) if target == own:
+                self.initiative.heard(event.chat_id, event.poker_id)
         self.router.dispatch(account, event)

@@ -19,7 +19,6 @@ from onebot_bot.memory.chat_settings import ChatSettings, overlaid
 from onebot_bot.memory.first_words import FirstWords, Tried
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.events import Message
 from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.proactive import ProactiveConfig
 from onebot_bot.texts import Language, say
@@ -167,12 +166,11 @@ class Initiative:
         self._connected[account.self_id] = self._clock.time()
         self._read = {chat: heard for chat, heard in self._read.items() if chat.account != account.self_id}
 
-    def heard(self, message: Message) -> None:
-        """Somebody is talking; returns at once."""
-        chat = message.chat_id
+    def heard(self, chat: ChatId, user: int) -> None:
+        """Somebody is talking, or pokes the bot; returns at once."""
         if self._groups.of(chat).first_words_since:
             now = int(self._local().timestamp())
-            person = message.user_id not in self._others()
+            person = user not in self._others()
             self._heard[chat] = (now, now if person else self._heard.get(chat, (0, 0))[1])
 
     def _others(self) -> set[int]:

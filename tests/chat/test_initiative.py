@@ -163,7 +163,7 @@ class Parlour(World):
 
     def say(self, message: Message, account: Any = None) -> None:
         """A message arrives."""
-        self.initiative.heard(message)
+        self.initiative.heard(message.chat_id, message.user_id)
         super().say(message, account)
 
     async def wait(self, hours: float) -> None:
