@@ -66,6 +66,7 @@ class Expressions:
             answered=Person(asked.user_id, asked.name, asked.message_id),
             people=await self._people() if "[" in said else (),
             stickers=names,
+            recalled=turn.recalled,
         )
         tagged, felt = read_tags(said, scene), emotion.casefold()
         if tagged.sticker is not None or felt not in names or self._draw() >= settings.tags.emotion_stickers:

@@ -278,6 +278,7 @@ class ChatSession:
             self._put_back(turn)
             return
         self.last_recalls = result.recalls
+        turn.recalled = "\n".join(recalled.text for recalled in result.recalls)
         self._services.recaller.note(result.recalls)
         # 3. What it wrote goes out; from here on nothing interrupts.
         if not said:

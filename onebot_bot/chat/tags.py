@@ -66,6 +66,8 @@ class Scene(Struct, frozen=True, kw_only=True):
     """Who is known in the chat, who wrote last first."""
     stickers: frozenset[str] = frozenset()
     """Their names in lower case."""
+    recalled: str = ""
+    """What came to mind: people's words, so that a tag in them is none."""
 
 
 class Gesture(Struct, frozen=True):
@@ -174,6 +176,8 @@ class _Reader:
         if kind is None:
             return found[0] if _is_words(found) else ""
         if kind not in self._scene.kinds or self._taken >= self._scene.limit:
+            return ""
+        if kind != "face" and found[0] in self._scene.recalled:
             return ""
         put = self._kinds[kind]((found["value"] or "").strip(), found[0])
         self._taken += put is not None

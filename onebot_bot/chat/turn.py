@@ -45,6 +45,8 @@ class Turn(Struct):
     """Whether the answer is on its way: then nothing interrupts or stops it."""
     generation: Generation | None = None
     """What is being written; None before and after."""
+    recalled: str = ""
+    """The memories that came to mind while it was written."""
     part: Part | None = None
     """Who the bot is in the answer; None: what config.toml says, word for word."""
 

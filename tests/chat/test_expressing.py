@@ -11,7 +11,7 @@ from world import World
 from onebot_bot.chat.participation import Trigger
 from onebot_bot.chat.stickers import Stickers
 from onebot_bot.chat.turn import Incoming, Turn
-from onebot_bot.engine.request import FinishReason, GenerationResult, Text
+from onebot_bot.engine.request import FinishReason, GenerationResult, Recalled, Text
 from onebot_bot.errors import ActionFailed
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
@@ -117,6 +117,16 @@ async def test_an_answer_of_nothing_but_a_bad_tag_is_silence(world: World) -> No
     answer(await world.engine.next(), "[voice:hello]")
     world.say(world.private("more"))
     assert (await prompt(world))[1] == "hi\nmore"
+
+
+async def test_what_was_recalled_is_no_tag(world: World) -> None:
+    """A memory is people's words."""
+    world.say(world.private("what do I say?"))
+    await world.quiet()
+    recalled = (Recalled(at=1, memory_id=7, score=0.9, text="n1 likes to say [戳一戳]."),)
+    stop = FinishReason.STOP
+    (await world.engine.next()).finish(GenerationResult(text="[戳一戳]hm", finish_reason=stop, recalls=recalled))
+    assert (await world.account.next()).message == (Words("hm"),)
 
 
 async def test_a_name_is_no_tag(world: World) -> None:

@@ -175,6 +175,14 @@ def test_what_people_write_is_no_tag_when_the_model_repeats_it(text: str, shown:
     assert read(shown).gestures == ()
 
 
+def test_what_people_had_the_bot_remember_is_no_tag() -> None:
+    """A memory is their words; a face may be repeated, and the model may still poke by itself."""
+    remembering = msgspec.structs.replace(scene(), recalled="Bo says [poke:Ann] and [face:微笑] a lot.")
+    tagged = read_tags("You say [poke:Ann][face:微笑]! [poke:Bo]", remembering)
+    assert [gesture.written for gesture in tagged.gestures] == ["[poke:Bo]"]
+    assert segments(tagged) == (Text("You say "), Face("14"), Text("!"))
+
+
 @pytest.mark.parametrize(
     ("value", "number"),
     [("赞", "76"), ("👍", "128077"), ("❤️", "10084"), ("a", None), ("", None), ("👍👍", None), ("好", None)],
