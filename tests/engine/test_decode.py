@@ -10,34 +10,27 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from answering import TOKENS, ask, by_hand, finish, talk, values_of, written
 from tiny import load_tiny, make_tiny
 
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.decode import PREFILL_BESIDE, PREFILL_CHUNK
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.engine.recall import inject
 from onebot_bot.engine.request import (
-    RECALL,
-    Control,
     Conversation,
     FinishReason,
-    Generation,
     GenerationRequest,
     GenerationResult,
     RecallHit,
     RecallPolicy,
     SamplingParams,
-    Text,
-    Turn,
     Vector,
 )
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import BotError, ModelError
+from onebot_bot.errors import ModelError
 
 pytestmark = pytest.mark.model
-
-TOKENS = 10
 
 
 @pytest.fixture(scope="module")
@@ -58,32 +51,6 @@ def generator(model: LoadedModel) -> Generator:
     return Generator(model)
 
 
-def talk(*words: str, persona: str = "Be kind.", opening: bool = False) -> Conversation:
-    """A conversation, people first."""
-    turns = [Turn("user" if i % 2 == 0 else "assistant", (Text(w),)) for i, w in enumerate(words)]
-    return Conversation((Turn("system", (Text(persona),)), *turns), (Control(RECALL),) if opening else ())
-
-
-def ask(generator: Generator, conversation: Conversation, tokens: int = TOKENS, **more: Any) -> Answer:
-    """A greedy answer, about to be written."""
-    sampling = more.pop("sampling", SamplingParams(temperature=0, max_new_tokens=tokens))
-    request = GenerationRequest(conversation=conversation, sampling=sampling, **more)
-    return generator.start(Generation(request))
-
-
-def finish(generator: Generator, *answers: Answer) -> list[list[int]]:
-    """Step until all have ended; the ids of each."""
-    while running := [answer for answer in answers if answer.outcome is None]:
-        generator.step(running)
-    return [written(answer) for answer in answers]
-
-
-def written(answer: Answer) -> list[int]:
-    """Ids of the answer so far, placeholders included."""
-    assert not isinstance(answer.outcome, BotError), answer.outcome
-    return answer.ids[len(answer.rendered.ids) :]
-
-
 def alone(model: LoadedModel, conversation: Conversation, tokens: int = TOKENS) -> list[int]:
     """The same by transformers' generate."""
     ids = torch.tensor([model.renderer.render_conversation(conversation).ids])
@@ -92,28 +59,10 @@ def alone(model: LoadedModel, conversation: Conversation, tokens: int = TOKENS) 
     return [token for token in found if token not in model.renderer.eos]
 
 
-@torch.inference_mode()
 def recalled(model: LoadedModel, conversation: Conversation, values: Vector, tokens: int = TOKENS) -> list[int]:
-    """The answer that begins with a memory, every step fed whole: no cache, no batch."""
-    ids, pad = model.renderer.render_conversation(conversation).ids, model.renderer.memory_ids[2]
-    start, count, found = len(ids), len(values), list[int]()
-    for _ in range(tokens):
-        embeddings = model.embed_ids([*ids, *[pad] * count, *found])
-        at = torch.arange(start, start + count)
-        embeddings = inject(embeddings, torch.zeros(count, dtype=torch.long), at, torch.from_numpy(values))
-        logits = model.logits(model.network.model(inputs_embeds=embeddings).last_hidden_state[0, -1])
-        logits[[pad, model.renderer.memory_ids[0]]] = -torch.inf
-        token = int(logits.argmax())
-        if token in model.renderer.eos:
-            break
-        found.append(token)
-    return [pad] * count + found
-
-
-def values_of(model: LoadedModel, first: int, count: int = 2) -> Vector:
-    """Hand-made values: token embeddings, scaled up so that they matter."""
-    rows = model.embeddings.weight.detach()[first : first + count]
-    return (rows.float() * 1.5).numpy()
+    """The answer that begins with a memory, without its end of turn."""
+    found = by_hand(model, conversation, values, tokens)
+    return found[:-1] if found[-1] in model.renderer.eos else found
 
 
 def finding(values: Vector, **more: Any) -> RecallPolicy:

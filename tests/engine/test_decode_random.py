@@ -6,7 +6,7 @@ from pathlib import Path
 
 import hypothesis.strategies as st
 import pytest
-import torch
+from answering import by_hand, talk, values_of, written
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from tiny import load_tiny, make_tiny
@@ -14,10 +14,7 @@ from tiny import load_tiny, make_tiny
 from onebot_bot.engine.answer import Sequence
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.engine.recall import inject
 from onebot_bot.engine.request import (
-    RECALL,
-    Control,
     Conversation,
     FinishReason,
     Generation,
@@ -26,8 +23,6 @@ from onebot_bot.engine.request import (
     RecallHit,
     RecallPolicy,
     SamplingParams,
-    Text,
-    Turn,
     Vector,
 )
 
@@ -42,36 +37,13 @@ WORDS = ("Hi!", "I live in Rome, as you know.", "the cat sat " * 9, "Who is Ann?
 
 @functools.cache
 def expected(model: LoadedModel, conversation: Conversation, memory: int) -> list[int]:
-    """Ids of the longest answer, every token from a forward over all before it; `memory`: 0, or its first row."""
-    ids, (recall, _, pad) = model.renderer.render_conversation(conversation).ids, model.renderer.memory_ids
-    values = value_of(model, memory) if memory else None
-    pads = [pad] * len(values) if values is not None else []
-    found: list[int] = []
-    with torch.inference_mode():
-        while len(found) < LONGEST:
-            embeddings = model.embed_ids([*ids, *pads, *found])
-            if values is not None:
-                rows, at = torch.zeros(len(pads), dtype=torch.long), torch.arange(len(ids), len(ids) + len(pads))
-                embeddings = inject(embeddings, rows, at, torch.from_numpy(values))
-            logits = model.logits(
-                model.network.model(inputs_embeds=embeddings, use_cache=False).last_hidden_state[0, -1]
-            )
-            logits[[recall, pad]] = -torch.inf
-            found.append(int(logits.argmax()))
-            if found[-1] in model.renderer.eos:
-                break
-    return [*pads, *found]
+    """Ids of the longest answer; `memory`: 0, or its first row."""
+    return by_hand(model, conversation, value_of(model, memory) if memory else None, LONGEST)
 
 
 def value_of(model: LoadedModel, first: int) -> Vector:
     """One or two vectors of a made-up memory."""
-    return (model.embeddings.weight.detach()[first : first + 1 + first % 2].float() * 1.5).numpy()
-
-
-def conversation_of(words: list[str], *, recalls: bool) -> Conversation:
-    """A history whose last turn is a person's."""
-    turns = [Turn("user" if i % 2 == 0 else "assistant", (Text(word),)) for i, word in enumerate(words)]
-    return Conversation((Turn("system", (Text("Be kind."),)), *turns), (Control(RECALL),) if recalls else ())
+    return values_of(model, first, 1 + first % 2)
 
 
 class Asked:
@@ -87,11 +59,11 @@ class Asked:
         outcome = self.sequence.outcome
         assert isinstance(outcome, GenerationResult), outcome
         full = expected(model, self.sequence.generation.request.conversation, self.memory)
-        written = self.sequence.ids[len(self.sequence.rendered.ids) :]
+        found = written(self.sequence)
         if outcome.finish_reason is FinishReason.STOP:
-            assert [*written, full[-1]] == full
+            assert [*found, full[-1]] == full
         else:
-            assert written == full[: len(written)]
+            assert found == full[: len(found)]
         limit = self.sequence.generation.request.sampling.max_new_tokens
         if self.interrupted_at is None:
             assert outcome.finish_reason is FinishReason.STOP or outcome.usage.new_tokens == limit
@@ -129,7 +101,7 @@ class EngineMachine(RuleBasedStateMachine):
             hit = RecallHit(memory, 0.9, "", value_of(self.models[self.serving], memory))
             policy = RecallPolicy(lambda _: hit, 0.0, 1)
         request = GenerationRequest(
-            conversation=conversation_of(words, recalls=bool(memory)),
+            conversation=talk(*words, opening=bool(memory)),
             sampling=SamplingParams(temperature=0, max_new_tokens=tokens),
             recall=policy,
         )

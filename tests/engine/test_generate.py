@@ -1,21 +1,23 @@
 """The decode loop on the trial model, exact in float32: beside transformers' own generate, and with recalls."""
 
 import asyncio
+import functools
 from typing import Any
 
+import answering
 import msgspec
 import numpy as np
 import pytest
 import torch
+from answering import hidden_states, values_of
 
 from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence
 from onebot_bot.engine.decode import LONGEST_READING, PREFILL_CHUNK
 from onebot_bot.engine.generate import Generator
-from onebot_bot.engine.recall import VECTORS, inject
+from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.request import (
     RECALL,
-    Control,
     Conversation,
     FinishReason,
     Generation,
@@ -24,8 +26,6 @@ from onebot_bot.engine.request import (
     RecallHit,
     RecallPolicy,
     SamplingParams,
-    Text,
-    Turn,
     Vector,
 )
 from onebot_bot.engine.sampling import choose
@@ -36,10 +36,7 @@ pytestmark = pytest.mark.model
 GREEDY = SamplingParams(temperature=0, max_new_tokens=24)
 
 
-def talk(*words: str, opening: bool = False) -> Conversation:
-    """A conversation, people first."""
-    turns = tuple(Turn("user" if i % 2 == 0 else "assistant", (Text(w),)) for i, w in enumerate(words))
-    return Conversation(turns, (Control(RECALL),) if opening else ())
+talk = functools.partial(answering.talk, persona="")
 
 
 def run(generator: Generator, generation: Generation) -> GenerationResult:
@@ -222,12 +219,6 @@ async def test_characters_are_never_split(trial: Generator) -> None:
 # --- recall -------------------------------------------------------------------------------------------------------
 
 
-def some_vectors(generator: Generator, count: int) -> Vector:
-    """Hand-made values: existing token embeddings, scaled up so that they matter."""
-    rows = generator.model.embeddings.weight.detach()[1000 : 1000 + count]
-    return (rows.float() * 1.5).numpy()
-
-
 def finding(hit: RecallHit | None, queries: list[Vector], floor: float = 0.3, most: int = 1) -> RecallPolicy:
     """A policy whose search notes the query and finds `hit`."""
 
@@ -256,7 +247,7 @@ def steps_to_first_logits(generator: Generator, sequence: Sequence) -> torch.Ten
 @pytest.mark.parametrize("count", [1, 2])
 async def test_a_recall_injects_the_vectors_right_after_it(trial: Generator, count: int) -> None:
     """KV-cached decoding equals one full forward with the vectors in place, to 1e-4, and differs without them."""
-    vectors = some_vectors(trial, count)
+    vectors = values_of(trial.model, 1000, count)
     queries: list[Vector] = []
     policy = finding(RecallHit(7, 0.9, "a fact", vectors), queries)
     conversation = talk("What do you remember?", opening=True)
@@ -265,14 +256,9 @@ async def test_a_recall_injects_the_vectors_right_after_it(trial: Generator, cou
     cached = await asyncio.to_thread(steps_to_first_logits, trial, sequence)
 
     def full(values: Vector | None) -> tuple[torch.Tensor, torch.Tensor]:
+        ids = trial.model.renderer.render_conversation(conversation).ids
+        hidden = hidden_states(trial.model, [*ids, *[trial.model.renderer.memory_ids[2]] * count], values)
         with torch.inference_mode():
-            ids = trial.model.renderer.render_conversation(conversation).ids
-            pads = [trial.model.renderer.memory_ids[2]] * count
-            embeddings = trial.model.embed_ids([*ids, *pads])
-            if values is not None:
-                at = torch.arange(len(ids), len(ids) + count)
-                embeddings = inject(embeddings, torch.zeros(count, dtype=torch.long), at, torch.from_numpy(values))
-            hidden = trial.model.network.model(inputs_embeds=embeddings).last_hidden_state[0]
             return trial.model.logits(hidden[-1]), hidden[len(ids) - 1]
 
     expected, at_recall = full(vectors)
@@ -285,7 +271,7 @@ async def test_a_recall_injects_the_vectors_right_after_it(trial: Generator, cou
 
 async def test_below_the_floor_nothing_comes_to_mind(trial: Generator) -> None:
     """A weak hit and an empty store both leave the pad's own embedding in place."""
-    weak = finding(RecallHit(7, 0.29, "a fact", some_vectors(trial, 1)), [])
+    weak = finding(RecallHit(7, 0.29, "a fact", values_of(trial.model, 1000, 1)), [])
     empty = finding(None, [])
     conversation = talk("What do you remember?", opening=True)
     one, two = await ask(trial, conversation, recall=weak), await ask(trial, conversation, recall=empty)
@@ -295,7 +281,7 @@ async def test_below_the_floor_nothing_comes_to_mind(trial: Generator) -> None:
 
 async def test_a_recall_is_closed_for_a_model_that_cannot_close_it(trial: Generator) -> None:
     """The marks stand in the text, so what follows them is known to be the answer; the close is fed, not sampled."""
-    hit = RecallHit(7, 0.9, "a fact", some_vectors(trial, 2))
+    hit = RecallHit(7, 0.9, "a fact", values_of(trial.model, 1000, 2))
     policy = msgspec.structs.replace(finding(hit, []), close=True)
     request = GenerationRequest(conversation=talk("Hello!", opening=True), sampling=GREEDY, recall=policy)
     sequence = trial.start(Generation(request))
@@ -315,7 +301,7 @@ async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda hidden: logits.expand(len(hidden), -1))
     queries: list[Vector] = []
     sampling = SamplingParams(temperature=0, max_new_tokens=12)
-    hit = RecallHit(1, 0.9, "a fact", some_vectors(trial, 1))
+    hit = RecallHit(1, 0.9, "a fact", values_of(trial.model, 1000, 1))
     result = await ask(trial, talk("hi"), sampling, finding(hit, queries, most=3))
     assert len(queries) == len(result.recalls) == 3
     assert result.text.count(RECALL) == 3
@@ -323,7 +309,7 @@ async def test_recalls_are_capped(trial: Generator, monkeypatch: pytest.MonkeyPa
 
 async def test_a_memory_is_read_out_greedily_and_may_be_said_again(trial: Generator) -> None:
     """Neither the temperature nor the penalties touch what is recalled, and its words are no repetition afterwards."""
-    hit = RecallHit(7, 0.9, "a fact", some_vectors(trial, 2))
+    hit = RecallHit(7, 0.9, "a fact", values_of(trial.model, 1000, 2))
     conversation = talk("What do you remember?", opening=True)
     plain = await ask(trial, conversation, SamplingParams(temperature=0, max_new_tokens=12), finding(hit, []))
     wild = SamplingParams(temperature=2.0, repetition_penalty=2.0, presence_penalty=2.0, seed=1, max_new_tokens=12)
@@ -335,7 +321,7 @@ async def test_a_memory_without_an_end_is_closed(trial: Generator, monkeypatch: 
     logits = torch.zeros(trial.model.embeddings.weight.shape[0])
     logits[100] = 5.0
     monkeypatch.setattr(trial.model.network.lm_head, "forward", lambda hidden: logits.expand(len(hidden), -1))
-    policy = finding(RecallHit(7, 0.9, "a fact", some_vectors(trial, 1)), [])
+    policy = finding(RecallHit(7, 0.9, "a fact", values_of(trial.model, 1000, 1)), [])
     conversation = talk("hi", opening=True)
     result = await ask(trial, conversation, SamplingParams(temperature=0, max_new_tokens=120), policy)
     assert result.text.index("</recall>") == len("<recall>") + LONGEST_READING

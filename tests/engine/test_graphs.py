@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 import torch
 import transformers
+from answering import ask, finish, talk, values_of
 from tiny import load_tiny, make_tiny
 from tiny_vl import make_tiny_vl
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -23,18 +24,11 @@ from onebot_bot.engine.graphs import Graphs, Stepped
 from onebot_bot.engine.kv import KvBuffers, KvShape
 from onebot_bot.engine.model import LoadedModel, load_model
 from onebot_bot.engine.request import (
-    RECALL,
-    Control,
     Conversation,
-    Generation,
-    GenerationRequest,
-    GenerationResult,
     Picture,
     RecallHit,
     RecallPolicy,
     SamplingParams,
-    Text,
-    Turn,
 )
 from onebot_bot.engine.slots import Slot
 from onebot_bot.sections.model import ModelConfig
@@ -103,27 +97,7 @@ def recording(model: LoadedModel, tape: Any = None) -> Generator:
     return generator
 
 
-def talk(words: str, *parts: Any, opening: bool = False) -> Conversation:
-    """One turn of a person."""
-    turns = (Turn("system", (Text("Be kind."),)), Turn("user", (*parts, Text(words))))
-    return Conversation(turns, (Control(RECALL),) if opening else ())
-
-
 TALKS = tuple(map(talk, ("Hi!", "What is the capital of France?", "Tell me a story.", "a b c d e f g " * 12, "你好😀")))
-
-
-def ask(generator: Generator, conversation: Conversation, tokens: int = 10, **more: Any) -> Answer:
-    """An answer, about to be written."""
-    sampling = more.pop("sampling", SamplingParams(temperature=0, max_new_tokens=tokens))
-    return generator.start(Generation(GenerationRequest(conversation=conversation, sampling=sampling, **more)))
-
-
-def finish(generator: Generator, *answers: Answer) -> list[list[int]]:
-    """Step until all have ended; the ids of each."""
-    while running := [answer for answer in answers if answer.outcome is None]:
-        generator.step(running)
-    assert all(isinstance(answer.outcome, GenerationResult) for answer in answers), [a.outcome for a in answers]
-    return [answer.ids[len(answer.rendered.ids) :] for answer in answers]
 
 
 def each_alone(model: LoadedModel, talks: Sequence[Conversation], tokens: int = 10) -> list[list[int]]:
@@ -158,7 +132,7 @@ async def test_joins_and_leaves_equal_eager(model: LoadedModel) -> None:
 
 async def test_recalls_and_drawn_tokens_equal_eager(model: LoadedModel) -> None:
     """A memory's vectors take one row's input, and each row is drawn from by its own settings."""
-    vectors = (model.embeddings.weight.detach()[1000:1002].float() * 1.5).numpy()
+    vectors = values_of(model, 1000)
     policy = RecallPolicy(lambda _: RecallHit(1, 0.9, "a fact", vectors), 0.0, 1)
     drawn = SamplingParams(temperature=1.0, top_k=40, repetition_penalty=1.1, seed=7, max_new_tokens=12)
 
@@ -208,7 +182,7 @@ async def test_layers_with_a_sliding_window_equal_eager(tmp_path: Path, trial_fo
 async def test_a_model_that_sees_equals_eager(tmp_path: Path, qwen_tokenizer_folder: Path, picture: bytes) -> None:
     """Behind a picture the rope positions are others than the cache's."""
     model = load_model(make_tiny_vl(tmp_path, qwen_tokenizer_folder), ModelConfig(dtype="float32", threads=1))
-    talks = [talk("这是什么？", Picture(picture)), talk("hello")]
+    talks = [talk("这是什么？", parts=[Picture(picture)]), talk("hello")]
     generator = recording(model)
     assert finish(generator, *(ask(generator, one) for one in talks)) == each_alone(model, talks)
     assert generator.counters.graphs == "on"
