@@ -23,7 +23,7 @@ from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, median_ratio, report, run_interleaved
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.generate import Generator
-from onebot_bot.engine.model import load_model
+from onebot_bot.engine.model import LoadedModel, load_model, load_plain
 from onebot_bot.engine.request import (
     RECALL,
     Control,
@@ -79,9 +79,9 @@ class TimedGenerator(Generator):
             self.durations.append(time.perf_counter() - started)
 
 
-def load(threads: int) -> TimedGenerator:
-    """The trial model as it serves on a CPU; no answer ends before its length."""
-    generator = TimedGenerator(load_model(MODEL, ModelConfig(device="cpu", threads=threads)))
+def prepare(model: LoadedModel, reload: Callable[[Path | None], LoadedModel] | None = None) -> TimedGenerator:
+    """An engine of a model whose answers are as long as they may be."""
+    generator = TimedGenerator(model, reload)
     generator.durations = []
     generator.model.renderer.eos = frozenset()
     generator.model.network.generation_config.eos_token_id = None
@@ -119,37 +119,38 @@ def prompts(generator: Generator, count: int) -> list[list[int]]:
     return [generator.model.renderer.render_conversation(talk(number)).ids for number in range(count)]
 
 
-def generate_row(generator: Generator, count: int, tokens: int) -> float:
+def generate_row(peer: Generator, count: int, tokens: int) -> float:
     """Tokens a second of transformers' generate, one prompt after the other."""
     started = time.perf_counter()
-    for ids in prompts(generator, count):
+    for ids in prompts(peer, count):
         row = torch.tensor([ids])
-        generator.model.network.generate(
-            row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=tokens
-        )
+        peer.model.network.generate(row, attention_mask=torch.ones_like(row), do_sample=False, max_new_tokens=tokens)
     return count * tokens / (time.perf_counter() - started)
 
 
-def generate_batch(generator: Generator, count: int, tokens: int) -> float:
+def generate_batch(peer: Generator, count: int, tokens: int) -> float:
     """Tokens a second of transformers' generate over all prompts at once, padded on the left."""
     started = time.perf_counter()
-    rows = prompts(generator, count)
+    rows = prompts(peer, count)
     width = max(map(len, rows))
     ids = torch.tensor([[0] * (width - len(row)) + row for row in rows])
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows])
-    generator.model.network.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=tokens)
+    peer.model.network.generate(ids, attention_mask=mask, do_sample=False, max_new_tokens=tokens)
     return count * tokens / (time.perf_counter() - started)
 
 
-def measure_rates(generator: TimedGenerator, plan: Plan) -> dict[str, list[float]]:
-    """Tokens a second of everybody, round by round; the first round warms up and does not count."""
+def measure_rates(generator: Generator, peer: Generator, plan: Plan) -> dict[str, list[float]]:
+    """Tokens a second of everybody, round by round; the first round warms up and does not count.
+
+    `peer` has the weights as transformers loads them, ours may be laid out for the CPU.
+    """
     requests = [request(talk(number), plan.tokens) for number in range(CHATS)]
     measured: Mapping[str, Callable[[], float]] = {
         OURS: partial(write_all, generator, requests[:1]),
-        GENERATE: partial(generate_row, generator, 1, plan.tokens),
+        GENERATE: partial(generate_row, peer, 1, plan.tokens),
         OURS_MANY: partial(write_all, generator, requests),
-        STATIC: partial(generate_batch, generator, CHATS, plan.tokens),
-        SERIAL: partial(generate_row, generator, CHATS, plan.tokens),
+        STATIC: partial(generate_batch, peer, CHATS, plan.tokens),
+        SERIAL: partial(generate_row, peer, CHATS, plan.tokens),
     }
     return {name: rates[1:] for name, rates in run_interleaved(plan.rounds + 1, measured).items()}
 
@@ -231,8 +232,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
     given = _parse(arguments)
     plan = QUICK if given.quick else FULL
-    generator = load(given.threads)
-    rates = measure_rates(generator, plan)
+    config = ModelConfig(device="cpu", threads=given.threads)
+    generator = prepare(load_model(MODEL, config))
+    rates = measure_rates(generator, prepare(load_plain(MODEL, config)), plan)
     figures = find_figures(rates)
     figures["interrupt_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.interrupts, prefill=False))
     figures["interrupt_prefill_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.interrupts, prefill=True))

@@ -30,6 +30,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "G10": ("a 4B model on a card", "显卡上的 4B 模型"),
     "memory": ("the episodic memory", "情景记忆"),
     "taking part": ("taking part in groups", "群里参与"),
+    "adapters": ("a merged adapter, beside one on a side path", "合并的适配器，对比旁路的适配器"),
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
 }
 """The goals of the design, G1 to G10, and what else has some."""
@@ -80,6 +81,12 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
             "a recall among 10,000 memories, as a share of a step",
             "一万条记忆里回忆一次，占一步的几分之几",
         ),
+    },
+    "adapter": {
+        "side_ratio_1": Aim(
+            "adapters", (">=", 1), "one chat, times as fast as on a side path", "一个会话，比旁路快几倍"
+        ),
+        "side_ratio_8": Aim("adapters", (">=", 1), "the same for eight chats", "同上，八个会话"),
     },
     "vectors": {
         "search_ratio_100000": Aim(

@@ -118,6 +118,27 @@ _VECTORS = (
     ),
 )  # fmt: skip
 
+_ADAPTER = (
+    Grid(
+        title="A step with an adapter",
+        columns=(
+            Column("1 chat, ms", "{:.2f}"),
+            Column("8 chats, ms", "{:.2f}"),
+            Column("to merged, 1 chat", "{:.2f}x"),
+            Column("to merged, 8 chats", "{:.2f}x"),
+            Column("swap, s", "{:.2f}"),
+        ),
+        rows=(
+            Row("merged, as the bot serves", ("ms_merged_1", "ms_merged_8", "", "", "swap_merged")),
+            Row("merged, weights not laid out", ("ms_plain_1", "ms_plain_8", "plain_ratio_1", "plain_ratio_8", "")),
+            Row("on a side path", ("ms_side_1", "ms_side_8", "side_ratio_1", "side_ratio_8", "swap_side")),
+            Row("no adapter", ("ms_bare_1", "ms_bare_8", "bare_ratio_1", "bare_ratio_8", "")),
+        ),
+        drawn=2,
+        unit="milliseconds a step",
+    ),
+)
+
 _QUALITY = (
     Grid(
         title="Weights in fewer bits",
@@ -225,6 +246,7 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "engine": (_engine_grid("one torch thread"),),
     "engine_2_threads": (_engine_grid("two torch threads"),),
     "quality": _QUALITY,
+    "adapter": _ADAPTER,
     "vectors": _VECTORS,
     "memory": (),
     "startup": _STARTUP,

@@ -46,7 +46,7 @@ def _draw(axes: Axes, grid: Grid, figures: Figures) -> None:
     axes.margins(x=0.12)
     axes.set(title=grid.title, xlabel=grid.unit, xscale="log" if grid.logarithmic else "linear")
     if grid.drawn > 1:
-        axes.legend(fontsize=7, frameon=False)
+        axes.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _values(grid: Grid, figures: Figures, column: int) -> list[tuple[int, float]]:

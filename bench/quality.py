@@ -20,7 +20,7 @@ from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
 from onebot_bot.engine.fit import KINDS, Weights
 from onebot_bot.engine.generate import Generator
-from onebot_bot.engine.model import LoadedModel, load_model
+from onebot_bot.engine.model import LoadedModel, load_model, load_plain
 from onebot_bot.engine.request import (
     Conversation,
     Generation,
@@ -87,7 +87,12 @@ def measure_perplexity(plan: Plan) -> Iterator[tuple[str, float]]:
 
 def load(weights: Weights, adapter: Path | None) -> LoadedModel:
     """The trial model on one thread."""
-    return load_model(MODEL, ModelConfig(device="cpu", dtype="bfloat16", threads=1, weights=weights), adapter)
+    return load_model(MODEL, config_of(weights), adapter)
+
+
+def config_of(weights: Weights) -> ModelConfig:
+    """On a CPU, one thread."""
+    return ModelConfig(device="cpu", dtype="bfloat16", threads=1, weights=weights)
 
 
 # --- speed ---------------------------------------------------------------------------------------------------------
@@ -127,7 +132,9 @@ def asked() -> Conversation:
 
 def measure_rates(plan: Plan) -> dict[str, list[float]]:
     """Tokens a second of every way and of the peer, after one round that does not count."""
-    everything: dict[str, Callable[[], float]] = {PEER: partial(generate_rate, load("full", None), plan.tokens)}
+    everything: dict[str, Callable[[], float]] = {
+        PEER: partial(generate_rate, load_plain(MODEL, config_of("full")), plan.tokens)
+    }
     for weights in KINDS:
         everything[weights] = partial(engine_rate, Generator(load(weights, None)), plan.tokens)
     run_interleaved(1, everything)

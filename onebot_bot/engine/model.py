@@ -78,7 +78,7 @@ class LoadedModel(Struct, frozen=True, kw_only=True):
 
 
 def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw: int | None = None) -> LoadedModel:
-    """Load the folder onto the configured device, and an adapter that was trained for it.
+    """Load the folder onto the configured device, and an adapter that was trained for it, ready to serve.
 
     `raw` is the width of raw keys where an embedding model makes them; None: the model's own states do.
 
@@ -87,6 +87,11 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
         ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there, or the
             adapter is damaged or another model's; the text names the fix.
     """
+    return packed(load_plain(path, config, adapter, raw), config.weights)
+
+
+def load_plain(path: Path, config: ModelConfig, adapter: Path | None = None, raw: int | None = None) -> LoadedModel:
+    """The same before its weights are laid out for a CPU's kernels: as transformers and peft know it."""
     folder = check_model_folder(path)
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across the log lines
     device = pick_device(config.device)
@@ -99,8 +104,7 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
     network = _load_network(folder, dtype, device, config.weights)
     tokenizer = _load_tokenizer(folder)
     _add_memory_tokens(network, tokenizer)
-    model = _assemble(folder, network, tokenizer, config, adapter, raw)
-    return packed(model, config.weights)
+    return _assemble(folder, network, tokenizer, config, adapter, raw)
 
 
 def packed(model: LoadedModel, weights: Weights) -> LoadedModel:
