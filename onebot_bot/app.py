@@ -24,8 +24,9 @@ from onebot_bot.chat.files import Files
 from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.hall import Hall
 from onebot_bot.chat.initiative import Initiative
+from onebot_bot.chat.journal import Journal
 from onebot_bot.chat.limits import Limits
-from onebot_bot.chat.outbox import LoopClock, Queues
+from onebot_bot.chat.outbox import Clock, LoopClock, Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.reports import Reports
@@ -35,6 +36,7 @@ from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.stickers import Stickers
+from onebot_bot.chat.turnlog import TurnLog
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
@@ -57,6 +59,7 @@ from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.memory.readings import ReadingStore
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.tallies import Tallies
 from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.protocol.chat_id import ChatId
@@ -84,10 +87,18 @@ class App:
         ConfigError, StoreError: on entering, when it cannot start; the text names the fix.
     """
 
-    def __init__(self, path: Path, make_history: Callable[[Database], History] = History) -> None:
+    def __init__(
+        self,
+        path: Path,
+        make_history: Callable[[Database], History] = History,
+        engine: Engine | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self.path = path.absolute()
         self.folder = self.path.parent
         self._make_history = make_history
+        self._given_engine = engine  # None: the one of config.toml
+        self._clock = clock or LoopClock()
 
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
@@ -123,18 +134,20 @@ class App:
         usage = Usage(database, self._today)
         for kept_of in (groups, bans, words, usage):
             await kept_of.restore()
+        tallies = Tallies(database, self._today, self._clock.time)
+        stack.callback(tallies.save)
         presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
-        self.engine = await _start_engine(stack, config, self.folder)
+        self.engine = self._given_engine or await _start_engine(stack, config, self.folder)
         memories = Memories(self.engine, store)
         # 3. Chats and commands.
         tasks = asyncio.TaskGroup()
         await tasks.__aenter__()
         # Not entered on the stack: the group would wrap an error meant for a person, such as a port in use.
         stack.push_async_callback(tasks.__aexit__, None, None, None)
-        queues = Queues(lambda: self._settings.sending, LoopClock())
-        reports = Reports(lambda: self.config.bot, accounts, tasks, asyncio.get_running_loop().time, queues.tell)
+        queues = Queues(lambda: self._settings.sending, self._clock)
+        reports = Reports(lambda: self.config.bot, accounts, tasks, self._clock.time, queues.tell)
         access = Access(bans.banned)
         requests = await stack.enter_async_context(
             Requests(
@@ -144,7 +157,7 @@ class App:
                 access=access,
                 tell=reports.tell,
                 report=reports.report,
-                clock=LoopClock(),
+                clock=self._clock,
                 today=self._today,
             )
         )
@@ -154,31 +167,32 @@ class App:
             *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
             usage=usage,
+            tallies=tallies,
             requests=requests,
             first_words=lambda chat: words.of(chat).on(self._today()),
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
             cast=cast,
         )
-        prefixes = lambda: self.config.commands.prefixes  # noqa: E731 - read anew each time
-        commands = Dispatcher(services, lambda: self.config.bot, prefixes, reports.report, queues.reply)
+        commands = Dispatcher(
+            services, lambda: self.config.bot, lambda: self.config.commands.prefixes, reports.report, queues.reply
+        )
         shared = Services(
-            *(self.engine, history, memories, lambda: self._settings, reports.report, LoopClock()),
+            *(self.engine, history, memories, lambda: self._settings, reports.report, self._clock),
             presence=presence,
             access=access,
             unlearn=store.withdraw,
             queues=queues,
-            limits=Limits(usage, asyncio.get_running_loop().time),
+            limits=Limits(usage, self._clock.time),
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),
             guard=(guard := self._guard(reports)),
+            journal=await self._open_journal(stack, config, tallies),
             painter=Painter(),
             cast=cast,
             eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
             reader=await self._open_reader(stack, database, accounts, guard),
         )
         if learning is not None:
-            shared = msgspec.structs.replace(shared, heard=learning.curator.heard)
-            if (since := interrupted_since(learning.runs, time.time())) is not None:
-                shared.rest.remember(since, time.time())
+            shared = _listened(shared, learning)
         router = await stack.enter_async_context(ChatRouter(shared, commands, accounts, sessions, self._fill_gap))
         self._pause = router.paused
         initiative = Initiative(
@@ -192,7 +206,7 @@ class App:
             awake=lambda: learning is not None and self.engine.status.state == "ready" and not shared.rest.resting,
             language=lambda chat, user: cast.persona(chat, user, self.config.bot).language,
             report=reports.report,
-            clock=LoopClock(),
+            clock=self._clock,
             local=self._local_time,
         )
         # 4. What goes on in the background, and the door.
@@ -209,9 +223,15 @@ class App:
 
     def _guard(self, reports: Reports) -> Guard:
         """Raises ConfigError when a word list cannot be read."""
-        guard = Guard(lambda: self.config.guard, self.folder, LoopClock(), reports.report)
+        guard = Guard(lambda: self.config.guard, self.folder, self._clock, reports.report)
         guard.load()
         return guard
+
+    async def _open_journal(self, stack: AsyncExitStack, config: Config, tallies: Tallies) -> Journal:
+        """With a turn log unless `log.turns` is empty."""
+        log_config, folder = lambda: self.config.log, config.log.turns
+        turns = await stack.enter_async_context(TurnLog(self.folder / folder, log_config)) if folder else None
+        return Journal(turns.write if turns else None, tallies.count, log_config, self._local_time)
 
     def _learning(
         self, store: MemoryStore, history: History, memories: Memories, reports: Reports, cast: Cast
@@ -234,7 +254,7 @@ class App:
             config=lambda: self.config,
             persona=lambda: cast.prompt(self.config.bot),
             folder=self.folder,
-            clock=LoopClock(),
+            clock=self._clock,
             pause=lambda: self._pause(),  # noqa: PLW0108 - the router is made later
             tell=tell,
             readings=lambda rows: self._reader.readable(rows),  # noqa: PLW0108 - so is the reader
@@ -246,7 +266,7 @@ class App:
         self._may_see = await asyncio.to_thread(may_see, self.folder, self.config.model)
         self._context = await asyncio.to_thread(window_of, self.folder, self.config.model)
         return await stack.enter_async_context(
-            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=self._sees, clock=LoopClock())
+            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=self._sees, clock=self._clock)
         )
 
     def _sees(self) -> bool:
@@ -264,7 +284,7 @@ class App:
                 config=lambda: self.config.reading,
                 sees=self._sees,
                 window=lambda: self._context,
-                clock=LoopClock(),
+                clock=self._clock,
                 refuses=guard.refuses,
             )
         )
@@ -306,6 +326,13 @@ class App:
         """What NapCat dials, as seen from this machine."""
         host = self.config.server.host
         return f"ws://{'127.0.0.1' if host in ('0.0.0.0', '::', '') else host}:{self.port}/onebot/v11/ws"  # noqa: S104
+
+
+def _listened(shared: Services, learning: Learning) -> Services:
+    """With the learning told of every message; what waited while a night was cut short is remembered."""
+    if (since := interrupted_since(learning.runs, time.time())) is not None:
+        shared.rest.remember(since, time.time())
+    return msgspec.structs.replace(shared, heard=learning.curator.heard)
 
 
 def _read(picture: str) -> bytes | None:

@@ -27,6 +27,7 @@ from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.history import History
 from onebot_bot.memory.rows import Memory
+from onebot_bot.memory.tallies import Tallies
 from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language, say
@@ -210,6 +211,7 @@ class CommandServices:
     accounts: Mapping[int, Account]
     bans: Bans
     usage: Usage
+    tallies: Tallies
     requests: Requests
     first_words: Callable[[ChatId], int]
     cast: Cast

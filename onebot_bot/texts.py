@@ -15,6 +15,7 @@ from onebot_bot.catalogue import (
     reading,
     rights,
     seen,
+    stats,
     tags,
 )
 
@@ -32,6 +33,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **rights.TEXTS,
     **night.TEXTS,
     **proactive.TEXTS,
+    **stats.TEXTS,
     **tags.TEXTS,
 }
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from onebot_bot.chat.guarding import planted
 from onebot_bot.chat.guards import LoopWatch, Withheld, livelier, same_again, without_speakers
@@ -12,7 +11,7 @@ from onebot_bot.chat.reply import spoken
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings, sampling_of
 from onebot_bot.chat.tags import SPELLINGS
-from onebot_bot.chat.turn import Turn
+from onebot_bot.chat.turn import Draft, Turn
 from onebot_bot.engine.request import (
     Conversation,
     FinishReason,
@@ -30,20 +29,6 @@ from onebot_bot.sections.memory import MemoryConfig
 log = structlog.get_logger(__name__)
 
 NOTHING_WRITTEN = GenerationResult(text="", finish_reason=FinishReason.STOP)
-
-
-class Draft(Struct, frozen=True):
-    """What the model wrote, and what of it may be said."""
-
-    result: GenerationResult
-    said: str
-    """Empty: nothing is sent."""
-    withheld: Withheld | None = None
-    """Why nothing is, where the model had something to say."""
-    emotion: str = ""
-    """What it felt as it wrote that; empty: it has none to tell."""
-    attempts: int = 1
-    """How often the model was asked."""
 
 
 class Drafter:

@@ -16,13 +16,13 @@ def explain(considered: Considered, language: Language) -> str:
     return "\n".join([verdict, *_chances(decision, language)])
 
 
-_FIRST = {"": "part.first", "no_reply": "part.first_silent", "shadow": "part.first_shadow"}
+_FIRST = {"answered": "part.first", "no_reply": "part.first_silent", "shadow": "part.first_shadow"}
 
 
 def _verdict(considered: Considered) -> str:
     if considered.decision.trigger is None:
         return "part.silent"
-    plain = {"": "part.answered", "no_reply": "part.no_reply", "shadow": "part.shadow"}
+    plain = {"answered": "part.answered", "no_reply": "part.no_reply", "shadow": "part.shadow"}
     return plain.get(considered.outcome, "part.withheld")
 
 

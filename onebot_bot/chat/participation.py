@@ -4,6 +4,7 @@ import enum
 import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
+from typing import Literal
 
 from msgspec import Struct
 
@@ -58,6 +59,34 @@ class Silence(enum.Enum):
     DICE = "dice"
     WORDS = "words"
     """It has a word of the list in it; it is not even recorded."""
+
+
+Outcome = Literal[
+    "answered",
+    "no_reply",
+    "shadow",
+    "cut_off",
+    "repeat",
+    "loop",
+    "words",
+    "leak",
+    "asked",
+    "interrupted",
+    "stopped",
+    "recalled",
+    "crowded",
+    "denied",
+    "limit",
+    "stale",
+    "unsent",
+    "failed",
+]
+"""What came of a decision to answer.
+
+Where it was not an answer: the model chose silence, only the log heard it, it ended too early, it was withheld
+(`guards.Withheld`), a newer message interrupted it, somebody said stop, the message was taken back in QQ, there were
+too many at once, its sender was denied since, a limit was reached, it came too late, it could not be sent, it failed.
+"""
 
 
 class Freshness(enum.Enum):

@@ -5,13 +5,12 @@ import random
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 import structlog
 from msgspec import Struct, field
 
-from onebot_bot.chat.participation import LATEST, Decision, Past, Seen, Silence, Trigger, decide
+from onebot_bot.chat.participation import LATEST, Decision, Outcome, Past, Seen, Silence, Trigger, decide
 from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
@@ -27,17 +26,13 @@ MOST_ANSWERS = 1000
 """Answers of a chat remembered: as many as `answers_per_hour` and `exchanges_per_minute` may be."""
 HOUR, MINUTE = 3600.0, 60.0
 
-Outcome = Literal["", "no_reply", "shadow", "cut_off", "repeat", "loop", "words", "leak", "asked"]
-"""What came of a decision to answer, where it was not an answer: the model chose silence, only the log heard it, it
-ended too early, or it was withheld (`guards.Withheld`)."""
-
 
 class Considered(Struct):
     """The last message of a chat, and what became of it."""
 
     user: int
     decision: Decision
-    outcome: Outcome = ""
+    outcome: Outcome = "answered"
 
 
 class _Part(Struct):
@@ -115,9 +110,11 @@ class Presence:
             log.debug("considered", chat=str(chat), user=seen.user, **_logged(decision))
         return decision
 
-    def refused(self, chat: ChatId, user: int) -> None:
+    def refused(self, chat: ChatId, user: int) -> Decision:
         """Note that a message was not even taken on record."""
-        self._part(chat).considered = Considered(user, Decision(Silence.WORDS))
+        decision = Decision(Silence.WORDS)
+        self._part(chat).considered = Considered(user, decision)
+        return decision
 
     def spoke_first(self, chat: ChatId, user: int) -> None:
         """Note that it speaks first, to one person or, with 0, to nobody in particular."""

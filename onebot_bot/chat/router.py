@@ -19,7 +19,7 @@ from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.guards import clean_name, label
 from onebot_bot.chat.happenings import Happening, happening_of
 from onebot_bot.chat.outbox import Outbox, Queues
-from onebot_bot.chat.participation import Freshness, Seen, Trigger, find_trigger, mentions
+from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
@@ -162,6 +162,7 @@ class ChatRouter:
 
     async def _command(self, account: Account, message: Message, words: str) -> None:
         """Carry it out; if it took messages out of view or forgot something, their pictures go now."""
+        self._services.journal.command(message.chat_id)
         await self._commands.run(account, message, words)
         await self._sweep()
 
@@ -209,11 +210,15 @@ class ChatRouter:
     ) -> None:
         group = message.group_id if isinstance(message, PrivateMessage) else 0
         entry = self._entry(message, quoted)
-        if entry.text and self._services.guard.refuses(entry.text):
-            self._services.presence.refused(message.chat_id, message.user_id)
-        elif entry.text:
+        if not entry.text:
+            return
+        if self._services.guard.refuses(entry.text):
+            decision = self._services.presence.refused(message.chat_id, message.user_id)
+        else:
             session = self._session(account, message.chat_id)
-            session.receive(entry, self._decide(session, message, called, freshness), group)
+            decision = self._decide(session, message, called, freshness)
+            session.receive(entry, decision.trigger, group)
+        self._services.journal.seen(message.chat_id, entry, decision, called)
 
     async def _record(self, account: Account, happening: Happening) -> None:
         """A poke, or somebody came or went: let the model know; a poke may be answered."""
@@ -227,10 +232,8 @@ class ChatRouter:
         bot, cast = self._services.settings().bot, self._services.cast
         return find_trigger(message, cast.names(message.chat_id, message.user_id, bot) if cast else bot.names)
 
-    def _decide(
-        self, session: ChatSession, message: Message, called: Trigger | None, freshness: Freshness
-    ) -> Trigger | None:
-        """Why to answer; None: only listen."""
+    def _decide(self, session: ChatSession, message: Message, called: Trigger | None, freshness: Freshness) -> Decision:
+        """Whether to answer."""
         services = self._services
         group = isinstance(message, GroupMessage)
         ignored = message.user_id in self._ignored()
@@ -245,7 +248,7 @@ class ChatRouter:
             busy=session.busy or services.rest.resting,
         )
         chat = services.settings().chat
-        return services.presence.decide(message.chat_id, seen, chat, services.clock.time()).trigger
+        return services.presence.decide(message.chat_id, seen, chat, services.clock.time())
 
     def _speaks_in(self, chat: ChatId) -> bool:
         return self._services.presence.mode(chat, self._services.settings().chat) == "on"

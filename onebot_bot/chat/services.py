@@ -11,6 +11,7 @@ from onebot_bot.chat.access import Access
 from onebot_bot.chat.composing import Draws
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.guarding import Guard
+from onebot_bot.chat.journal import Journal
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import Clock, Queues
 from onebot_bot.chat.presence import Presence
@@ -53,6 +54,7 @@ class Services(Struct, frozen=True):
     """None: there are none."""
     access: Access = msgspec.field(default_factory=Access)
     guard: Guard = msgspec.field(default_factory=Guard)
+    journal: Journal = msgspec.field(default_factory=Journal)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
     unlearn: Callable[[ChatId, Collection[int]], Awaitable[None]] = _unlearn_nothing

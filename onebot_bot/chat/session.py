@@ -14,15 +14,14 @@ import structlog
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.composing import Piece, plain_segments_of, segments_of
-from onebot_bot.chat.drafting import Draft, Drafter
+from onebot_bot.chat.drafting import Drafter
 from onebot_bot.chat.expressing import Expressions
 from onebot_bot.chat.outbox import Outbox
-from onebot_bot.chat.participation import ASKED, Trigger
-from onebot_bot.chat.presence import Outcome
+from onebot_bot.chat.participation import ASKED, Outcome, Trigger
 from onebot_bot.chat.reply import split_reply
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings
-from onebot_bot.chat.turn import Incoming, Turn, belong_together
+from onebot_bot.chat.turn import Draft, Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
 from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError, StaleAnswer
@@ -139,9 +138,11 @@ class ChatSession:
 
     def withdraw(self, message_id: int) -> None:
         """A message was recalled in QQ: it is no longer answered, nor shown to the model."""
-        self._pending = [item for item in self._pending if item.entry.message_id != message_id]
+        gone = [item for item in self._pending if item.entry.message_id == message_id]
+        self._pending = [item for item in self._pending if item not in gone]
         if self._turn is not None:
-            self._turn.withdraw(message_id)
+            gone += self._turn.withdraw(message_id)
+        self._services.journal.left(self.chat, gone, "recalled")
 
     def said(self, message_id: int) -> bool:
         """Whether the bot itself sent that message a moment ago."""
@@ -224,7 +225,7 @@ class ChatSession:
         first = self._pending[0]
         items = [item for item in self._pending if belong_together(first, item)]
         self._pending = [item for item in self._pending if not belong_together(first, item)]
-        return Turn(first.entry.user_id, items)
+        return Turn(first.entry.user_id, items, began=self._services.clock.time())
 
     async def _wait_out_rest(self) -> None:
         """Wait for the end of the rest, or for news: another message, or /stop."""
@@ -269,9 +270,10 @@ class ChatSession:
             if await self._turned_away(turn, settings):
                 return
             # 2. The model writes; a newer message of the same person puts the turn back in the queue.
-            draft = await self._generate(turn, settings)
+            turn.draft = draft = await self._generate(turn, settings)
+        turn.written = self._services.clock.time()
         if turn.stopped or draft is None:
-            await self._conclude(turn, [], "dropped")
+            await self._conclude(turn, [], "dropped", "stopped" if turn.items else "recalled")
             return
         result, said = draft.result, draft.said
         if result.finish_reason is FinishReason.INTERRUPTED:
@@ -282,11 +284,10 @@ class ChatSession:
         self._services.recaller.note(result.recalls)
         # 3. What it wrote goes out; from here on nothing interrupts.
         if not said:
-            self._pass_over(turn, draft)
-            await self._conclude(turn, [], "answered")
+            await self._conclude(turn, [], "answered", self._passed_over(draft))
         elif self._in_shadow:
             self._keep_to_oneself(turn, split_reply(said, settings.chat.max_bubbles))
-            await self._conclude(turn, [], "heard")
+            await self._conclude(turn, [], "heard", "shadow")
         else:
             await self._say(turn, said, draft.emotion, settings, result.usage.total)
 
@@ -294,7 +295,7 @@ class ChatSession:
         """Whether its sender gets no answer: denied since it was said, or at a limit, which is told them once."""
         user, group = turn.sender, self.chat.peer if self.chat.kind == "group" else 0
         if self._services.access.door_of(user, group, settings.bot, settings.access) is not Door.OPEN:
-            await self._conclude(turn, [], "dropped")
+            await self._conclude(turn, [], "dropped", "denied")
             return True
         limits = self._services.limits
         excess = limits and limits.excess(self.chat, user, settings.limits, settings.bot.owners)
@@ -304,17 +305,18 @@ class ChatSession:
         if excess.tell and not turn.optional and not turn.first and not self._in_shadow:
             limits.told(excess)
             await self._remark(excess.text, turn.items[-1].temporary_group)
-        await self._conclude(turn, [], "heard")
+        await self._conclude(turn, [], "heard", "limit")
         return True
 
-    def _pass_over(self, turn: Turn, draft: Draft) -> None:
-        """Nothing is said: by the model's choice, because a guard withholds it, or because it never got to say it."""
+    def _passed_over(self, draft: Draft) -> Outcome:
+        """Why nothing is said: the model's choice, a guard withholds it, or it never got to say it."""
+        if draft.withheld is not None:
+            return draft.withheld.value
         reason = draft.result.finish_reason
-        cut_off = draft.withheld is None and reason in _CUT_OFF
-        if cut_off:
-            self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[reason]))
-        outcome: Outcome = "cut_off" if cut_off else draft.withheld.value if draft.withheld else "no_reply"
-        self._services.presence.ended(self.chat, turn.sender, outcome)
+        if reason not in _CUT_OFF:
+            return "no_reply"
+        self._services.report("report.answer", self.chat, RequestError(_CUT_OFF[reason]))
+        return "cut_off"
 
     @property
     def _in_shadow(self) -> bool:
@@ -323,7 +325,6 @@ class ChatSession:
     def _keep_to_oneself(self, turn: Turn, bubbles: list[str]) -> None:
         """Only the log hears it; it counts as said, or the bot would want to say more than where it speaks."""
         self._note_answer(turn, len(bubbles))
-        self._services.presence.ended(self.chat, turn.sender, "shadow")
         text = "\n".join(bubbles)
         line = f"would have answered: {text if self._services.settings().log.content else f'[{len(text)} characters]'}"
         log.info(line)
@@ -344,6 +345,7 @@ class ChatSession:
                 item.entry = msgspec.structs.replace(item.entry, id=row)
         early, turn.items = turn.items[:-MOST_ASKED], turn.items[-MOST_ASKED:]
         if early:
+            self._services.journal.left(self.chat, early, "crowded")
             await self._services.history.mark([item.entry.id for item in early], "heard")
         return bool(turn.items)
 
@@ -362,6 +364,7 @@ class ChatSession:
 
     def _begun(self, turn: Turn) -> None:
         """The engine was asked."""
+        turn.asked = turn.asked or self._services.clock.time()
         if turn.generation is not None and not turn.generation.done:
             self._outbox.show_typing(self.chat)
         if any(item.entry.user_id == turn.sender for item in self._pending):
@@ -370,6 +373,7 @@ class ChatSession:
 
     def _put_back(self, turn: Turn) -> None:
         """Answer these again together with what came after; nobody's message is lost to an interrupt."""
+        self._note_end(turn, [], "interrupted")
         for item in turn.items:
             item.interrupts += 1
         self._pending = [*turn.items, *self._pending]
@@ -384,19 +388,19 @@ class ChatSession:
         tagged = await self._expressions.read(said, turn, settings, self._services.engine.status, emotion)
         pieces = await self._expressions.pieces(tagged, settings.chat, render, self._services.painter)
         if turn.stopped:  # while it was being drawn
-            await self._conclude(turn, [], "dropped")
+            await self._conclude(turn, [], "dropped", "stopped")
             return
         try:
             sent = await self._send(turn, pieces, settings.chat, spent + clock.time() - began)
         except StaleAnswer as error:
             log.warning("An answer came too late to be sent.", cause=str(error))
-            await self._conclude(turn, [], "dropped")
+            await self._conclude(turn, [], "dropped", "stale")
             return
         if len(sent) == len(pieces):
             self._drafter.last_said = said
         if sent:
             sent[0] = msgspec.structs.replace(sent[0], emotion=emotion)
-        await self._conclude(turn, sent, "answered")
+        await self._conclude(turn, sent, "answered", _end(turn, sent))
         if sent and emotion:
             await self._feel(turn, emotion, settings)
 
@@ -467,16 +471,24 @@ class ChatSession:
 
     # --- the end of a turn ---------------------------------------------------------------------------------------
 
-    async def _conclude(self, turn: Turn, sent: list[Entry], state: State) -> None:
+    async def _conclude(self, turn: Turn, sent: list[Entry], state: State, outcome: Outcome) -> None:
         """Put the turn on record; then the model sees it as said."""
         if state == "answered":
             await self._services.history.answered(self.chat, turn.rows, sent)
         else:
             await self._services.history.mark(turn.rows, state)
+        self._note_end(turn, sent, outcome)
+
+    def _note_end(self, turn: Turn, sent: list[Entry], outcome: Outcome) -> None:
+        """For /why, the turn log and /stats."""
+        if outcome not in ("answered", "interrupted"):
+            self._services.presence.ended(self.chat, turn.sender, outcome)
+        self._services.journal.ended(self.chat, turn, sent, outcome, self._services.clock.time())
 
     async def _discard(self) -> None:
         """Say in the record what /stop dropped."""
         dropped, self._discarded = self._discarded, []
+        self._services.journal.left(self.chat, dropped, "stopped")
         rows = [row for item in dropped if (row := await item.row) is not None]
         if rows:
             await self._services.history.mark(rows, "dropped")
@@ -484,7 +496,15 @@ class ChatSession:
     async def _give_up(self, turn: Turn, error: Exception) -> None:
         """This turn gets no answer; the owner hears why, the chat goes on."""
         if isinstance(error, NotConnected):
+            self._note_end(turn, [], "unsent")
             return  # told already; the rows are pending again, so the next connection may still answer them
         self._services.report("report.answer", self.chat, error)
         with contextlib.suppress(BotError):
-            await self._conclude(turn, [], "dropped")
+            await self._conclude(turn, [], "dropped", "failed")
+
+
+def _end(turn: Turn, sent: list[Entry]) -> Outcome:
+    """What came of sending; who speaks first is stopped by anybody who speaks meanwhile."""
+    if sent:
+        return "answered"
+    return "stopped" if turn.stopped else "unsent"

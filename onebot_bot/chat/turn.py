@@ -5,9 +5,9 @@ import asyncio
 from msgspec import Struct
 
 from onebot_bot.characters.cast import Part
-from onebot_bot.chat.guards import label
+from onebot_bot.chat.guards import Withheld, label
 from onebot_bot.chat.participation import ASKED, Trigger
-from onebot_bot.engine.request import Generation
+from onebot_bot.engine.request import Generation, GenerationResult
 from onebot_bot.memory.history import Entry
 
 
@@ -32,6 +32,20 @@ class Incoming(Struct):
         return self.row.result() if done else None
 
 
+class Draft(Struct, frozen=True):
+    """What the model wrote, and what of it may be said."""
+
+    result: GenerationResult
+    said: str
+    """Empty: nothing is sent."""
+    withheld: Withheld | None = None
+    """Why nothing is, where the model had something to say."""
+    emotion: str = ""
+    """What it felt as it wrote that; empty: it has none to tell."""
+    attempts: int = 1
+    """How often the model was asked."""
+
+
 class Turn(Struct):
     """What is answered at once: one person's messages."""
 
@@ -49,6 +63,14 @@ class Turn(Struct):
     """The memories that came to mind while it was written."""
     part: Part | None = None
     """Who the bot is in the answer; None: what config.toml says, word for word."""
+    draft: Draft | None = None
+    """What was written; None before."""
+    began: float = 0.0
+    """Clock seconds, as the next two."""
+    asked: float | None = None
+    """When the model was asked first."""
+    written: float | None = None
+    """When the draft was there."""
 
     @property
     def interrupts(self) -> int:
@@ -87,16 +109,21 @@ class Turn(Struct):
         if self.generation is not None:
             self.generation.interrupt()
 
-    def withdraw(self, message_id: int) -> None:
-        """Leave out a message that was recalled; what is being written for it starts again without it."""
-        kept = [item for item in self.items if item.entry.message_id != message_id]
-        if len(kept) == len(self.items) or self.sending:
-            return
-        self.items = kept
-        if not kept:
+    def withdraw(self, message_id: int) -> list[Incoming]:
+        """Leave out a message that was recalled; what is being written for it starts again without it.
+
+        Returns:
+            What was left out; nothing once the answer is on its way.
+        """
+        gone = [item for item in self.items if item.entry.message_id == message_id]
+        if not gone or self.sending:
+            return []
+        self.items = [item for item in self.items if item not in gone]
+        if not self.items:
             self.stop()
         elif self.generation is not None:
             self.generation.interrupt()
+        return gone
 
 
 def belong_together(first: Incoming, item: Incoming) -> bool:

@@ -15,6 +15,7 @@ from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.history import Counts
 from onebot_bot.memory.requests import Asked
 from onebot_bot.memory.rows import Memory, Stats
+from onebot_bot.memory.tallies import Counts as Amounts
 from onebot_bot.memory.usage import Peer, Used
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
@@ -61,6 +62,16 @@ class BanControl(Protocol):
 
     async def lift(self, user: int) -> bool:
         """End a ban; whether there was one; raises StoreError."""
+
+
+class TallyControl(Protocol):
+    """What was counted."""
+
+    async def of_day(self, day: str) -> dict[ChatId, Amounts]:
+        """In each chat on a day, `YYYY-MM-DD`; raises StoreError."""
+
+    async def of_chat(self, chat: ChatId, since: str) -> dict[str, Amounts]:
+        """In a chat on each day from `since` on; raises StoreError."""
 
 
 class UsageControl(Protocol):
@@ -211,6 +222,10 @@ class Services(Protocol):
     @property
     def usage(self) -> UsageControl:
         """What was used today."""
+
+    @property
+    def tallies(self) -> TallyControl:
+        """What was counted."""
 
     @property
     def requests(self) -> RequestControl:

@@ -19,6 +19,7 @@ from onebot_bot.commands import (
     quota,
     requests,
     rights,
+    stats,
     toggling,
 )
 from onebot_bot.commands.context import Context, Services
@@ -62,6 +63,7 @@ def build_registry() -> Registry:
             *admin.COMMANDS,
             *rights.COMMANDS,
             *quota.COMMANDS,
+            *stats.COMMANDS,
             *requests.COMMANDS,
             *proactive.COMMANDS,
             Command(

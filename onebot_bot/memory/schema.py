@@ -161,8 +161,17 @@ _FIRST_WORDS: Step = (
     ) WITHOUT ROWID""",
 )
 
+_TALLIES: Step = (
+    # What was counted in each chat on each day, a date where the people live.
+    """CREATE TABLE tallies (
+        day TEXT NOT NULL, account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL,
+        what TEXT NOT NULL, amount REAL NOT NULL,
+        PRIMARY KEY (day, account, kind, peer, what)
+    ) WITHOUT ROWID""",
+)
+
 STEPS: tuple[Step, ...] = (
     *((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER),
-    *(_READINGS, _FIRST_WORDS),
+    *(_READINGS, _FIRST_WORDS, _TALLIES),
 )
 """`STEPS[n]` leads from version n to n + 1."""

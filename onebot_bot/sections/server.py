@@ -48,3 +48,15 @@ class LogConfig(Section, frozen=True, kw_only=True):
         "logs/bot.log"
     )
     content: Annotated[bool, Meta(description="Write message texts into the log.")] = True
+    turns: Annotated[
+        str,
+        Meta(
+            description="Folder of the turn log, relative to config.toml: a line of JSON for every answer, and for "
+            "every call that got none. Empty: none.",
+            extra=RESTART,
+        ),
+    ] = "logs"
+    turns_days: Annotated[int, Meta(ge=1, le=3650, description="Days of the turn log that are kept.")] = 30
+    turns_mib: Annotated[
+        int, Meta(ge=1, le=102400, description="Most MiB of the turn log; the oldest lines go first.")
+    ] = 100

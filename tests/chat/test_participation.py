@@ -273,4 +273,4 @@ def test_what_came_of_it_is_the_last_messages() -> None:
     presence.decide(GROUP, other, ChatConfig(), 0.0)
     presence.ended(GROUP, 1, "no_reply")
     assert (last := presence.last(GROUP)) is not None
-    assert (last.user, last.outcome) == (2, "")
+    assert (last.user, last.outcome) == (2, "answered")

@@ -25,6 +25,7 @@ from onebot_bot.memory.moods import MoodStore
 from onebot_bot.memory.persona_choices import PersonaChoices
 from onebot_bot.memory.requests import Asked
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.tallies import Tallies
 from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
@@ -120,6 +121,9 @@ class Desk:
         self.bans = Bans(database)
         self.usage = Usage(database, lambda: "2026-11-21")
         self.cast = make_cast(database)
+        self.tallies = Tallies(database, lambda: self.day, lambda: 0.0)
+        self.day = "2026-11-21"
+        """On which things are counted."""
         self.chats = self
         self.configuration = self
         self.config = Config()

@@ -170,7 +170,7 @@ async def test_higher_tiers_commands_are_refused_to_others(room: Room, command: 
 
 async def test_an_unknown_command_names_the_nearest(room: Room) -> None:
     """In private, or when the bot is mentioned."""
-    assert "/status" in await room.type("/statsu")
+    assert "/status" in await room.type("/statuss")
     assert "/help" in await room.type("/xyzzy")
 
 
