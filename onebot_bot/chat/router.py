@@ -125,6 +125,8 @@ class ChatRouter:
         return self._session(account, chat).speak_first(entry)
 
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
+        if (session := self._sessions.get(message.chat_id)) is not None:
+            session.give_way()
         if message.sent_by_self:
             return
         door = self._door(message)

@@ -73,7 +73,6 @@ class ChatSession:
 
     def receive(self, entry: Entry, trigger: Trigger | None, temporary_group: int = 0) -> None:
         """Record a message; answer it if `trigger`."""
-        self._give_way()
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
         self._services.heard(self.chat)
@@ -86,7 +85,7 @@ class ChatSession:
 
     def resume(self, entry: Entry) -> None:
         """Answer a message that was stored before a restart and never answered."""
-        self._give_way()
+        self.give_way()
         row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         row.set_result(entry.id)
         self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, self._services.clock.time()))
@@ -101,7 +100,7 @@ class ChatSession:
         self._expect(Incoming(entry, Trigger.FIRST, row, self._services.clock.time()))
         return True
 
-    def _give_way(self) -> None:
+    def give_way(self) -> None:
         """Somebody speaks, or is to be answered: what was to be said first would be out of place."""
         self._pending = [item for item in self._pending if item.trigger is not Trigger.FIRST]
         if self._turn is not None and self._turn.first:
@@ -131,7 +130,7 @@ class ChatSession:
 
     def wake(self) -> None:
         """The chats rest no longer: what came meanwhile is answered, all of it by one answer."""
-        self._give_way()
+        self.give_way()
         for item in self._pending:
             item.rested = True
         self._woken.set()

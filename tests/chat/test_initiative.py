@@ -298,14 +298,18 @@ async def test_after_a_restart_the_record_tells_who_spoke_when(parlour: Parlour)
     assert parlour.silent
 
 
-@pytest.mark.parametrize("text", ["小忆, hi", "who has seen my keys?"])
-async def test_it_gives_way_to_whoever_speaks_while_it_writes(parlour: Parlour, text: str) -> None:
-    """What it would have said is dropped, and only what was said to it is answered."""
+@pytest.mark.parametrize(
+    ("text", "user"),
+    [("小忆, hi", 5), ("who has seen my keys?", 5), ("/help", 5), ("hm", 6), ("typed elsewhere", 10000)],
+)
+async def test_it_gives_way_to_whoever_speaks_while_it_writes(parlour: Parlour, text: str, user: int) -> None:
+    """What it would have said is dropped, and only what was said to it is answered; number 6 is denied."""
+    parlour.configure("access", deny_users=[6])
     await parlour.welcome(GROUP)
     await parlour.wait(4.5)
     await parlour.quiet()
     generation = await parlour.engine.next()
-    parlour.say(parlour.group(text, user=5))
+    parlour.say(parlour.group(text, user=user))
     assert generation.interrupted
     answer(generation, "hello all")
     if text.startswith("小忆"):
