@@ -25,6 +25,7 @@ MET, SHORT, ABSENT = "met 达到", "short 未达到", "not measured 未测"
 QUICK = "a quick run, less exact 快速测量，不太准"
 PICTURES = "pictures"
 MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(\n<!-- end of table -->)", re.DOTALL)
+TAG = re.compile(r"<(?=\w)(?!br>)")
 
 Files = Mapping[str, Measured]
 """By section."""
@@ -161,8 +162,13 @@ def _cells(grid: Grid, figures: Figures) -> list[Sequence[str]]:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """A table's lines."""
-    cells = [[cell.replace("|", "\\|") for cell in line] for line in (head, ["---"] * len(head), *rows)]
+    cells = [[_escaped(cell) for cell in line] for line in (head, ["---"] * len(head), *rows)]
     return [f"| {' | '.join(line)} |" for line in cells]
+
+
+def _escaped(cell: str) -> str:
+    """As it is to be read: `<recall>` would be a tag, of which only `<br>` is meant."""
+    return TAG.sub("&lt;", cell.replace("|", "\\|"))
 
 
 # --- pictures ----------------------------------------------------------------------------------------------------
