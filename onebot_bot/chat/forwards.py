@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.chat.guards import clean_name
 from onebot_bot.protocol.segments import Forward, Segment, decode_message, encode_message
 
 DEPTH = 3
@@ -62,4 +63,4 @@ def _name(data: Mapping[str, Any]) -> str:
     sender = data.get("sender")
     known = sender if isinstance(sender, dict) else {}
     name = known.get("card") or known.get("nickname") or data.get("nickname") or data.get("name") or ""
-    return " ".join(str(name).split())[:40] or str(data.get("user_id") or "?")[:40]
+    return clean_name(str(name)) or clean_name(str(data.get("user_id") or "")) or "?"

@@ -85,6 +85,12 @@ def test_a_bundle_shows_what_it_holds() -> None:
     ]
 
 
+def test_a_name_in_a_bundle_is_one_line_that_shows() -> None:
+    """Nothing invisible, nothing that turns the line around; one made of such things becomes the number."""
+    bundle = Forward("1", content=[inside("\u202eA\u200bnn\n> Bo", Text("hi")), inside("\u3164\u200b", Text("ho"))])
+    assert readable([bundle], "en", str).split("\n") == ["[forwarded messages]", "> Ann > Bo: hi", "> 5: ho"]
+
+
 def test_bundles_in_bundles_are_opened_three_deep() -> None:
     """The fourth is named only, however deep a stranger nests them."""
     bundle = Forward("0", content=[inside("N0", Text("bottom"))])

@@ -41,7 +41,9 @@ async def test_the_owner_names_bot_admins(desk: Room) -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["bot.owners [9]", "bot.admins [9]", "server.host x", "log.file x", "model.path x"])
+@pytest.mark.parametrize(
+    "key", ["bot.owners [9]", "bot.admins [9]", "server.host x", "log.file x", "model.path x", "guard.words_in x"]
+)
 async def test_bot_admins_do_not_set_who_rules_or_what_is_opened(desk: Room, key: str) -> None:
     """Else they would be owners."""
     await desk.type(f"/admin add {HELPER}")
