@@ -12,6 +12,7 @@ from pathlib import Path
 from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.commands.registry import Command, Tier
 from onebot_bot.config import Config, Key, config_keys
+from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.texts import Language, say
 
 DOCS = Path(__file__).resolve().parent
@@ -99,7 +100,7 @@ everybody else may `list`, `search`, `show` and `forget` what is about them or w
 def configuration_page() -> str:
     """docs/configuration.md."""
     chinese = read_comments(SHIPPED.read_text(encoding="utf-8"))
-    sections = groupby(config_keys(), lambda key: key.path.partition(".")[0])
+    sections = groupby(config_keys(["NAME"]), lambda key: key.path.rpartition(".")[0])
     tables = [_section(name, keys, chinese) for name, keys in sections]
     return "\n".join([CONFIGURATION.format(note=NOTE), *tables])
 
@@ -109,19 +110,22 @@ def read_comments(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     section, comment = "", ""
     for line in text.splitlines():
+        if re.match(r"#(\[|\w+ = )", line):
+            line = line.removeprefix("#")  # noqa: PLW2901 - an example to be uncommented counts like what is in force
         if line.startswith("#"):
             comment += line.removeprefix("#").strip()
             continue
-        if header := re.fullmatch(r"\[(\w+)\]", line):
-            section = header[1]
+        if header := re.fullmatch(r"\[([\w.]+)\]", line):
+            section = re.sub(r"^profiles\.\w+$", "profiles.NAME", header[1])
         elif key := re.match(r"(\w+) = ", line):
-            found[f"{section}.{key[1]}"] = comment
+            found.setdefault(f"{section}.{key[1]}", comment)
         comment = ""
     return found
 
 
 def _section(name: str, keys: Iterable[Key], chinese: Mapping[str, str]) -> str:
-    about = (type(getattr(Config(), name)).__doc__ or "").partition(": ")[2].partition("\n")[0]
+    owner = ProfileConfig() if name == "profiles.NAME" else getattr(Config(), name)
+    about = (type(owner).__doc__ or "").partition(": ")[2].partition("\n")[0]
     rows = [_key_row(key, chinese[key.path]) for key in keys]
     head = ("key", "type", "default", "applies", "meaning")
     return f"## [{name}]\n\n{about[:1].upper()}{about[1:]}\n\n{_table(head, rows)}\n"
@@ -129,7 +133,7 @@ def _section(name: str, keys: Iterable[Key], chinese: Mapping[str, str]) -> str:
 
 def _key_row(key: Key, chinese: str) -> Sequence[str]:
     meaning = f"{key.description}<br>{chinese.replace(f'{RESTART}。', '')}"
-    default = f"`{json.dumps(key.default, ensure_ascii=False)}`"
+    default = "-" if key.default is None else f"`{json.dumps(key.default, ensure_ascii=False)}`"
     return f"`{key.path}`", key.type, default, "live" if key.live else "*restart*", meaning
 
 

@@ -5,7 +5,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from onebot_bot.chat.journal import Journal
 from onebot_bot.chat.limits import Limits
 from onebot_bot.chat.outbox import Clock, LoopClock, Queues
 from onebot_bot.chat.presence import Presence
+from onebot_bot.chat.profiles import sees
 from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.requests import Requests
@@ -66,6 +67,7 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.reading.extractor import Extractor
 from onebot_bot.rendering.painter import Painter
+from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.texts import Language, say
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.gapfill import fill_gap
@@ -136,10 +138,12 @@ class App:
             await kept_of.restore()
         tallies = Tallies(database, self._today, self._clock.time)
         stack.callback(tallies.save)
-        presence = Presence(groups.of, self._local_time)
+        presence = self._presence = Presence(groups.of, self._local_time)
         store = await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss"))
         # 2. The model, which loads on its own thread while the rest goes on.
-        self.engine = self._given_engine or await _start_engine(stack, config, self.folder)
+        self.engine = self._given_engine or await _start_engine(
+            stack, config, self.folder, lambda: self.config.profiles
+        )
         memories = Memories(self.engine, store)
         # 3. Chats and commands.
         tasks = asyncio.TaskGroup()
@@ -269,10 +273,10 @@ class App:
             Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=self._sees, clock=self._clock)
         )
 
-    def _sees(self) -> bool:
-        # Who writes while the model loads is answered by it all the same; if it is blind then, in words.
-        status = self.engine.status
-        return status.sees or (self._may_see and status.state == "loading")
+    def _sees(self, chat: ChatId) -> bool:
+        """Whether pictures reach the model that answers there."""
+        profile = self._presence.profile(chat, self.config.chat, self.config.profiles)
+        return sees(self.engine.status, profile, expected=self._may_see)
 
     async def _open_reader(
         self, stack: AsyncExitStack, database: Database, accounts: dict[int, Account], guard: Guard
@@ -346,17 +350,19 @@ def _settings(config: Config) -> Settings:
     return Settings(
         *(config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render),
         *(config.tags, config.access, config.limits, config.requests, config.commands, config.character),
-        config.proactive,
+        *(config.proactive, config.profiles),
     )
 
 
-async def _start_engine(stack: AsyncExitStack, config: Config, folder: Path) -> Engine:
+async def _start_engine(
+    stack: AsyncExitStack, config: Config, folder: Path, profiles: Callable[[], Mapping[str, ProfileConfig]]
+) -> Engine:
     if config.model.path == ECHO:
         return EchoEngine()
 
     name = Path(config.model.path).name
     return await stack.enter_async_context(
-        EngineWorker(name, lambda: load_runner(folder, config), config.model.max_running)
+        EngineWorker(name, lambda: load_runner(folder, config, profiles), config.model.max_running)
     )
 
 

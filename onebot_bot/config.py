@@ -7,12 +7,12 @@ sees the new value) unless its metadata says `restart`.
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from onebot_bot.errors import ConfigError
 from onebot_bot.sections.access import AccessConfig
@@ -25,6 +25,7 @@ from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import LearningConfig, MemoryConfig
 from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfig
 from onebot_bot.sections.proactive import ProactiveConfig
+from onebot_bot.sections.profiles import MAIN, MOST, NAME, ProfileConfig
 from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
@@ -44,6 +45,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     model: ModelConfig = ModelConfig()
     generation: GenerationConfig = GenerationConfig()
     character: CharacterConfig = CharacterConfig()
+    profiles: dict[str, ProfileConfig] = field(default_factory=dict)
     chat: ChatConfig = ChatConfig()
     sending: SendingConfig = SendingConfig()
     render: RenderConfig = RenderConfig()
@@ -71,21 +73,26 @@ class Key(Struct, frozen=True):
     live: bool
 
 
-def config_keys() -> Iterator[Key]:
-    """Every key below a section, in file order."""
+def config_keys(profiles: Iterable[str] = ()) -> Iterator[Key]:
+    """Every key below a section, in file order, then those of the profiles named."""
     for section in msgspec.structs.fields(Config):
-        if not isinstance(section.default, Section):
-            continue
-        for item in msgspec.structs.fields(type(section.default)):
-            meta = _metadata(item.type)
-            extra = meta.extra if meta is not None and meta.extra else {}
-            yield Key(
-                path=f"{section.name}.{item.name}",
-                type=_type_name(item.type, meta),
-                default=getattr(section.default, item.name),
-                description=(meta.description if meta is not None else None) or "",
-                live=not extra.get("restart", False),
-            )
+        if isinstance(section.default, Section):
+            yield from _section_keys(section.name, section.default)
+    for name in profiles:
+        yield from _section_keys(f"profiles.{name}", ProfileConfig())
+
+
+def _section_keys(table: str, section: Section) -> Iterator[Key]:
+    for item in msgspec.structs.fields(type(section)):
+        meta = _metadata(item.type)
+        extra = meta.extra if meta is not None and meta.extra else {}
+        yield Key(
+            path=f"{table}.{item.name}",
+            type=_type_name(item.type, meta),
+            default=getattr(section, item.name),
+            description=(meta.description if meta is not None else None) or "",
+            live=not extra.get("restart", False),
+        )
 
 
 def _metadata(annotated: Any) -> Meta | None:
@@ -93,7 +100,11 @@ def _metadata(annotated: Any) -> Meta | None:
 
 
 def _type_name(annotated: Any, meta: Meta | None) -> str:
-    bare = getattr(annotated, "__origin__", annotated)
+    bare = annotated.__origin__ if hasattr(annotated, "__metadata__") else annotated
+    parts: tuple[Any, ...] = getattr(bare, "__args__", ())
+    if type(None) in parts:
+        inner = parts[0]  # one that may be left out
+        return _type_name(inner, _metadata(inner))
     if getattr(bare, "__origin__", None) is list:
         return "list"
     if choices := getattr(bare, "__args__", ()):
@@ -128,13 +139,37 @@ def parse_config(text: str, path: Path) -> Config:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
+    _check_profiles(raw.get("profiles"), path)
     try:
         config = msgspec.convert(raw, Config)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explain(str(error))}") from error
+    if config.chat.profile not in {MAIN, *config.profiles}:
+        known = ", ".join([MAIN, *config.profiles])
+        raise ConfigError(f"{path}: chat.profile: there is no profile {config.chat.profile!r}; known: {known}.")
     if config.version > VERSION:
         raise too_new(path, config.version, VERSION)
     return config
+
+
+def _check_profiles(tables: object, path: Path) -> None:
+    """Each for itself, before the whole: what is said of a table among many names none of them."""
+    if not isinstance(tables, dict):
+        return
+    for name, table in tables.items():
+        if not re.fullmatch(NAME, name):
+            raise ConfigError(f"{path}: profiles.{name}: a profile's name is 1 to 32 of a-z, 0-9, _ and -.")
+        if name == MAIN:
+            raise ConfigError(
+                f"{path}: profiles.{MAIN}: this is the main model's own name. Change [model] and [generation], "
+                "or take another name."
+            )
+        try:
+            msgspec.convert(table, ProfileConfig)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{path}: {_explain(str(error), ProfileConfig(), f'profiles.{name}')}") from error
+    if len(tables) > MOST:
+        raise ConfigError(f"{path}: profiles: there are {len(tables)}, and at most {MOST} may be.")
 
 
 def too_new(path: Path, version: object, known: int) -> ConfigError:
@@ -156,16 +191,19 @@ def read_text(path: Path) -> str:
         raise ConfigError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
 
 
-def _explain(message: str) -> str:
-    """Put the key first and name the nearest known key: `chat.merge_windw: unknown; did you mean merge_window?`."""
+def _explain(message: str, owner: Section | None = None, table: str = "") -> str:
+    """Put the key first and name the nearest known key: `chat.merge_windw: unknown; did you mean merge_window?`.
+
+    With `owner` the message is about that alone, which is called `table`.
+    """
     where = re.search(r" - at `\$\.?(.*?)`$", message)
-    section = where.group(1) if where else ""
+    section = ".".join(part for part in (table, where.group(1) if where else "") if part)
     plain = message[: where.start()] if where else message
     unknown = re.search(r"unknown field `(.*)`", plain)
     if unknown is None:
         return f"{section or 'top level'}: {plain}"
     key = unknown.group(1)
-    names = _key_names(section)
+    names = [item.name for item in msgspec.structs.fields(owner)] if owner is not None else _key_names(section)
     near = difflib.get_close_matches(key, names, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`?" if near else f"known keys here: {', '.join(names)}."
     return f"{f'{section}.{key}' if section else key}: unknown key; {hint}"
@@ -180,22 +218,30 @@ def _key_names(section: str) -> list[str]:
 
 
 def get_key(config: Config, key: str) -> Any:
-    """The value at `section.name`.
+    """The value at `section.name` or `profiles.NAME.name`; of a profile that is not there, the default.
 
     Raises:
         ConfigError: there is no such key; the text names the nearest.
     """
-    section, _, name = key.partition(".")
-    owner = getattr(config, section, None)
+    section, _, name = key.rpartition(".")
+    owner, profile = getattr(config, section, None), section.removeprefix("profiles.")
+    if profile != section:
+        owner = config.profiles.get(profile, ProfileConfig())
     if isinstance(owner, Section) and name in type(owner).__struct_fields__:
         return getattr(owner, name)
-    near = difflib.get_close_matches(key, [k.path for k in config_keys()], n=1, cutoff=0.4)
+    known = config_keys([profile] if profile != section else ())
+    near = difflib.get_close_matches(key, [k.path for k in known], n=1, cutoff=0.4)
     raise ConfigError(f"{key}: no such key" + (f"; did you mean `{near[0]}`?" if near else "."))
 
 
 def changed_keys(old: Config, new: Config) -> list[Key]:
     """The keys whose values differ, in file order."""
-    return [key for key in config_keys() if get_key(old, key.path) != get_key(new, key.path)]
+    names = [*old.profiles, *(name for name in new.profiles if name not in old.profiles)]
+    changed = [key for key in config_keys(names) if get_key(old, key.path) != get_key(new, key.path)]
+    # A table that says nothing is a profile all the same, by the settings of all chats.
+    told = {key.path.rpartition(".")[0] for key in changed}
+    others = [f"profiles.{name}" for name in names if (name in old.profiles) != (name in new.profiles)]
+    return changed + [Key(path, "table", None, "", live=True) for path in others if path not in told]
 
 
 def shown_value(key: str, value: Any) -> str:

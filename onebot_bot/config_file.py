@@ -64,8 +64,10 @@ def set_key(path: Path, key: str, value: str) -> Config:
     """
     get_key(Config(), key)
     document = _parse_document(path)
-    section, _, name = key.partition(".")
-    table = document.setdefault(section, tomlkit.table())
+    section, _, name = key.rpartition(".")
+    table: Any = document
+    for part in section.split("."):
+        table = table.setdefault(part, tomlkit.table())
     try:
         parsed = tomlkit.value(value)
     except tomlkit.exceptions.TOMLKitError:

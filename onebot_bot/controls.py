@@ -12,6 +12,7 @@ from onebot_bot import __version__
 from onebot_bot.characters.cast import Cast
 from onebot_bot.chat.explained import explain
 from onebot_bot.chat.presence import Presence
+from onebot_bot.chat.profiles import explain_writer
 from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
@@ -94,6 +95,11 @@ class Chats:
         """What the last answer recalled."""
         session = self._sessions.get(chat)
         return session.last_recalls if session else ()
+
+    def writer(self, chat: ChatId, language: Language) -> str:
+        """Which profile wrote the last answer; empty for the main model's own."""
+        session = self._sessions.get(chat)
+        return explain_writer(session.last_written, language) if session else ""
 
     def decision(self, chat: ChatId, language: Language) -> str:
         """Why the last message was answered or was not; empty when there was none since the start."""

@@ -15,6 +15,7 @@ The tree::
     ├── ReadingError           a file, a link or a picture has no words for the model
     ├── FetchError             a model could not be downloaded
     ├── ModelError             the model cannot be loaded or used
+    │   ├── ProfileError       a profile's model cannot be loaded; the main one answers
     │   └── RequestError       this one request cannot be served by this model
     ├── LearningError          a night cannot learn, or what it made cannot be used
     ├── StoreError             the database or the index cannot be used
@@ -96,6 +97,14 @@ class FetchError(BotError):
 
 class ModelError(BotError):
     """The model folder cannot be loaded, or the model cannot go on."""
+
+
+class ProfileError(ModelError):
+    """The model of a profile is not to be had; the main one is."""
+
+    def __init__(self, profile: str, reason: str) -> None:
+        super().__init__(f"profiles.{profile}: {reason}")
+        self.profile = profile
 
 
 class RequestError(ModelError):

@@ -2,7 +2,7 @@
 
 import asyncio
 import functools
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from msgspec import Struct
 
 from onebot_bot.config import Config
 from onebot_bot.engine.fit import DoesNotFit
-from onebot_bot.engine.worker import EngineWorker, Runner
+from onebot_bot.engine.profiles import Profiles
+from onebot_bot.engine.runner import Runner
+from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
 from onebot_bot.extraction.by_model import Extractor, asking
 from onebot_bot.extraction.curator import Clock, Curator, Reading
@@ -30,6 +32,7 @@ from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.history import History
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.sections.profiles import ProfileConfig
 
 log = structlog.get_logger(__name__)
 
@@ -161,29 +164,49 @@ async def prepare(engine: EngineWorker, memories: Memories) -> None:
     await memories.prepare(status.fingerprint, maker_of(status), centre, head)
 
 
-def load_runner(folder: Path, config: Config) -> Runner:
+def load_runner(
+    folder: Path, config: Config, profiles: Callable[[], Mapping[str, ProfileConfig]] | None = None
+) -> Runner:
     """The model of config.toml with the adapter that serves; on the model's thread, for torch takes seconds to import.
 
-    Where the model does not fit into memory, the configured fallback serves.
+    Where the model does not fit into memory, the configured fallback serves. `profiles` are those configured at any
+    time; None: those of `config`.
 
     Raises:
         ModelError: the model cannot be loaded. An adapter that cannot be used is left out, with an error in the log.
     """
+    wanted = profiles or (lambda: config.profiles)
     try:
-        return _runner_of(folder, config, folder / config.model.path)
+        return _runner_of(folder, config, folder / config.model.path, wanted)
     except DoesNotFit as error:
         if not config.model.fallback:
             raise
         log.warning("The model does not fit; the fallback serves.", error=str(error), fallback=config.model.fallback)
-        return _runner_of(folder, config, folder / config.model.fallback)
+        return _runner_of(folder, config, folder / config.model.fallback, wanted)
 
 
-def _runner_of(folder: Path, config: Config, path: Path) -> Runner:
+def _runner_of(
+    folder: Path, config: Config, path: Path, profiles: Callable[[], Mapping[str, ProfileConfig]]
+) -> Profiles:
+    """The main model, and beside it those of the profiles."""
     from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
+    from onebot_bot.engine.variants import VariantMaker, Wanted  # noqa: PLC0415
+
+    embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None
+    runner = Profiles(
+        _main_of(folder, config, path, embedder),
+        VariantMaker(config.model, embedder.width if embedder else None),
+        Wanted(profiles, folder, path, config.model.weights),
+    )
+    for name in [name for name, profile in profiles().items() if profile.resident]:
+        runner.load(name)
+    return runner
+
+
+def _main_of(folder: Path, config: Config, path: Path, embedder: Any) -> Runner:
     from onebot_bot.engine.generate import Generator  # noqa: PLC0415
     from onebot_bot.engine.model import LoadedModel, fingerprint, load_model  # noqa: PLC0415
 
-    embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None
     raw = embedder.width if embedder else None
 
     def load(adapter: Path | None) -> LoadedModel:

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from onebot_bot.engine.request import (
     Generation,
     GenerationRequest,
     GenerationResult,
+    ProfileState,
     Vector,
 )
 from onebot_bot.engine.worker import stop_reason
@@ -141,10 +142,15 @@ class FakeRunner:
     floor = 0.3
     parameters = 0
     counters = Counters()
+    profiles: Mapping[str, ProfileState] = {}
 
     def __init__(self, on_step: Callable[[list[FakeRunning]], None] = lambda _: None) -> None:
         self.on_step = on_step
         self.steps = 0
+
+    def ready(self, generation: Generation) -> bool:
+        """There is nothing to load."""
+        return True
 
     def start(self, generation: Generation) -> FakeRunning:
         """Refuse what asks for no tokens."""

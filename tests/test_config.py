@@ -40,6 +40,14 @@ def test_an_empty_file_is_all_defaults() -> None:
         ('[proactive]\nhours = "day"', "proactive: hours: 'day' is no time of day; write it like 23:00-07:00"),
         ("a = ", "config.toml: not valid TOML"),
         (f"version = {VERSION + 1}", "Update the program"),
+        ("[profiles.Big]", "profiles.Big: a profile's name is 1 to 32 of a-z, 0-9, _ and -."),
+        ("[profiles.chat]", "profiles.chat: this is the main model's own name. Change [model] and [generation]"),
+        ("[profiles.a]\ntemperatur = 1", "profiles.a.temperatur: unknown key; did you mean `temperature`?"),
+        ("[profiles.a]\ntop_p = 2.0", "profiles.a.top_p: Expected `float` <= 1.0"),
+        ("[profiles]\na = 3", "profiles.a: Expected `object`, got `int`"),
+        ("profiles = 3", "profiles: Expected `object`, got `int`"),
+        ('[chat]\nprofile = "b"\n[profiles.a]', "chat.profile: there is no profile 'b'; known: chat, a."),
+        ("".join(f"[profiles.p{i}]\n" for i in range(33)), "profiles: there are 33, and at most 32 may be."),
     ],
 )
 def test_errors_name_the_file_the_key_and_the_fix(text: str, message: str) -> None:
@@ -88,6 +96,7 @@ def test_setting_a_key_keeps_the_comments(tmp_path: Path) -> None:
         ("generation.thinking", "true", True),
         ("bot.names", '["a", "b"]', ["a", "b"]),
         ("generation.temperature", "0.5", 0.5),
+        ("profiles.new-one.max_thinking", "64", 64),
     ],
 )
 def test_values_are_toml_or_else_text(tmp_path: Path, key: str, value: str, expected: Any) -> None:
@@ -121,7 +130,17 @@ def test_a_mounted_file_is_written_in_place(tmp_path: Path, monkeypatch: pytest.
     assert [file.name for file in tmp_path.iterdir()] == ["config.toml"]
 
 
-@pytest.mark.parametrize(("key", "value"), [("chat.max_bubbles", "99"), ("chat.nothing", "1"), ("bot", "1")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("chat.max_bubbles", "99"),
+        ("chat.nothing", "1"),
+        ("bot", "1"),
+        ("profiles.A b.seed", "1"),
+        ("profiles.a.seed", "-2"),
+        ("profiles.a", "1"),
+    ],
+)
 def test_a_bad_value_leaves_the_file_as_it_was(tmp_path: Path, key: str, value: str) -> None:
     """Nothing is written before it is checked."""
     path = tmp_path / "config.toml"
@@ -129,6 +148,33 @@ def test_a_bad_value_leaves_the_file_as_it_was(tmp_path: Path, key: str, value: 
     with pytest.raises(ConfigError):
         set_key(path, key, value)
     assert path.read_text(encoding="utf-8") == "[chat]\nmax_bubbles = 2\n"
+
+
+def test_the_keys_of_profiles_are_keys() -> None:
+    """Typed, live but for `resident`, with the default of what is left out; a wrong one is named with the nearest."""
+    keys = {key.path: key for key in config_keys(["a"])}
+    assert (keys["profiles.a.top_k"].type, keys["profiles.a.top_k"].default) == ("int, ≥ 0", None)
+    assert keys["profiles.a.weights"].type == "full / int8 / int4"
+    assert (keys["profiles.a.resident"].live, keys["profiles.a.path"].live) == (False, True)
+    config = parse_config("[profiles.a]\ntop_k = 3", FILE)
+    assert [get_key(config, f"profiles.a.{name}") for name in ("top_k", "path")] == [3, ""]
+    with pytest.raises(ConfigError, match=r"profiles\.a\.top_k"):
+        get_key(config, "profiles.a.topk")
+
+
+def test_changes_of_profiles_are_told() -> None:
+    """One that is new or gone as well, though it may say nothing."""
+    old, new = (
+        parse_config("[profiles.a]\nseed = 1\n[profiles.b]", FILE),
+        parse_config("[profiles.a]\n[profiles.c]", FILE),
+    )
+    assert [key.path for key in changed_keys(old, new)] == ["profiles.a.seed", "profiles.b", "profiles.c"]
+
+
+def test_a_profile_decides_what_it_names() -> None:
+    """The rest of [generation] is as for everybody."""
+    config = parse_config("[profiles.a]\ntemperature = 0.1\nthinking = true", FILE)
+    assert config.profiles["a"].overrides == {"temperature": 0.1, "thinking": True}
 
 
 def test_changes_are_told_by_key() -> None:

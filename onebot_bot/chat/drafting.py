@@ -46,7 +46,7 @@ class Drafter:
         """An answer that may go out; `begun` is called whenever the engine was asked.
 
         Raises:
-            BotError: this answer failed.
+            BotError: this answer failed; ProfileError, where the profile's model is not to be had.
         """
         if (withheld := self._services.guard.judge_asked(conversation)) is not None:
             return Draft(NOTHING_WRITTEN, "", withheld, attempts=0)
@@ -72,6 +72,7 @@ class Drafter:
             sampling=sampling,
             recall=self._recall_policy(settings.memory),
             timeout=settings.generation.timeout,
+            profile=settings.profile,
         )
         turn.generation = self._services.engine.submit(request)
         begun()

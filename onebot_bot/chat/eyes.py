@@ -46,7 +46,7 @@ class Fetch(Protocol):
 class Eyes:
     """What the model may be shown. An async context manager: leaving ends what is being fetched.
 
-    With a model that has none, `open` is false and nothing is fetched.
+    With a model that has none, `open_in` is false and nothing is fetched.
     """
 
     def __init__(  # noqa: PLR0913 - what is fetched, from whom, how, where to, by which rules
@@ -56,7 +56,7 @@ class Eyes:
         fetch: Fetch,
         *,
         config: Callable[[], VisionConfig],
-        sees: Callable[[], bool],
+        sees: Callable[[ChatId], bool],
         clock: Clock,
     ) -> None:
         self._store = store
@@ -87,10 +87,9 @@ class Eyes:
             task.cancel()
         await self._tasks.__aexit__(None, None, None)
 
-    @property
-    def open(self) -> bool:
-        """Whether pictures are of any use now."""
-        return self._config().max_pictures > 0 and self._sees()
+    def open_in(self, chat: ChatId) -> bool:
+        """Whether pictures are of any use there now: which model answers is chosen by chat."""
+        return self._config().max_pictures > 0 and self._sees(chat)
 
     async def sweep(self) -> None:
         """Remove what no message shows any more: one was recalled, taken back or forgotten."""
@@ -106,7 +105,7 @@ class Eyes:
             entry: the message.
             row: its row, when it has one; None when the message is no news.
         """
-        if self.open and (things := [found for found in things_in(entry) if self._wants(found[1])]):
+        if self.open_in(chat) and (things := [found for found in things_in(entry) if self._wants(found[1])]):
             row.add_done_callback(lambda done: self._begin_all(chat, things[-self._config().max_pictures :], done))
 
     def _begin_all(

@@ -15,6 +15,7 @@ from onebot_bot.hours import minute_of
 from onebot_bot.memory.chat_settings import NOTHING, ChatSettings, overlaid
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.chat import ChatConfig, Mode
+from onebot_bot.sections.profiles import choose
 from onebot_bot.sections.sending import RenderConfig
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,10 @@ class Presence:
     def listens(self, chat: ChatId, config: ChatConfig, when: int) -> bool:
         """Whether what was said there at unix second `when` is the bot's business at all."""
         return self.mode(chat, config) != "off" and when >= self._settings(chat).since
+
+    def profile(self, chat: ChatId, config: ChatConfig, profiles: Collection[str]) -> str:
+        """The name of the profile that is to answer there, of those that are there."""
+        return choose(profiles, self._settings(chat).profile, config.profile)
 
     def render(self, chat: ChatId, config: RenderConfig) -> RenderConfig:
         """How long answers are drawn there."""

@@ -60,7 +60,7 @@ class Reader:
         extractor: Extracts,
         *,
         config: Callable[[], ReadingConfig],
-        sees: Callable[[], bool],
+        sees: Callable[[ChatId], bool],
         window: Callable[[], int],
         clock: Clock,
         refuses: Callable[[str], bool] = lambda _: False,
@@ -91,14 +91,13 @@ class Reader:
         """End what is being read."""
         await self._gathering.__aexit__(kind, error, trace)
 
-    @property
-    def kinds(self) -> list[ReadKind]:
-        """What is read now."""
+    def kinds_in(self, chat: ChatId) -> list[ReadKind]:
+        """What is read there now: which model answers is chosen by chat."""
         config = self._config()
         wanted: dict[ReadKind, bool] = {
             "file": config.documents,
             "link": config.links,
-            "picture": config.ocr and not self._sees() and can_read_pictures(),
+            "picture": config.ocr and not self._sees(chat) and can_read_pictures(),
         }
         return [kind for kind, is_wanted in wanted.items() if is_wanted]
 
@@ -110,7 +109,7 @@ class Reader:
             entry: the message.
             row: its row, when it has one; None when the message is no news.
         """
-        kinds = self.kinds
+        kinds = self.kinds_in(chat)
         sources = [source for source in sources_in(entry, 0) if source.kind in kinds]
         if sources:
             row.add_done_callback(lambda done: self._begin_all(chat, sources[-self._config().max_texts :], done))
@@ -123,14 +122,14 @@ class Reader:
 
     async def fetch(self, chat: ChatId, lines: Sequence[Line]) -> bool:
         """Read what is not read yet, waiting `reading.wait` at most; whether that took any waiting."""
-        sources = self._chosen(lines)
+        sources = self._chosen(chat, lines)
         known = await self._store.of({source.entry.id for source in sources}) if sources else {}
         tasks = [self._begin(chat, source, source.key) for source in sources if source.key not in known]
         return await self._gathering.wait(tasks, self._config().wait)
 
     async def show(self, chat: ChatId, lines: Sequence[Line], language: Language) -> dict[int, Part]:
         """What the model is told, by the line that it stands before; what could not be read is told too."""
-        sources = self._chosen(lines)
+        sources = self._chosen(chat, lines)
         if not sources:
             return {}
         found = await self._store.of({source.entry.id for source in sources})
@@ -146,9 +145,9 @@ class Reader:
     def _allowed(self, found: Mapping[ReadKey, Reading]) -> dict[ReadKey, Reading]:
         return {key: made for key, made in found.items() if not self._refuses(f"{made.title} {made.text}")}
 
-    def _chosen(self, lines: Sequence[Line]) -> list[Source]:
+    def _chosen(self, chat: ChatId, lines: Sequence[Line]) -> list[Source]:
         """The newest, as many as may be shown."""
-        return sources_of(lines, self.kinds)[-self._config().max_texts :]
+        return sources_of(lines, self.kinds_in(chat))[-self._config().max_texts :]
 
     def _why_unread(self, chat: ChatId, key: ReadKey) -> str:
         """Why there are no words of it now."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
-from onebot_bot.errors import ActionError, BotError, NotConnected
+from onebot_bot.errors import ActionError, BotError, NotConnected, ProfileError
 from onebot_bot.protocol.actions import SendPrivateMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Image, Segment, Text
@@ -47,7 +47,8 @@ class Reports:
         self._accounts = accounts
         self._tasks = tasks
         self._clock = clock
-        self._told: dict[str, float] = {}
+        self._told: dict[tuple[str, str], float] = {}
+        """When, of each kind; of profiles that fail, of each profile."""
         self._kept: deque[_Message] = deque(maxlen=MOST_KEPT)
 
     def report(self, kind: str, chat: ChatId | None, error: BaseException) -> str:
@@ -63,11 +64,12 @@ class Reports:
         Returns:
             The id that the log line and the message carry.
         """
+        about = kind, error.profile if isinstance(error, ProfileError) else ""
         number = secrets.token_hex(3)
         log.error(say("en", kind), id=number, chat=str(chat), error=str(error), exc_info=_unexpected(error))
         now = self._clock()
-        if now - self._told.get(kind, -QUIET_SECONDS) >= QUIET_SECONDS:
-            self._told[kind] = now
+        if now - self._told.get(about, -QUIET_SECONDS) >= QUIET_SECONDS:
+            self._told[about] = now
             self._tasks.create_task(self._tell(kind, chat, error, number))
         return number
 

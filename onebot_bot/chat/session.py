@@ -18,13 +18,14 @@ from onebot_bot.chat.drafting import Drafter
 from onebot_bot.chat.expressing import Expressions
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Outcome, Trigger
+from onebot_bot.chat.profiles import Written, in_profile, status_for
 from onebot_bot.chat.reply import split_reply
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.turn import Draft, Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
-from onebot_bot.errors import ActionError, BotError, NotConnected, RequestError, StaleAnswer
+from onebot_bot.errors import ActionError, BotError, NotConnected, ProfileError, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Text
@@ -55,6 +56,7 @@ class ChatSession:
         self.closed = False
         """Set when the task has ended; the router then makes a new session."""
         self.last_recalls: tuple[Recalled, ...] = ()
+        self.last_written = Written()
         self._outbox = outbox
         self._services = services
         self._expressions = Expressions(chat, services.history, services.stickers)
@@ -349,14 +351,26 @@ class ChatSession:
         return bool(turn.items)
 
     async def _generate(self, turn: Turn, settings: Settings) -> Draft | None:
-        """What the model writes; None when somebody said stop before it began."""
+        """What the chat's profile writes, or where its model is not to be had, the main one."""
         if self._services.cast is not None:
             turn.part = await self._services.cast.part(
                 self.chat, turn.sender, turn.name, settings.bot, settings.character
             )
             settings = msgspec.structs.replace(settings, bot=turn.part.bot)
+        wanted = self._services.presence.profile(self.chat, settings.chat, settings.profiles)
+        try:
+            self.last_written = Written(wanted)
+            return await self._write(turn, in_profile(settings, wanted))
+        except ProfileError as error:
+            self._services.report("report.profile", self.chat, error)
+            self.last_written = Written(instead_of=wanted)
+            return await self._write(turn, settings)
+
+    async def _write(self, turn: Turn, settings: Settings) -> Draft | None:
+        """What the model writes; None when somebody said stop before it began; raises ProfileError."""
         conversation = await self._view.conversation(turn, settings)
-        conversation = await self._expressions.tell(conversation, settings, self._services.engine.status)
+        status = status_for(self._services.engine.status, settings.profile)
+        conversation = await self._expressions.tell(conversation, settings, status)
         if turn.stopped:
             return None
         return await self._drafter.draft(turn, conversation, settings, lambda: self._begun(turn))
@@ -384,7 +398,8 @@ class ChatSession:
         clock = self._services.clock
         began = clock.time()
         render = self._services.presence.render(self.chat, settings.render)
-        tagged = await self._expressions.read(said, turn, settings, self._services.engine.status, emotion)
+        status = status_for(self._services.engine.status, self.last_written.profile)
+        tagged = await self._expressions.read(said, turn, settings, status, emotion)
         pieces = await self._expressions.pieces(tagged, settings.chat, render, self._services.painter)
         if turn.stopped:  # while it was being drawn
             await self._conclude(turn, [], "dropped", "stopped")

@@ -1,5 +1,7 @@
 """The sections of config.toml that a chat reads, once a turn: one turn sees one configuration."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 from onebot_bot.engine.request import SamplingParams
@@ -11,6 +13,7 @@ from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.proactive import ProactiveConfig
+from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.sections.requests import RequestsConfig
 from onebot_bot.sections.sending import RenderConfig, SendingConfig
 from onebot_bot.sections.server import LogConfig
@@ -34,6 +37,9 @@ class Settings(Struct, frozen=True):
     commands: CommandsConfig = CommandsConfig()
     character: CharacterConfig = CharacterConfig()
     proactive: ProactiveConfig = ProactiveConfig()
+    profiles: Mapping[str, ProfileConfig] = {}
+    profile: str = ""
+    """The one of them by which all this is; empty: the main model's own."""
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:

@@ -47,7 +47,7 @@ class View:
     async def _take_in(self, lines: Sequence[Line]) -> bool:
         """Fetch what is to be seen and to be read, side by side; whether that took any waiting."""
         fetched = []
-        if self._eyes is not None and self._eyes.open:
+        if self._eyes is not None and self._eyes.open_in(self._chat):
             fetched.append(self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))))
         if self._reader is not None:
             fetched.append(self._reader.fetch(self._chat, lines))
@@ -55,7 +55,7 @@ class View:
 
     async def _seen(self, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
         """The messages, by row, that are more than words."""
-        if self._eyes is None or not self._eyes.open:
+        if self._eyes is None or not self._eyes.open_in(self._chat):
             return {}
         language = settings.bot.language
         seen = await self._eyes.show(self._chat, sights_of(lines), language)

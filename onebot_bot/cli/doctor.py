@@ -25,6 +25,7 @@ from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
 from onebot_bot.reading.kinds import can_read_pictures
+from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure
@@ -113,6 +114,8 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     yield Finding("ok", f"{path} is well-formed")
     yield check_personas(folder)
     yield check_model(config, folder)
+    for name, profile in config.profiles.items():
+        yield check_profile(name, profile, folder)
     yield check_torch(config.model.device)
     yield check_fonts()
     yield check_ocr(config, folder)
@@ -243,6 +246,24 @@ def check_model(config: Config, folder: Path) -> Finding:
         return Finding("fail", str(error), "运行上面提到的命令，或修改 config.toml 中 [model] 的 path。")
     eyes = ", sees pictures" if model.sees else ""
     return Finding("ok", f"{model.path.name}: {model.architecture}, {model.context} tokens{eyes}")
+
+
+def check_profile(name: str, profile: ProfileConfig, folder: Path) -> Finding:
+    """A profile's own model and adapter are there; without them the main model answers."""
+    if missing := _missing_of(profile, folder):
+        fix = f"运行上面提到的命令，或修改 config.toml 中 [profiles.{name}] 的 path、adapter；在那之前由主模型代替它。"
+        return Finding("warn", f"profiles.{name}: {missing}", fix)
+    return Finding("ok", f"profiles.{name}: {profile.path or 'the main model'}")
+
+
+def _missing_of(profile: ProfileConfig, folder: Path) -> str:
+    try:
+        if profile.path:
+            check_model_folder(folder / profile.path)
+    except ModelError as error:
+        return str(error)
+    adapter = folder / profile.adapter
+    return f"{adapter}: no such adapter" if profile.adapter and not adapter.is_dir() else ""
 
 
 def check_store(folder: Path) -> Finding:

@@ -1,6 +1,6 @@
 """The commands about the configuration: reload, config."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier, first_word
@@ -35,14 +35,18 @@ async def config(context: Context, rest: str) -> str:
     key, value = first_word(rest)
     match verb, bool(key), bool(value):
         case "list" | "列表", False, _:
-            return "\n".join(f"{k.path} = {_value(context, k.path)}" for k in config_keys())
+            return "\n".join(f"{k.path} = {_value(context, k.path)}" for k in _keys(context))
         case "get" | "查看", True, False:
-            about = next((k.description for k in config_keys() if k.path == key), "")
+            about = next((k.description for k in _keys(context) if k.path == key), "")
             return say(context.language, "config.value", key=key, value=_value(context, key), about=about)
         case "set" | "设置", True, True:
             return _set(context, key, value)
         case _:
             raise CommandError(say(context.language, "config.usage", prefix=context.prefix))
+
+
+def _keys(context: Context) -> Iterator[Key]:
+    return config_keys(context.services.configuration.config.profiles)
 
 
 def _value(context: Context, key: str) -> str:

@@ -2,6 +2,7 @@
 
 from onebot_bot.commands.context import Context, Overview
 from onebot_bot.commands.memory import told
+from onebot_bot.commands.profiles import profile_here
 from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
 from onebot_bot.commands.toggling import disabled
 from onebot_bot.engine.request import EngineStatus, Recalled
@@ -36,7 +37,7 @@ async def show_status(context: Context, _rest: str) -> str:
     """How the bot is doing."""
     overview = await context.services.overview()
     engine, language = overview.engine, context.language
-    return say(
+    body = say(
         language,
         "status.body",
         model=engine.model,
@@ -56,6 +57,17 @@ async def show_status(context: Context, _rest: str) -> str:
         uptime=_duration(overview),
         version=overview.version,
     )
+    return "\n".join([body, *_profiles(context, engine)])
+
+
+def _profiles(context: Context, engine: EngineStatus) -> list[str]:
+    """Which profile answers here, and which have models that are there beside the main one."""
+    if not context.services.configuration.config.profiles:
+        return []
+    loaded = [name for name, state in engine.profiles.items() if state.state == "ready"]
+    here = say(context.language, "status.profile", name=profile_here(context))
+    comma = say(context.language, "list.comma")
+    return [here + (say(context.language, "status.profiles", loaded=comma.join(loaded)) if loaded else "")]
 
 
 def _device(engine: EngineStatus) -> str:
@@ -127,10 +139,11 @@ async def undo(context: Context, rest: str) -> str:
 
 async def why(context: Context, _rest: str) -> str:
     """Why it spoke or was silent, and what the last answer recalled, with score, and who said it when."""
-    decision = context.services.chats.decision(context.chat, context.language)
-    recalls = context.services.chats.recalls(context.chat)
+    chats = context.services.chats
+    heads = [chats.decision(context.chat, context.language), chats.writer(context.chat, context.language)]
+    recalls = chats.recalls(context.chat)
     lines = [await _recall_line(context, recall) for recall in recalls] or [say(context.language, "why.none")]
-    return "\n".join([decision, *lines] if decision else lines)
+    return "\n".join([*filter(None, heads), *lines])
 
 
 async def _recall_line(context: Context, recall: Recalled) -> str:

@@ -37,6 +37,9 @@ class ChatControl(Protocol):
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
 
+    def writer(self, chat: ChatId, language: Language) -> str:
+        """Which profile wrote the last answer, in words; empty for the main model's own."""
+
     def decision(self, chat: ChatId, language: Language) -> str:
         """Why the last message was answered or was not, in words; empty when there was none since the start."""
 

@@ -1,6 +1,6 @@
 """The runner of the worker thread: a model that can be exchanged, its decode loop, and the keys it makes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from onebot_bot.engine.embedder import Embedder
 from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.recall import raw_keys
 from onebot_bot.engine.render import Renderer
-from onebot_bot.engine.request import Counters, Generation, Vector
-from onebot_bot.engine.worker import UNCALIBRATED
+from onebot_bot.engine.request import Counters, Generation, ProfileState, Vector
+from onebot_bot.engine.runner import UNCALIBRATED
 from onebot_bot.errors import ModelError, RequestError
 
 EMBED_BATCH = 32
@@ -143,6 +143,15 @@ class Generator:
     def counters(self) -> Counters:
         """What was done since the model was taken up."""
         return self.loop.counters
+
+    @property
+    def profiles(self) -> Mapping[str, ProfileState]:
+        """None: it is one model; `profiles.Profiles` has several."""
+        return {}
+
+    def ready(self, generation: Generation) -> bool:  # noqa: ARG002 - as the protocol has it
+        """The model is there."""
+        return True
 
     def start(self, generation: Generation) -> Sequence:
         """Check and render a request.

@@ -173,7 +173,7 @@ def _check_quantised(folder: ModelFolder, device: torch.device, weights: Weights
     if folder.method not in METHODS:
         raise ModelError(f"{what} is not supported; supported: {', '.join(METHODS)}. Fetch the model unquantised.")
     if weights != "full":
-        raise ModelError(f'{what} goes with nothing but weights = "full" in [model] of config.toml.')
+        raise ModelError(f'{what} goes with nothing but weights = "full" in [model], or its profile, of config.toml.')
     if folder.method == "bitsandbytes" and device.type != "cuda":
         raise ModelError(f"{what} needs a CUDA card (model.device is {device}). Fetch the model unquantised.")
     _check_packages(folder, METHODS[folder.method], f"its weights are quantised ({folder.method}), which")
@@ -236,9 +236,14 @@ def _is_out_of_memory(error: Exception) -> bool:
 def _no_room(folder: ModelFolder, dtype: torch.dtype, device: torch.device, weights: Weights) -> DoesNotFit:
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_ram()
+    free = free_bytes(device)
     found = choices(weight_sizes(folder), dtype.itemsize, free, folder.context, cuda=device.type == "cuda")
     return refusal(folder.path, found, weights, free, str(device))
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that a device has free."""
+    return int(torch.cuda.mem_get_info(device)[0]) if device.type == "cuda" else free_ram()
 
 
 def _load_tokenizer(folder: ModelFolder) -> Any:

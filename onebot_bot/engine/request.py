@@ -4,7 +4,7 @@ import asyncio
 import enum
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
@@ -140,6 +140,8 @@ class GenerationRequest(Struct, frozen=True, kw_only=True):
     sampling: SamplingParams
     recall: RecallPolicy | None = None
     timeout: float = 180.0
+    profile: str = ""
+    """Whose model answers, by its name in [profiles] of config.toml; empty, or one that is not there: the main one."""
 
 
 class FinishReason(enum.Enum):
@@ -267,6 +269,19 @@ class Counters(Struct, kw_only=True):
         return self.recall_seconds / self.recalls if self.recalls else 0.0
 
 
+class ProfileState(Struct, frozen=True, kw_only=True):
+    """How the model of a profile stands."""
+
+    state: Literal["main", "ready", "loading", "absent", "failed"]
+    """`main`: it has no weights of its own; `absent`: they are loaded when they are first asked for."""
+    sees: bool | None = None
+    """Whether pictures reach it; None while nobody knows."""
+    parameters: int = 0
+    """How many it has; 0 while nobody knows."""
+    error: str = ""
+    """Why it failed."""
+
+
 class EngineStatus(Struct, frozen=True, kw_only=True):
     """What /status shows. Rates in tokens a second over the last answers; memory in bytes."""
 
@@ -296,6 +311,8 @@ class EngineStatus(Struct, frozen=True, kw_only=True):
     """The adapter that serves; empty: none."""
     calibrated_floor: float = 0.3
     parameters: int = 0
+    profiles: Mapping[str, ProfileState] = {}
+    """Those of config.toml."""
 
     def floor(self, configured: float) -> float:
         """The least cosine in force: `memory.floor`, or the calibrated one where that is 0."""

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import structlog
 from msgspec import Struct, structs
@@ -28,6 +28,7 @@ from onebot_bot.engine.request import (
     Usage,
     Vector,
 )
+from onebot_bot.engine.runner import UNCALIBRATED, Runner, Running
 from onebot_bot.errors import BotError, ModelError
 
 log = structlog.get_logger(__name__)
@@ -36,76 +37,11 @@ T = TypeVar("T")
 RATE_WINDOW = 20  # answers that the shown rates are taken over
 JOIN_SECONDS = 30.0
 """How long leaving waits for the step in progress."""
-UNCALIBRATED = 0.3
-"""Least cosine of a recalled memory, for a model that nobody trained to ask."""
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
 CLOSING = "the bot is shutting down"
-
-
-class Running(Protocol):
-    """An answer in progress, on the model's thread."""
-
-    generation: Generation
-    outcome: GenerationResult | BotError | None
-
-    def take_delta(self) -> str:
-        """The text that became whole since the last call."""
-
-
-class Runner(Protocol):
-    """What the thread drives; `generate.Generator` is the real one. Every method runs on the model's thread."""
-
-    @property
-    def device(self) -> str:
-        """For people: `cpu`, `cuda:0`."""
-
-    @property
-    def sees(self) -> bool:
-        """Whether pictures reach the model."""
-
-    @property
-    def trained_recall(self) -> bool:
-        """Whether the weights were trained to ask for memories."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Names what makes keys."""
-
-    @property
-    def base(self) -> str:
-        """Names the weights below any adapter."""
-
-    @property
-    def adapter(self) -> str:
-        """Names the adapter that serves; empty: none."""
-
-    @property
-    def floor(self) -> float:
-        """Least cosine of a memory that is recalled, as calibrated."""
-
-    @property
-    def parameters(self) -> int:
-        """How many the network has."""
-
-    @property
-    def counters(self) -> Counters:
-        """What was done since the model was loaded."""
-
-    def start(self, generation: Generation) -> Running:
-        """Check and render a request; raises RequestError."""
-
-    def step(self, running: list[Any]) -> None:
-        """Advance each by one forward pass; sets `outcome` on those that ended or failed."""
-
-    def embed(self, texts: list[str]) -> Vector:
-        """Raw keys of texts `[n, D]` float32."""
-
-    def project(self, keys: Vector) -> Vector:
-        """Values `[n, vectors, d]` of raw keys `[n, D]`, float32."""
-
-    def memory(self) -> int:
-        """Bytes in use on the device."""
+LOOK_SECONDS = 0.05
+"""How often is looked whether the model that answers wait for is there, while there is nothing else to do."""
 
 
 class _Job(Struct):
@@ -133,6 +69,8 @@ class EngineWorker:
         self._waiting: deque[Generation] = deque()
         self._jobs: deque[_Job] = deque()
         self._running: list[Running] = []
+        self._held = False
+        """Whether all that waits, waits for a model that is being loaded."""
         self._finished: deque[Usage] = deque(maxlen=RATE_WINDOW)
         self._answers = 0
         self._interrupts = 0
@@ -228,6 +166,7 @@ class EngineWorker:
             adapter=runner.adapter if runner else "",
             calibrated_floor=runner.floor if runner else UNCALIBRATED,
             parameters=runner.parameters if runner else 0,
+            profiles=runner.profiles if runner else {},
         )
 
     @property
@@ -257,10 +196,11 @@ class EngineWorker:
 
     def _take(self) -> bool:
         """Empty the inbox; sleep on it only when there is nothing to do. False: time to end."""
-        idle = not (self._running or self._waiting or self._jobs)
+        idle = not (self._running or self._jobs) and (self._held or not self._waiting)
+        longest = LOOK_SECONDS if self._waiting else None
         with contextlib.suppress(queue.Empty):
             while True:
-                message = self._inbox.get(block=idle)
+                message = self._inbox.get(block=idle, timeout=longest)
                 idle = False
                 if message is None:
                     return False
@@ -318,16 +258,32 @@ class EngineWorker:
                 self._tell(generation.finish, _unstarted(generation, reason))
 
     def _admit(self, runner: Runner) -> None:
-        """First come, first served, up to `max_running`; an exclusive job in the queue holds the door."""
-        while self._waiting and not self._jobs and len(self._running) < self._max_running:
-            generation = self._waiting.popleft()
-            try:
-                self._running.append(runner.start(generation))
-            except BotError as error:
-                self._tell(generation.finish, error)
-            except Exception as error:
-                log.exception("an answer could not be started")
-                self._tell(generation.finish, ModelError(f"generation failed: {error}"))
+        """First come, first served, up to `max_running`; an exclusive job in the queue holds the door.
+
+        Nobody waits behind an answer whose model is still being loaded.
+        """
+        held = 0
+        for generation in list(self._waiting):
+            if self._jobs or len(self._running) >= self._max_running:
+                break
+            if self._start(runner, generation):
+                self._waiting.remove(generation)
+            else:
+                held += 1
+        self._held = held > 0 and held == len(self._waiting)
+
+    def _start(self, runner: Runner, generation: Generation) -> bool:
+        """Begin an answer, or say why it cannot be; False: its model is not there yet."""
+        try:
+            if not runner.ready(generation):
+                return False
+            self._running.append(runner.start(generation))
+        except BotError as error:
+            self._tell(generation.finish, error)
+        except Exception as error:
+            log.exception("an answer could not be started")
+            self._tell(generation.finish, ModelError(f"generation failed: {error}"))
+        return True
 
     def _publish(self) -> None:
         for running in self._running:

@@ -18,6 +18,8 @@ class ChatSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     quiet_hours: str | None = None
     pictures: bool | None = None
     """Whether long answers may be pictures."""
+    profile: str | None = None
+    """The profile that answers, by its name in [profiles]; one that is not there any more counts as none."""
     disabled: tuple[str, ...] = ()
     """Commands, by their main names, that are not there in this chat."""
     first_words_since: int = 0

@@ -32,6 +32,10 @@ class ChatConfig(Section, frozen=True, kw_only=True):
     answer_within: Annotated[
         float, Meta(ge=0, description="After an outage, messages at most this many seconds old are answered.")
     ] = 300.0
+    profile: Annotated[
+        str,
+        Meta(description="Profile that answers where a chat did not choose one by `/profile`; `chat`: the main model."),
+    ] = "chat"
     bots: Annotated[list[int], Meta(description="QQ numbers of other bots: heard, never answered.")] = field(
         default_factory=list
     )

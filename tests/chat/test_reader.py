@@ -88,7 +88,7 @@ class Library(World):
         self.reader = Reader(
             *(self.store, Files(self.accounts, self.web.file), self.web.page, InThisProcess()),
             config=lambda: self.reading,
-            sees=lambda: self.sees,
+            sees=lambda _: self.sees,
             window=lambda: 8192,
             clock=clock,
             refuses=lambda text: self.listed in text,

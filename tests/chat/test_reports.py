@@ -6,7 +6,7 @@ from typing import Any
 from fakes import FakeAccount
 
 from onebot_bot.chat.reports import MOST_KEPT, QUIET_SECONDS, Reports
-from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError, NotConnected
+from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError, NotConnected, ProfileError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.bot import BotConfig
 
@@ -31,6 +31,19 @@ async def test_an_owner_is_told_once_an_hour_with_the_id(clock: Any) -> None:
     assert "out of memory" in text
     assert "10000/group/7" in text
     assert "secret detail" not in told[1].message[0].text
+
+
+async def test_each_profile_that_fails_is_told(clock: Any) -> None:
+    """Once in an hour each."""
+    account: Any = FakeAccount()
+    async with asyncio.TaskGroup() as tasks:
+        reports = Reports(lambda: BotConfig(owners=[5]), {10000: account}, tasks, clock.time, at_once)
+        for name in ("small", "large", "small"):
+            reports.report("report.profile", None, ProfileError(name, "no such folder"))
+    told = [account.sent.get_nowait().message[0].text for _ in range(account.sent.qsize())]
+    assert [text.splitlines()[-1] for text in told] == [
+        f"profiles.{name}: no such folder" for name in ("small", "large")
+    ]
 
 
 async def test_what_could_not_be_told_is_told_once_something_connects(clock: Any) -> None:

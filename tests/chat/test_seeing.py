@@ -122,7 +122,7 @@ class Sights(World):
             self.accounts,
             self.web,
             config=lambda: self.vision,
-            sees=lambda: engine.status.sees,
+            sees=lambda _: engine.status.sees,
             clock=clock,
         )
 

@@ -23,6 +23,7 @@ from onebot_bot.cli.doctor import (
     check_packages,
     check_personas,
     check_port,
+    check_profile,
     check_python,
     check_store,
     check_token,
@@ -32,6 +33,7 @@ from onebot_bot.cli.doctor import (
 )
 from onebot_bot.config import Config
 from onebot_bot.sections.model import ModelConfig
+from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.server import OneBotServer
@@ -88,6 +90,16 @@ def test_torch_on_cpu_is_fine() -> None:
     found = check_torch("cpu")
     assert found.status == "ok"
     assert found.what.endswith(" on cpu")
+
+
+@pytest.mark.parametrize("profile", [ProfileConfig(path="models/a"), ProfileConfig(adapter="models/a")])
+def test_a_profile_without_its_folder_is_named(tmp_path: Path, profile: ProfileConfig) -> None:
+    """It keeps nothing from working: the main model answers."""
+    found = check_profile("small", profile, tmp_path)
+    assert found.status == "warn"
+    assert found.what.startswith(f"profiles.small: {tmp_path / 'models' / 'a'}: ")
+    assert "[profiles.small]" in found.fix
+    assert check_profile("same", ProfileConfig(temperature=0.1), tmp_path).status == "ok"
 
 
 def test_broken_persona_files_are_named(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ class Desk:
         self.engine = ScriptedEngine().status
         self.found: Sequence[Recalled] = ()
         self.decided = ""
+        self.wrote = ""
         self.broken = False
 
     def stop(self, chat: ChatId) -> bool:
@@ -152,6 +153,10 @@ class Desk:
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the test says."""
         return self.found
+
+    def writer(self, chat: ChatId, language: Language) -> str:
+        """What the test says."""
+        return self.wrote
 
     def decision(self, chat: ChatId, language: Language) -> str:
         """What the test says."""
