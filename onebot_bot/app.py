@@ -192,8 +192,10 @@ class App:
             journal=await self._open_journal(stack, config, tallies),
             painter=Painter(),
             cast=cast,
-            eyes=await self._open_eyes(stack, PictureStore(database, kept / "pictures", self._room), accounts),
-            reader=await self._open_reader(stack, database, accounts, guard),
+            eyes=await self._open_eyes(
+                stack, PictureStore(database, kept / "pictures", self._room), files := Files(accounts, fetch_media)
+            ),
+            reader=await self._open_reader(stack, database, files, guard),
         )
         if learning is not None:
             shared = _listened(shared, learning)
@@ -265,12 +267,12 @@ class App:
         )
         return build_learning(around)
 
-    async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, accounts: dict[int, Account]) -> Eyes:
+    async def _open_eyes(self, stack: AsyncExitStack, store: PictureStore, files: Files) -> Eyes:
         await store.restore()
         self._may_see = await asyncio.to_thread(may_see, self.folder, self.config.model)
         self._context = await asyncio.to_thread(window_of, self.folder, self.config.model)
         return await stack.enter_async_context(
-            Eyes(store, accounts, fetch_media, config=lambda: self.config.vision, sees=self._sees, clock=self._clock)
+            Eyes(store, files, config=lambda: self.config.vision, sees=self._sees, clock=self._clock)
         )
 
     def _sees(self, chat: ChatId) -> bool:
@@ -278,13 +280,11 @@ class App:
         profile = self._presence.profile(chat, self.config.chat, self.config.profiles)
         return sees(self.engine.status, profile, expected=self._may_see)
 
-    async def _open_reader(
-        self, stack: AsyncExitStack, database: Database, accounts: dict[int, Account], guard: Guard
-    ) -> Reader:
+    async def _open_reader(self, stack: AsyncExitStack, database: Database, files: Files, guard: Guard) -> Reader:
         store = ReadingStore(database, lambda: self.config.reading.kept)
         self._reader = await stack.enter_async_context(
             Reader(
-                *(store, Files(accounts, fetch_media), fetch_page, Extractor()),
+                *(store, files, fetch_page, Extractor()),
                 config=lambda: self.config.reading,
                 sees=self._sees,
                 window=lambda: self._context,

@@ -11,7 +11,8 @@ The tree::
     │   ├── ActionFailed       the client answered `failed`: it was not done
     │   └── ActionUnknown      no answer, or an ambiguous one: it may have been done
     ├── MediaError             a picture or file could not be fetched
-    │   └── MediaTooLarge      because it is larger than may be fetched
+    │   ├── MediaTooLarge      because it is larger than may be fetched
+    │   └── MediaBroken        or it was, and cannot be decoded
     ├── ReadingError           a file, a link or a picture has no words for the model
     ├── FetchError             a model could not be downloaded
     ├── ModelError             the model cannot be loaded or used
@@ -76,6 +77,10 @@ class MediaError(BotError):
 
 class MediaTooLarge(MediaError):
     """A picture or a file is larger than may be fetched."""
+
+
+class MediaBroken(MediaError):
+    """A picture or a video cannot be decoded, or had better not be."""
 
 
 class ReadingError(BotError):

@@ -1,46 +1,29 @@
 """The pictures and videos of messages: fetched while a message waits, kept on the disk, handed out within a budget."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Self
 
-import structlog
-
+from onebot_bot.chat.files import Files, check_file_size
 from onebot_bot.chat.frames import can_watch, make_frames
+from onebot_bot.chat.gathering import Gathering
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.sights import At, Parts, Sight, things_in
 from onebot_bot.chat.stills import make_still
 from onebot_bot.engine.request import Picture, Text
-from onebot_bot.errors import BotError, MediaError
+from onebot_bot.errors import BotError, MediaBroken, MediaTooLarge
 from onebot_bot.memory.history import Entry
 from onebot_bot.memory.pictures import PictureStore, Place, Still
-from onebot_bot.protocol.actions import GetFile, GetImage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Image, Video
 from onebot_bot.sections.model import VisionConfig
 from onebot_bot.texts import Language, say
-from onebot_bot.transport.account import Account
-
-log = structlog.get_logger(__name__)
 
 MEGA = 1_000_000
 AT_ONCE = 4
 """Files fetched side by side."""
-FAILURES = 4096
-"""What could not be had is remembered for so many pictures: it is not asked for with every answer."""
-
-Key = tuple[ChatId, int, int]
-"""A chat, the row of a message, a segment."""
-
-
-class Fetch(Protocol):
-    """`transport.media.fetch_media`."""
-
-    async def __call__(self, source: str, max_bytes: int, timeout: float) -> bytes:  # noqa: ASYNC109 - the real one's
-        """The bytes; raises MediaError."""
 
 
 class Eyes:
@@ -49,43 +32,33 @@ class Eyes:
     With a model that has none, `open_in` is false and nothing is fetched.
     """
 
-    def __init__(  # noqa: PLR0913 - what is fetched, from whom, how, where to, by which rules
+    def __init__(
         self,
         store: PictureStore,
-        accounts: Mapping[int, Account],
-        fetch: Fetch,
+        files: Files,
         *,
         config: Callable[[], VisionConfig],
         sees: Callable[[ChatId], bool],
         clock: Clock,
     ) -> None:
         self._store = store
-        self._accounts = accounts
-        self._fetch = fetch
+        self._files = files
         self._config = config
         self._sees = sees
-        self._clock = clock
-        self._tasks = asyncio.TaskGroup()
-        self._fetching: dict[Key, asyncio.Task[None]] = {}
-        self._failed: OrderedDict[Key, str] = OrderedDict()
-        """Why something is not to be seen: `gone` or `broken`, as the catalogue's keys end."""
+        self._gathering = Gathering(clock, _reason_of)
         self._slots = asyncio.Semaphore(AT_ONCE)
-        self._ended = False
         self._decoding = asyncio.Lock()  # one by one: a large picture takes hundreds of megabytes for a moment
 
     async def __aenter__(self) -> Self:
-        """Open the group that owns the fetches."""
-        await self._tasks.__aenter__()
+        """Begin to take pictures in."""
+        await self._gathering.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End every fetch."""
-        self._ended = True
-        for task in [*self._fetching.values()]:
-            task.cancel()
-        await self._tasks.__aexit__(None, None, None)
+        await self._gathering.__aexit__(kind, error, trace)
 
     def open_in(self, chat: ChatId) -> bool:
         """Whether pictures are of any use there now: which model answers is chosen by chat."""
@@ -111,10 +84,10 @@ class Eyes:
     def _begin_all(
         self, chat: ChatId, things: Sequence[tuple[int, Image | Video]], row: "asyncio.Future[int | None]"
     ) -> None:
-        if self._ended or row.cancelled() or row.exception() is not None or not (number := row.result()):
+        if row.cancelled() or row.exception() is not None or not (number := row.result()):
             return
         for segment, thing in things:
-            self._begin((chat, number, segment), thing)
+            self._begin((chat, (number, segment)), thing)
 
     def choose(self, sights: Sequence[Sight]) -> list[Sight]:
         """The newest, as many as may be shown; videos among them where they can be watched."""
@@ -124,81 +97,26 @@ class Eyes:
         """Fetch what of them is not there, waiting `vision.fetch_timeout` at most; whether that took any waiting."""
         stored = await self._places(sights)
         missing = [sight for sight in sights if (sight.entry.id, sight.segment) not in stored]
-        begun = [self._begin((chat, sight.entry.id, sight.segment), sight.thing) for sight in missing]
-        waiting = {task for task in begun if task is not None}
-        if waiting:
-            await self._wait(waiting, self._config().fetch_timeout)
-        return bool(waiting)
-
-    async def _wait(self, tasks: Collection[asyncio.Task[None]], seconds: float) -> None:
-        timer = self._tasks.create_task(self._clock.sleep(seconds))
-        try:
-            while (left := [task for task in tasks if not task.done()]) and not timer.done():
-                await asyncio.wait({*left, timer}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
+        begun = [self._begin((chat, _key(sight)), sight.thing) for sight in missing]
+        return await self._gathering.wait(begun, self._config().fetch_timeout)
 
     def _wants(self, thing: Image | Video) -> bool:
         return isinstance(thing, Image) or (self._config().video_frames > 0 and can_watch())
 
-    def _begin(self, key: Key, thing: Image | Video) -> asyncio.Task[None] | None:
+    def _begin(self, key: tuple[ChatId, tuple[int, int]], thing: Image | Video) -> asyncio.Task[None] | None:
         """The fetch of one thing, begun unless it goes on already; None when it failed before."""
-        if key in self._failed:
-            return None
-        if key not in self._fetching:
-            task = self._fetching[key] = self._tasks.create_task(self._take_in(key, thing))
-            task.add_done_callback(lambda _: self._fetching.pop(key, None))
-        return self._fetching[key]
+        return self._gathering.begin(key, lambda: self._take_in(key, thing))
 
-    async def _take_in(self, key: Key, thing: Image | Video) -> None:
+    async def _take_in(self, key: tuple[ChatId, tuple[int, int]], thing: Image | Video) -> None:
         """From an address to the disk."""
-        chat, row, segment = key
-        config, failure = self._config(), "gone"
-        try:
-            async with self._slots:
-                data = await self._get(chat, thing, config)
-                failure = "broken"
-                async with self._decoding:
-                    stills = await asyncio.to_thread(_stills, thing, data, config)
-            await self._store.put(row, segment, stills)
-        except BotError as error:
-            self._fail(key, failure)
-            log.info("A picture stays unseen.", chat=str(chat), cause=str(error))
-        except Exception:
-            # In a task group one failure would end the others.
-            self._fail(key, failure)
-            log.exception("A picture could not be taken in.", chat=str(chat))
-
-    def _fail(self, key: Key, failure: str) -> None:
-        self._failed[key] = failure
-        if len(self._failed) > FAILURES:
-            self._failed.popitem(last=False)
-
-    async def _get(self, chat: ChatId, thing: Image | Video, config: VisionConfig) -> bytes:
-        """The file, from its address or, when that has run out, from a fresh one."""
-        most = int(config.max_mib * 2**20)
-        if thing.file_size.isdecimal() and int(thing.file_size) > most:
-            raise MediaError(f"It has {thing.file_size} bytes, more than vision.max_mib.")
-        address = thing.url or thing.file
-        try:
-            async with asyncio.timeout(config.fetch_timeout):
-                try:
-                    return await self._fetch(address, most, config.fetch_timeout)
-                except MediaError:
-                    if (fresh := await self._ask(chat, thing)) == address:
-                        raise
-                return await self._fetch(fresh, most, config.fetch_timeout)
-        except TimeoutError as error:
-            raise MediaError(f"It did not come within {config.fetch_timeout:g} s (vision.fetch_timeout).") from error
-
-    async def _ask(self, chat: ChatId, thing: Image | Video) -> str:
-        """A fresh address, or the file itself; the path that comes along is one on NapCat's machine."""
-        account = self._accounts.get(chat.account)
-        if account is None or not thing.file:
-            raise MediaError("It has no address, and nobody can be asked for one.")
-        answer: Any = await account.call(GetImage(thing.file) if isinstance(thing, Image) else GetFile(thing.file))
-        found = answer if isinstance(answer, dict) else {}
-        return f"base64://{found['base64']}" if found.get("base64") else str(found.get("url") or "")
+        chat, (row, segment) = key
+        config = self._config()
+        async with self._slots:
+            check_file_size(thing, config.max_mib)
+            data = await self._files.fetch(chat, thing, config.max_mib, config.fetch_timeout)
+            async with self._decoding:
+                stills = await asyncio.to_thread(_stills, thing, data, config)
+        await self._store.put(row, segment, stills)
 
     # --- showing ---------------------------------------------------------------------------------------------------
 
@@ -228,9 +146,22 @@ class Eyes:
 
     def _excuse(self, chat: ChatId, sight: Sight, language: Language) -> Parts:
         """Words for what should have been shown."""
-        failure = self._failed.get((chat, *_key(sight)), "gone")
+        failure = self._gathering.failure((chat, _key(sight))) or "gone"
         kind = "video" if isinstance(sight.thing, Video) else "image"
         return _told(say(language, f"see.{kind}_{failure}"))
+
+
+def _reason_of(error: Exception) -> str:
+    """Why something is not to be seen, as the catalogue's keys end."""
+    match error:
+        case MediaTooLarge():
+            return "large"
+        case MediaBroken():
+            return "broken"
+        case BotError():
+            return "gone"
+        case _:
+            return "broken"
 
 
 def _key(sight: Sight) -> tuple[int, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from onebot_bot.chat.stills import still_of
-from onebot_bot.errors import MediaError
+from onebot_bot.errors import MediaBroken
 from onebot_bot.memory.pictures import Still
 from onebot_bot.reading.raster import check_size
 
@@ -30,7 +30,7 @@ def make_frames(data: bytes, count: int, pixels: int) -> list[Still]:
     """At most `count` frames from the middle of as many equal parts, together of `pixels` at most.
 
     Raises:
-        MediaError: it is no video, or is damaged.
+        MediaBroken: it is no video, or is damaged.
     """
     import av  # noqa: PLC0415 - an extra that need not be installed
 
@@ -38,16 +38,16 @@ def make_frames(data: bytes, count: int, pixels: int) -> list[Still]:
     try:
         with av.open(io.BytesIO(data), "r", options=options, metadata_errors="ignore") as container:
             return [still_of(image, pixels // count) for image in _frames(container, count)]
-    except MediaError:
+    except MediaBroken:
         raise
     except Exception as error:
         # FFmpeg's errors are of many kinds, and PyAV adds its own.
-        raise MediaError(f"A video cannot be read: {error}.") from error
+        raise MediaBroken(f"A video cannot be read: {error}.") from error
 
 
 def _frames(container: "InputContainer", count: int) -> list[Image.Image]:
     if not container.streams.video:
-        raise MediaError("A video has no pictures in it.")
+        raise MediaBroken("A video has no pictures in it.")
     stream = container.streams.video[0]
     check_size(stream.width, stream.height)
     if not container.duration:
@@ -65,7 +65,7 @@ def _frame_at(container: "InputContainer", stream: "VideoStream", when: int) -> 
         if number == MAX_DECODED or (frame.time is not None and frame.time * 1_000_000 >= when):
             break
     if found is None:
-        raise MediaError("A video holds no whole frame.")
+        raise MediaBroken("A video holds no whole frame.")
     check_size(found.width, found.height)
     image = Image.fromarray(found.to_ndarray(format="rgb24"))
     return image.rotate(found.rotation, expand=True)  # a telephone held upright says so beside the frames

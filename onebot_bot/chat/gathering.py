@@ -1,36 +1,42 @@
-"""Work that goes on beside the chats, once for each thing, and how long an answer waits for it."""
+"""What messages bring along, taken in beside the chats: once for each thing, within bounds; answers wait a while."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Self
 
 import structlog
 
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.errors import BotError
+from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
 
+Key = tuple[ChatId, Hashable]
+"""A chat, and a thing of it."""
+
+MOST, MOST_OF_CHAT = 64, 16
+"""Things that are taken in, or wait for it, of all chats and of one: more is refused, not queued."""
 FAILURES = 4096
 """What could not be had is remembered for so many things: it is not asked for with every answer."""
+PASSING = frozenset({"gone", "slow"})
+"""Reasons that may be others later: the network was away, the machine busy."""
+AGAIN = 600.0
+"""Seconds after which such a thing is asked for once more."""
 
-K = TypeVar("K", bound=Hashable)
 
-
-class Gathering(Generic[K]):
+class Gathering:
     """Jobs by key. An async context manager: leaving ends them."""
 
-    def __init__(self, clock: Clock, most: int, reason_of: Callable[[Exception], str]) -> None:
-        self.failed: OrderedDict[K, str] = OrderedDict()
-        """Why something could not be had, as `reason_of` says."""
+    def __init__(self, clock: Clock, reason_of: Callable[[Exception], str]) -> None:
         self._clock = clock
-        self._most = most
-        """Jobs at once, those that wait for their turn included."""
         self._reason_of = reason_of
         self._tasks = asyncio.TaskGroup()
-        self._running: dict[K, asyncio.Task[None]] = {}
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._failed: OrderedDict[Key, tuple[str, float]] = OrderedDict()
+        """Why something could not be had, and the clock's seconds until which that holds."""
         self._ended = False
 
     async def __aenter__(self) -> Self:
@@ -48,19 +54,27 @@ class Gathering(Generic[K]):
         await self._tasks.__aexit__(None, None, None)
 
     @property
-    def running(self) -> Collection[K]:
-        """What is being done, or waits for its turn."""
+    def running(self) -> Collection[Key]:
+        """What is being taken in, or waits for its turn."""
         return self._running.keys()
 
-    def begin(self, key: K, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None] | None:
+    def failure(self, key: Key) -> str | None:
+        """Why something could not be had, as `reason_of` said; None: it did not fail, or may be had by now."""
+        reason, until = self._failed.get(key, (None, 0.0))
+        return reason if self._clock.time() < until else None
+
+    def begin(self, key: Key, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None] | None:
         """The job of that key, begun unless it goes on already; None when it failed before, or there is no room."""
         if key in self._running:
             return self._running[key]
-        if key in self.failed or self._ended or len(self._running) >= self._most:
+        if self._ended or self.failure(key) is not None or self._full(key[0]):
             return None
         task = self._running[key] = self._tasks.create_task(self._run(key, work))
         task.add_done_callback(lambda _: self._running.pop(key, None))
         return task
+
+    def _full(self, chat: ChatId) -> bool:
+        return len(self._running) >= MOST or sum(other == chat for other, _ in self._running) >= MOST_OF_CHAT
 
     async def wait(self, tasks: Iterable[asyncio.Task[None] | None], seconds: float) -> bool:
         """Wait for jobs, so long at most; whether there was anything to wait for."""
@@ -76,18 +90,20 @@ class Gathering(Generic[K]):
             timer.cancel()
         return True
 
-    async def _run(self, key: K, work: Callable[[], Awaitable[None]]) -> None:
+    async def _run(self, key: Key, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except BotError as error:
             self._fail(key, error)
-            log.info("Something that was sent stays unread.", cause=str(error))
+            log.info("Something that was sent could not be taken in.", chat=str(key[0]), cause=str(error))
         except Exception as error:
             # In a task group one failure would end the others.
             self._fail(key, error)
-            log.exception("Something that was sent could not be read.")
+            log.exception("Something that was sent could not be taken in.", chat=str(key[0]))
 
-    def _fail(self, key: K, error: Exception) -> None:
-        self.failed[key] = self._reason_of(error)
-        if len(self.failed) > FAILURES:
-            self.failed.popitem(last=False)
+    def _fail(self, key: Key, error: Exception) -> None:
+        reason = self._reason_of(error)
+        until = self._clock.time() + AGAIN if reason in PASSING else float("inf")
+        self._failed[key] = reason, until
+        if len(self._failed) > FAILURES:
+            self._failed.popitem(last=False)

@@ -26,10 +26,6 @@ from onebot_bot.transport.pages import Page, Rules
 
 AT_ONCE, AT_ONCE_OF_CHAT = 16, 2
 """Things fetched side by side, of all chats and of one: whoever sends slow links holds up himself."""
-MOST, MOST_OF_CHAT = 64, 16
-"""Things that are fetched and read, or wait for it, of all chats and of one: more is refused, not queued."""
-
-Key = tuple[ChatId, ReadKey]
 
 
 class FetchPage(Protocol):
@@ -75,7 +71,7 @@ class Reader:
         """Tokens of the model's window."""
         self._refuses = refuses
         """Whether a text has a word in it that the model is not to be shown; asked each time, for lists change."""
-        self._gathering: Gathering[Key] = Gathering(clock, MOST, reason_of)
+        self._gathering = Gathering(clock, reason_of)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._slots_of: WeakValueDictionary[ChatId, asyncio.Semaphore] = WeakValueDictionary()
         """As long as a chat has something on the way."""
@@ -153,15 +149,12 @@ class Reader:
         """Why there are no words of it now."""
         if (chat, key) in self._gathering.running:
             return "late"
-        return self._gathering.failed.get((chat, key), "busy")
+        return self._gathering.failure((chat, key)) or "busy"
 
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def _begin(self, chat: ChatId, source: Source, key: ReadKey) -> asyncio.Task[None] | None:
         """Its reading, begun unless it goes on already; None when it failed before, or too much goes on."""
-        running = self._gathering.running
-        if (chat, key) not in running and sum(other == chat for other, _ in running) >= MOST_OF_CHAT:
-            return None
         return self._gathering.begin((chat, key), lambda: self._take_in(chat, source, key))
 
     async def _take_in(self, chat: ChatId, source: Source, key: ReadKey) -> None:

@@ -5,7 +5,7 @@ import math
 
 from PIL import Image, ImageOps
 
-from onebot_bot.errors import MediaError
+from onebot_bot.errors import MediaBroken
 from onebot_bot.memory.pictures import Still
 from onebot_bot.reading.raster import FORMATS, check_size
 
@@ -16,18 +16,18 @@ def make_still(data: bytes, pixels: int) -> Still:
     """The picture, scaled down to `pixels` at most; of an animated one the first frame.
 
     Raises:
-        MediaError: it is no picture, is damaged, too large to be decoded, or a mere line.
+        MediaBroken: it is no picture, is damaged, too large to be decoded, or a mere line.
     """
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_size(*image.size)
             image.draft("RGB", fitting(image.size, pixels))  # a JPEG is decoded at an eighth, where that will do
             return still_of(ImageOps.exif_transpose(image), pixels)
-    except MediaError:
+    except MediaBroken:
         raise
     except Exception as error:
         # Pillow's parsers raise whatever a damaged file makes them raise.
-        raise MediaError(f"A picture cannot be read: {error}.") from error
+        raise MediaBroken(f"A picture cannot be read: {error}.") from error
 
 
 def fitting(size: tuple[int, int], pixels: int) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Which pictures are decoded at all: those of strangers may be bombs."""
 
-from onebot_bot.errors import MediaError
+from onebot_bot.errors import MediaBroken
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 """What QQ sends. Pillow's other readers stay shut: one of them starts a program."""
@@ -11,8 +11,8 @@ MAX_RATIO = 100
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise MediaError when a picture of that size, told by its header, had better not be decoded."""
+    """Raise MediaBroken when a picture of that size, told by its header, had better not be decoded."""
     if width * height > MAX_PIXELS:
-        raise MediaError(f"A picture of {width} x {height} pixels is too large to be decoded.")
+        raise MediaBroken(f"A picture of {width} x {height} pixels is too large to be decoded.")
     if max(width, height) > MAX_RATIO * min(width, height):
-        raise MediaError(f"A picture of {width} x {height} pixels is a line.")
+        raise MediaBroken(f"A picture of {width} x {height} pixels is a line.")

@@ -11,7 +11,7 @@ from onebot_bot.chat.files import Files, check_file_size
 from onebot_bot.errors import ActionFailed, MediaError, MediaTooLarge
 from onebot_bot.protocol.actions import GetFile, GetGroupFileUrl, GetImage, GetPrivateFileUrl
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.segments import File, Image
+from onebot_bot.protocol.segments import File, Image, Video
 from onebot_bot.transport.media import fetch_media
 
 ALICE, GROUP = ChatId(10000, "private", 1), ChatId(10000, "group", 77)
@@ -47,7 +47,7 @@ async def web(source: str, max_bytes: int, timeout: float) -> bytes:  # noqa: AS
     return source.encode()
 
 
-async def fetched(account: Storage, thing: File | Image, chat: ChatId = ALICE, timeout: float = 5.0) -> bytes:  # noqa: ASYNC109 - of what is tested
+async def fetched(account: Storage, thing: File | Image | Video, chat: ChatId = ALICE, timeout: float = 5.0) -> bytes:  # noqa: ASYNC109 - of what is tested
     """What comes of it."""
     accounts: dict[int, Any] = {10000: account}
     return await Files(accounts, web).fetch(chat, thing, 1.0, timeout)
@@ -66,13 +66,35 @@ async def test_the_address_that_came_along_is_taken() -> None:
         (ALICE, File(file="a.txt", file_id="/id"), GetPrivateFileUrl("/id")),
         (GROUP, File(file="a.txt", file_id="/id", url=GONE), GetGroupFileUrl(77, "/id")),
         (ALICE, Image(file="a.png", url=GONE), GetImage("a.png")),
+        (ALICE, Video(file="a.mp4"), GetFile("a.mp4")),
     ],
 )
-async def test_the_client_is_asked_for_an_address(chat: ChatId, thing: File | Image, action: Any) -> None:
+async def test_the_client_is_asked_for_an_address(chat: ChatId, thing: File | Image | Video, action: Any) -> None:
     """In the way that fits the chat, when there is none or it has run out."""
     account = Storage(**{action.name: {"url": "https://qq.example/fresh"}})
     assert await fetched(account, thing, chat) == b"https://qq.example/fresh"
     assert account.asked == [action]
+
+
+async def test_an_address_may_stand_in_place_of_the_name() -> None:
+    """As with clients other than NapCat."""
+    account = Storage()
+    assert await fetched(account, Image(file="https://qq.example/a")) == b"https://qq.example/a"
+
+
+async def test_no_address_is_tried_twice() -> None:
+    """A client may know no other than the one that has run out."""
+    tried: list[str] = []
+
+    async def gone(source: str, max_bytes: int, timeout: float) -> bytes:  # noqa: ASYNC109 - the real one's
+        tried.append(source)
+        raise MediaError("gone")
+
+    account = Storage(get_image={"url": GONE})
+    accounts: dict[int, Any] = {10000: account}
+    with pytest.raises(MediaError):
+        await Files(accounts, gone).fetch(ALICE, Image(file="a.png", url=GONE), 1.0, 5.0)
+    assert tried == [GONE]
 
 
 async def test_without_addresses_the_client_may_give_the_file() -> None:

@@ -12,7 +12,8 @@ from fakes import FakeClock, ScriptedEngine, answer, until
 from world import World
 
 from onebot_bot.chat.files import Files
-from onebot_bot.chat.reader import MOST_OF_CHAT, Reader, reason_of
+from onebot_bot.chat.gathering import MOST_OF_CHAT
+from onebot_bot.chat.reader import Reader, reason_of
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.engine.request import Generation, Text
 from onebot_bot.errors import MediaError, MediaTooLarge, ReadingError

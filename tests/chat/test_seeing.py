@@ -15,6 +15,7 @@ from PIL import ImageColor
 from world import World
 
 from onebot_bot.chat.eyes import Eyes
+from onebot_bot.chat.files import Files
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.engine.request import Generation, Picture, Text
 from onebot_bot.errors import ActionFailed, MediaError
@@ -119,8 +120,7 @@ class Sights(World):
         self.see(sees=True)
         self.eyes = Eyes(
             self.store,
-            self.accounts,
-            self.web,
+            Files(self.accounts, self.web),
             config=lambda: self.vision,
             sees=lambda _: engine.status.sees,
             clock=clock,
@@ -297,7 +297,7 @@ async def test_what_cannot_be_read_is_told(world: Sights) -> None:
 async def test_what_is_too_large_is_not_fetched(world: Sights) -> None:
     """QQ says how large it is."""
     large = Image(file="l.png", url="https://qq.example/red", file_size=str(10**9))
-    assert await world.chat(large) == ["[图片：打不开]"]
+    assert await world.chat(large) == ["[图片：太大]"]
     assert world.web.asked == []
 
 
@@ -323,7 +323,7 @@ async def test_one_slow_picture_does_not_hold_the_others(world: Sights) -> None:
     world.web.gates["red"] = asyncio.Event()
     world.say(world.private((picture("red"), picture("blue"))))
     await world.quiet()
-    await until(lambda: bool(world.clock.sleeping) and len(world.eyes._fetching) == 1)
+    await until(lambda: bool(world.clock.sleeping) and len(world.eyes._gathering.running) == 1)
     world.clock.advance(5.0)
     assert shown(await world.engine.next()) == ["[图片：打不开]<blue>"]
 
