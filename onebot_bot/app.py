@@ -52,17 +52,21 @@ from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.bans import Bans
+from onebot_bot.memory.branches import BranchStore
 from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.first_words import FirstWords
 from onebot_bot.memory.history import History
+from onebot_bot.memory.personal import PersonalData
 from onebot_bot.memory.pictures import PictureStore
 from onebot_bot.memory.readings import ReadingStore
 from onebot_bot.memory.requests import RequestStore
+from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.tallies import Tallies
 from onebot_bot.memory.usage import Usage
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
+from onebot_bot.own import Kept, OwnData
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.reading.extractor import Extractor
@@ -133,8 +137,9 @@ class App:
         database = await stack.enter_async_context(Database(kept / "memory.sqlite3"))
         history = self._make_history(database)
         groups, bans, words = ChatSettingsStore(database), Bans(database), FirstWords(database)
+        branches, people = BranchStore(database), PersonalData(database)
         usage = Usage(database, self._today)
-        for kept_of in (groups, bans, words, usage):
+        for kept_of in (groups, bans, words, branches, people, usage):
             await kept_of.restore()
         tallies = Tallies(database, self._today, self._clock.time)
         stack.callback(tallies.save)
@@ -167,13 +172,19 @@ class App:
         )
         cast = await open_cast(database, self.folder / "personas", reports.report, self._local_time)
         learning = self._learning(store, history, memories, reports, cast)
+        own = OwnData(
+            Kept(history, Rewriting(database), store, branches, people, (groups, cast.choices, tallies)),
+            sessions,
+            lambda chat: router.session(chat),  # noqa: PLW0108 - the router is made later
+        )
         services = CommandServices(
-            *(Chats(sessions, history, presence), groups, self.configuration, memories, self.engine, history, accounts),
+            *(Chats(sessions, presence), groups, self.configuration, memories, self.engine, history, accounts),
             bans=bans,
             usage=usage,
             tallies=tallies,
             requests=requests,
             first_words=lambda chat: words.of(chat).on(self._today()),
+            own=own,
             learner=Nights(learning.cycle, learning.versions, self._language, store.get) if learning else None,
             cast=cast,
         )
@@ -192,6 +203,8 @@ class App:
             journal=await self._open_journal(stack, config, tallies),
             painter=Painter(),
             cast=cast,
+            branch=branches.current,
+            shown=people.shown,
             eyes=await self._open_eyes(
                 stack, PictureStore(database, kept / "pictures", self._room), files := Files(accounts, fetch_media)
             ),
@@ -351,6 +364,7 @@ def _settings(config: Config) -> Settings:
         *(config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render),
         *(config.tags, config.access, config.limits, config.requests, config.commands, config.character),
         *(config.proactive, config.profiles),
+        own=config.own,
     )
 
 

@@ -24,6 +24,7 @@ from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import LearningConfig, MemoryConfig
 from onebot_bot.sections.model import GenerationConfig, ModelConfig, VisionConfig
+from onebot_bot.sections.own import OwnConfig
 from onebot_bot.sections.proactive import ProactiveConfig
 from onebot_bot.sections.profiles import MAIN, MOST, NAME, ProfileConfig
 from onebot_bot.sections.reading import ReadingConfig
@@ -58,6 +59,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     requests: RequestsConfig = RequestsConfig()
     proactive: ProactiveConfig = ProactiveConfig()
+    own: OwnConfig = OwnConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
     log: LogConfig = LogConfig()

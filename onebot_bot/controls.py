@@ -16,6 +16,7 @@ from onebot_bot.chat.profiles import explain_writer
 from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
+from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
@@ -72,24 +73,14 @@ def _log_changes(keys: Sequence[Key]) -> None:
 class Chats:
     """The chats, as commands steer them."""
 
-    def __init__(self, sessions: Mapping[ChatId, ChatSession], history: History, presence: Presence) -> None:
+    def __init__(self, sessions: Mapping[ChatId, ChatSession], presence: Presence) -> None:
         self._sessions = sessions
-        self._history = history
         self._presence = presence
 
     def stop(self, chat: ChatId) -> bool:
         """Stop what is being written; whether there was anything."""
         session = self._sessions.get(chat)
         return session is not None and session.stop()
-
-    async def reset(self, chat: ChatId) -> None:
-        """Let the model start afresh; what is being written ends."""
-        self.stop(chat)
-        await self._history.reset(chat)
-
-    async def undo(self, chat: ChatId, turns: int) -> int:
-        """Take the last exchanges out of view; how many there were."""
-        return await self._history.undo(chat, turns)
 
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
@@ -221,6 +212,7 @@ class CommandServices:
     requests: Requests
     first_words: Callable[[ChatId], int]
     cast: Cast
+    own: OwnControl
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -20,7 +20,7 @@ FLOORS = (
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
     {"extraction", "importing", "characters"},
     {"chat", "commands", "learning", "memories"},
-    {"controls", "nights"},
+    {"controls", "nights", "own"},
     {"app", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

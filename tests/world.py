@@ -1,7 +1,7 @@
 """What a chat test touches: a scripted engine and account, a real history, a clock that the test moves."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
 from onebot_bot.engine.request import Recalled, RecallHit, Vector
+from onebot_bot.memory.branches import FIRST
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
@@ -50,15 +51,16 @@ class World:
             LogConfig(),
             SendingConfig(interval=0.0, jitter=0.0, per_minute=0),
         )
-        self._numbers = iter(range(1, 100_000))
+        self._numbers: Iterator[int] = iter(range(1, 100_000))
         self.cast: Cast | None = None
+        self.branch = FIRST
         self.router: ChatRouter
 
     def services(self) -> Services:
         """What sessions are given."""
         guard = Guard(lambda: GuardConfig(loops=False))  # long answers of tests are one sentence again and again
         needed = (self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
-        return Services(*needed, unlearn=self.unlearn, guard=guard, cast=self.cast)
+        return Services(*needed, unlearn=self.unlearn, guard=guard, cast=self.cast, branch=lambda _: self.branch)
 
     def configure(self, section: str, **values: Any) -> None:
         """Change settings, as a saved config.toml would."""

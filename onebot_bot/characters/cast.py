@@ -45,6 +45,10 @@ class Part(Struct, frozen=True):
     feelings: Mapping[str, Feeling] = {}
     """The emotions that the answer may begin with; empty: none is told."""
 
+    def prompted(self, prompt: str) -> "Part":
+        """With the chat's own prompt in place of what the persona tells; word for word, for people wrote it."""
+        return msgspec.structs.replace(self, bot=msgspec.structs.replace(self.bot, persona=prompt), note="")
+
     def read(self, said: str, spared: Collection[str] = ()) -> tuple[str, str]:
         """The emotion of an answer, the first there is where none is told, and what is said.
 

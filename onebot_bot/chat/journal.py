@@ -110,7 +110,7 @@ class Journal:
             self._count(chat, {SEEN: 1.0, **why})
         if silent and called is not None:
             dice = {"chance": decision.chance, "dice": decision.dice}
-            self._line(chat, entry.user_id, [entry], decision.why.value, "silent", **dice)
+            self._line(chat, entry.user_id, [entry], decision.why.value, "silent", words=True, **dice)
 
     def command(self, chat: ChatId) -> None:
         """A command is carried out."""
@@ -122,21 +122,32 @@ class Journal:
         for item in items:
             if self._count is not None:
                 self._count(chat, {ENDED + outcome: 1.0})
-            self._line(chat, item.entry.user_id, [item.entry], item.trigger.value, outcome)
+            words = not item.unsaved
+            self._line(chat, item.entry.user_id, [item.entry], item.trigger.value, outcome, words=words)
 
     def ended(self, chat: ChatId, turn: Turn, sent: Sequence[Entry], outcome: Outcome, now: float) -> None:
         """A turn ended, or is put back; `now` in clock seconds."""
         if self._count is not None:
             self._count(chat, counts_of(turn, sent, outcome))
         fields = {**_written(turn), "ms": phases(turn, now), "sent": [e.message_id for e in sent if e.message_id]}
-        if self._config().content:
+        if self._config().content and not turn.unsaved:
             fields["said"] = [entry.text[:LONGEST] for entry in sent]
-        self._line(chat, turn.sender, turn.entries, _reason(turn), outcome, **fields)
+        self._line(chat, turn.sender, turn.entries, _reason(turn), outcome, words=not turn.unsaved, **fields)
 
-    def _line(self, chat: ChatId, user: int, asked: Sequence[Entry], why: str, outcome: str, **fields: object) -> None:
+    def _line(  # noqa: PLR0913 - what every line has
+        self,
+        chat: ChatId,
+        user: int,
+        asked: Sequence[Entry],
+        why: str,
+        outcome: str,
+        *,
+        words: bool,
+        **fields: object,
+    ) -> None:
         if self._write is None:
             return
-        if self._config().content:
+        if self._config().content and words:
             fields["asked"] = [entry.text[:LONGEST] for entry in asked]
         ids = [entry.message_id for entry in asked if entry.message_id is not None]
         at = self._local()

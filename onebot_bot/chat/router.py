@@ -24,6 +24,7 @@ from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.witness import Witness
+from onebot_bot.memory.erasing import QUOTED
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
@@ -40,8 +41,6 @@ GAP_SECONDS = 3 * 86400
 CLAIMS = 1024
 RECALLED = 1024
 _ID = re.compile(r"-?[0-9]{1,18}")
-QUOTED = 200
-"""Characters of a quoted message that the model sees."""
 
 
 class CommandHook(Protocol):
@@ -141,7 +140,9 @@ class ChatRouter:
         if not command and not heard:
             return
         if _levels.isEnabledFor(logging.INFO):
-            _log_message(message, words, content=self._services.settings().log.content)
+            # Of a command the name alone: what follows may be meant for no record at all.
+            shown = words.split(maxsplit=1)[0] if command else words
+            _log_message(message, shown, content=self._services.settings().log.content)
         if command:
             if self._may_command(message):
                 self._spawn(self._command(account, message, words))
@@ -313,6 +314,10 @@ class ChatRouter:
 
     # --- sessions ------------------------------------------------------------------------------------------------
 
+    def session(self, chat: ChatId) -> ChatSession:
+        """The session of a chat of an account that has been connected."""
+        return self._session(self._accounts[chat.account], chat)
+
     def _session(self, account: Account, chat: ChatId) -> ChatSession:
         session = self._sessions.get(chat)
         if session is None or session.closed:
@@ -363,8 +368,16 @@ class ChatRouter:
             # Commands are not on record, so one that was carried out already would look like a missed one.
             if self._commands.matches(plain_text(message.message).strip(), message):
                 continue
-            if not await self._services.history.known_ids(message.chat_id, [message.message_id]):
+            if not await self._known(message):
                 self._take(account, message, Freshness.MISSED if message.time >= since else Freshness.OLD)
+
+    async def _known(self, message: Message) -> bool:
+        """Whether it is on record; in private also whether it is older than all that is: that was forgotten."""
+        chat = message.chat_id
+        if await self._services.history.known_ids(chat, [message.message_id]):
+            return True
+        begins = await self._services.history.begins(chat) if chat.kind == "private" else None
+        return begins is not None and message.time < begins
 
     async def _resume(self, account: Account, since: int) -> None:
         """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""

@@ -1,6 +1,6 @@
 """What every session of the chats shares."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -20,6 +20,7 @@ from onebot_bot.chat.rest import Rest
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.stickers import Stickers
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
+from onebot_bot.memory.branches import FIRST, Branch
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -71,3 +72,7 @@ class Services(Struct, frozen=True):
     """Draws long answers; None: they are sent as text."""
     cast: Cast | None = None
     """Who the bot is in each chat; None: what config.toml says, word for word."""
+    branch: Callable[[ChatId], Branch] = lambda _: FIRST
+    """The branch that a chat is in, with its own prompt and settings."""
+    shown: Callable[[ChatId], Sequence[ChatId]] = lambda _: ()
+    """The private chats that a chat may see the end of: both people agreed."""

@@ -21,7 +21,7 @@ from onebot_bot.chat.participation import ASKED, Outcome, Trigger
 from onebot_bot.chat.profiles import Written, in_profile, status_for
 from onebot_bot.chat.reply import split_reply
 from onebot_bot.chat.services import Services
-from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.settings import Settings, with_own
 from onebot_bot.chat.turn import Draft, Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
@@ -60,7 +60,7 @@ class ChatSession:
         self._outbox = outbox
         self._services = services
         self._expressions = Expressions(chat, services.history, services.stickers)
-        self._view = View(chat, services.history, services.eyes, services.reader)
+        self._view = View(chat, services.history, services.eyes, services.reader, services.shown)
         self._pending: list[Incoming] = []
         self._discarded: list[Incoming] = []
         """What /stop took out of `_pending`, until the record says so."""
@@ -70,6 +70,8 @@ class ChatSession:
         self._said_ids: deque[int] = deque(maxlen=SAID_IDS)
         """What the bot said last, before the record has it: a quote of the first bubble may come before the last."""
         self._drafter = Drafter(chat, services)
+        self._between_turns = asyncio.Event()
+        self._between_turns.set()
 
     # --- called by the router, never waits -----------------------------------------------------------------------
 
@@ -85,12 +87,13 @@ class ChatSession:
                 self._services.reader.expect(self.chat, entry, row)
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
-    def resume(self, entry: Entry) -> None:
-        """Answer a message that was stored before a restart and never answered."""
+    def resume(self, entry: Entry, temporary_group: int = 0, *, unsaved: bool = False) -> None:
+        """Answer a message that is on record, pending, or one that never will be (`unsaved`)."""
         self.give_way()
         row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         row.set_result(entry.id)
-        self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, self._services.clock.time()))
+        now = self._services.clock.time()
+        self._expect(Incoming(entry, Trigger.FOLLOW_UP, row, now, temporary_group, unsaved=unsaved))
 
     def speak_first(self, entry: Entry) -> bool:
         """Let the model speak first, told to by an event that goes on no record; False: somebody is to be answered."""
@@ -119,16 +122,37 @@ class ChatSession:
             return any(item.stored_as == entry.id for item in self._owed)
         return any(item.entry.message_id == entry.message_id for item in self._owed)
 
+    def answers(self, user: int) -> bool:
+        """Whether anything that this person wrote waits for its answer here, or is being answered."""
+        return any(item.entry.user_id == user for item in self._owed)
+
     def stop(self) -> bool:
         """End the answer being written and drop what waits; whether there was anything to stop."""
         turn = self._turn
         busy = bool(self._pending) or (turn is not None and not turn.sending)
         if turn is not None and not turn.sending:
             turn.stop()
-        self._discarded += self._pending
-        self._pending = []
-        self._woken.set()
+        if self._pending:  # else there is nothing to wake for, and a session that is woken for nothing ends
+            self._discarded += self._pending
+            self._pending = []
+            self._woken.set()
         return busy
+
+    async def halt(self) -> list[int]:
+        """End what is being written or sent, and return once the chat is between two turns.
+
+        Returns:
+            The rows of what thereby gets no answer.
+        """
+        turn, items = self._turn, self._owed
+        self.stop()
+        if turn is not None:
+            turn.halted = True
+        await self._between_turns.wait()
+        await self._discard()  # now: whoever asked for this may have some of it answered again
+        self._drafter.last_said = ""  # what is asked for again may be said again
+        unanswered = [item for item in items if turn is None or not turn.answered or item not in turn.items]
+        return [row for item in unanswered if (row := await item.row)]
 
     def wake(self) -> None:
         """The chats rest no longer: what came meanwhile is answered, all of it by one answer."""
@@ -161,7 +185,7 @@ class ChatSession:
     def _expect(self, incoming: Incoming) -> None:
         self._pending.append(incoming)
         self._woken.set()
-        if self._turn is not None and incoming.entry.user_id == self._turn.sender:
+        if self._turn is not None and self._turn.takes(incoming):
             self._interrupt(self._turn)
 
     def _interrupt(self, turn: Turn) -> None:
@@ -190,12 +214,14 @@ class ChatSession:
             if turn is None:
                 continue
             self._turn = turn
+            self._between_turns.clear()
             try:
                 await self._answer(turn)
             except Exception as error:  # noqa: BLE001 - a session survives one bad message; this is the one place
                 await self._give_up(turn, error)
             finally:
                 self._turn = None
+                self._between_turns.set()
         self.closed = True
 
     async def _has_work(self) -> bool:
@@ -352,19 +378,15 @@ class ChatSession:
 
     async def _generate(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the chat's profile writes, or where its model is not to be had, the main one."""
-        if self._services.cast is not None:
-            turn.part = await self._services.cast.part(
-                self.chat, turn.sender, turn.name, settings.bot, settings.character
-            )
-            settings = msgspec.structs.replace(settings, bot=turn.part.bot)
+        settings, own = await self._played(turn, settings), self._services.branch(self.chat)
         wanted = self._services.presence.profile(self.chat, settings.chat, settings.profiles)
         try:
             self.last_written = Written(wanted)
-            return await self._write(turn, in_profile(settings, wanted))
+            return await self._write(turn, with_own(in_profile(settings, wanted), own))
         except ProfileError as error:
             self._services.report("report.profile", self.chat, error)
             self.last_written = Written(instead_of=wanted)
-            return await self._write(turn, settings)
+            return await self._write(turn, with_own(settings, own))
 
     async def _write(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the model writes; None when somebody said stop before it began; raises ProfileError."""
@@ -375,12 +397,23 @@ class ChatSession:
             return None
         return await self._drafter.draft(turn, conversation, settings, lambda: self._begun(turn))
 
+    async def _played(self, turn: Turn, settings: Settings) -> Settings:
+        """With who the bot is to them: a persona, or in place of it the prompt of the branch."""
+        cast, prompt, bot = self._services.cast, self._services.branch(self.chat).prompt, settings.bot
+        if cast is not None:
+            part = await cast.part(self.chat, turn.sender, turn.name, bot, settings.character)
+            turn.part = part.prompted(prompt) if prompt else part
+            bot = turn.part.bot
+        elif prompt:
+            bot = msgspec.structs.replace(bot, persona=prompt)
+        return msgspec.structs.replace(settings, bot=bot)
+
     def _begun(self, turn: Turn) -> None:
         """The engine was asked."""
         turn.asked = turn.asked or self._services.clock.time()
         if turn.generation is not None and not turn.generation.done:
             self._outbox.show_typing(self.chat)
-        if any(item.entry.user_id == turn.sender for item in self._pending):
+        if any(turn.takes(item) for item in self._pending):
             # It came while the turn was being stored or looked at: too early for `_expect` to interrupt anything.
             self._interrupt(turn)
 
@@ -414,8 +447,9 @@ class ChatSession:
             self._drafter.last_said = said
         if sent:
             sent[0] = msgspec.structs.replace(sent[0], emotion=emotion)
-        await self._conclude(turn, sent, "answered", _end(turn, sent))
-        if sent and emotion:
+        state: State = "dropped" if turn.halted and not sent else "answered"
+        await self._conclude(turn, sent, state, _end(turn, sent))
+        if sent and emotion and not turn.unsaved:
             await self._feel(turn, emotion, settings)
 
     async def _feel(self, turn: Turn, emotion: str, settings: Settings) -> None:
@@ -434,7 +468,7 @@ class ChatSession:
                 await self._pause(piece.text, config, spent if piece is first else 0.0)
             try:
                 await self._outbox.ready(begins=index == 0)
-                if turn.first and turn.stopped and not sent:
+                if turn.halted or (turn.first and turn.stopped and not sent):
                     break
                 if index == 0:
                     # At the last moment: a process that ends before this answers after its restart.
@@ -447,6 +481,7 @@ class ChatSession:
                     raise
                 break
             sent += [entry] if entry is not None else []
+            turn.answered = bool(sent)
         if sent:
             self._note_answer(turn, len(sent))
         return sent
@@ -476,7 +511,8 @@ class ChatSession:
         if message_id is not None:
             self._said_ids.append(message_id)
         if _levels.isEnabledFor(logging.INFO):
-            shown = text if self._services.settings().log.content else f"[{len(text)} characters]"
+            content = self._services.settings().log.content and not turn.unsaved
+            shown = text if content else f"[{len(text)} characters]"
             line = f"answered: {shown}"
             log.info(line)
         return Entry(
@@ -486,7 +522,10 @@ class ChatSession:
     # --- the end of a turn ---------------------------------------------------------------------------------------
 
     async def _conclude(self, turn: Turn, sent: list[Entry], state: State, outcome: Outcome) -> None:
-        """Put the turn on record; then the model sees it as said."""
+        """Put the turn on record, if it is for that; then the model sees it as said."""
+        if turn.unsaved:
+            self._note_end(turn, sent, outcome)
+            return
         if state == "answered":
             await self._services.history.answered(self.chat, turn.rows, sent)
         else:
@@ -521,4 +560,4 @@ def _end(turn: Turn, sent: list[Entry]) -> Outcome:
     """What came of sending; who speaks first is stopped by anybody who speaks meanwhile."""
     if sent:
         return "answered"
-    return "stopped" if turn.stopped else "unsent"
+    return "stopped" if turn.stopped or turn.halted else "unsent"

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
 from onebot_bot.engine.request import SamplingParams
+from onebot_bot.memory.branches import Branch
 from onebot_bot.sections.access import AccessConfig
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
 from onebot_bot.sections.character import CharacterConfig
@@ -12,6 +14,7 @@ from onebot_bot.sections.chat import ChatConfig
 from onebot_bot.sections.limits import LimitsConfig
 from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
+from onebot_bot.sections.own import OwnConfig
 from onebot_bot.sections.proactive import ProactiveConfig
 from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.sections.requests import RequestsConfig
@@ -40,6 +43,7 @@ class Settings(Struct, frozen=True):
     profiles: Mapping[str, ProfileConfig] = {}
     profile: str = ""
     """The one of them by which all this is; empty: the main model's own."""
+    own: OwnConfig = OwnConfig()
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:
@@ -55,3 +59,14 @@ def sampling_of(config: GenerationConfig) -> SamplingParams:
         max_new_tokens=config.max_new_tokens,
         max_thinking_tokens=config.max_thinking,
     )
+
+
+def with_own(settings: Settings, branch: Branch) -> Settings:
+    """The settings as they hold in a branch with settings of its own."""
+    if not branch.settings:
+        return settings
+    generation: GenerationConfig = msgspec.structs.replace(settings.generation, **branch.settings)
+    if "max_new_tokens" in branch.settings:  # the bound may have been lowered since
+        most = max(settings.own.max_tokens, settings.generation.max_new_tokens)
+        generation = msgspec.structs.replace(generation, max_new_tokens=min(generation.max_new_tokens, most))
+    return msgspec.structs.replace(settings, generation=generation)

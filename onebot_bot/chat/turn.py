@@ -22,6 +22,8 @@ class Incoming(Struct):
     temporary_group: int = 0
     interrupts: int = 0
     """How often an answer to it was interrupted by a newer message."""
+    unsaved: bool = False
+    """Whether neither it nor its answer goes on record; it is then a turn of its own, and `row` gives 0."""
     rested: bool = False
     """Whether it waited for the end of a rest: then it is answered together with all that did."""
 
@@ -57,6 +59,10 @@ class Turn(Struct):
     """Whether somebody said stop, or took everything back: it ends without an answer."""
     sending: bool = False
     """Whether the answer is on its way: then nothing interrupts or stops it."""
+    halted: bool = False
+    """Whether what is not sent yet stays unsent."""
+    answered: bool = False
+    """Whether any of the answer went out."""
     generation: Generation | None = None
     """What is being written; None before and after."""
     recalled: str = ""
@@ -100,8 +106,17 @@ class Turn(Struct):
 
     @property
     def rows(self) -> list[int]:
-        """Their rows; what lets the bot speak first has none."""
+        """Their rows; what is not put on record, as what lets the bot speak first, has none."""
         return [item.entry.id for item in self.items if item.entry.id]
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether none of this goes on record."""
+        return any(item.unsaved for item in self.items)
+
+    def takes(self, item: Incoming) -> bool:
+        """Whether a newer message would be answered together with these."""
+        return item.entry.user_id == self.sender and item.unsaved == self.unsaved
 
     def stop(self) -> None:
         """End it without an answer."""
@@ -128,4 +143,6 @@ class Turn(Struct):
 
 def belong_together(first: Incoming, item: Incoming) -> bool:
     """One person's messages do, and in every chat those that waited for the end of a rest."""
+    if item.unsaved != first.unsaved:
+        return False
     return item.entry.user_id == first.entry.user_id or (first.rested and item.rested)

@@ -1,13 +1,14 @@
 """What the model is shown of a chat when it answers there: from the record, with pictures and what can be read."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from onebot_bot.chat.conversation import build_conversation
 from onebot_bot.chat.eyes import Eyes
 from onebot_bot.chat.readable import names_in
 from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.shown import shown_of
 from onebot_bot.chat.sights import Line, Parts, line_parts, sights_of
 from onebot_bot.chat.turn import Turn
 from onebot_bot.engine.request import Conversation
@@ -18,11 +19,19 @@ from onebot_bot.protocol.chat_id import ChatId
 class View:
     """One chat's."""
 
-    def __init__(self, chat: ChatId, history: History, eyes: Eyes | None, reader: Reader | None) -> None:
+    def __init__(
+        self,
+        chat: ChatId,
+        history: History,
+        eyes: Eyes | None,
+        reader: Reader | None = None,
+        shown: Callable[[ChatId], Sequence[ChatId]] = lambda _: (),
+    ) -> None:
         self._chat = chat
         self._history = history
         self._eyes = eyes
         self._reader = reader
+        self._shown = shown
 
     async def conversation(self, turn: Turn, settings: Settings) -> Conversation:
         """What is to be answered, behind what was said.
@@ -30,12 +39,11 @@ class View:
         Waits for pictures, `vision.fetch_timeout` at most, and for what is to be read, `reading.wait` at most. `turn`
         may have lost messages when this returns: they were recalled meanwhile, and are not in it.
         """
-        limit = settings.chat.history_messages
-        said = await self._said(limit, turn)
+        said = await self._said(settings, turn)
         lines = await self._lines([*said, *turn.entries])
         if await self._take_in(lines):
             # That took a while: the record is asked anew, for it alone knows of recalls and resets.
-            said = await self._said(limit, turn)
+            said = await self._said(settings, turn)
             lines = await self._lines([*said, *turn.entries])
         seen = await self._seen(lines, settings)
         read = await self._reader.show(self._chat, lines, settings.bot.language) if self._reader else {}
@@ -64,16 +72,22 @@ class View:
         return {line.entry.id: line_parts(line, seen, language, name_of) for line in lines if line.entry.id in rows}
 
     async def _lines(self, entries: Sequence[Entry]) -> list[Line]:
-        """The messages with those that they quote."""
+        """The messages that are on record, with those that they quote: nothing is kept for one that is on none."""
+        entries = [entry for entry in entries if entry.id]
         known: dict[int | None, Entry] = {entry.message_id: entry for entry in entries}
         missing = {entry.reply_to for entry in entries if entry.reply_to is not None} - known.keys()
         if missing:
             known |= {entry.message_id: entry for entry in await self._history.find_all(self._chat, missing)}
         return [Line(entry, known.get(entry.reply_to) if entry.reply_to is not None else None) for entry in entries]
 
-    async def _said(self, limit: int, turn: Turn) -> list[Entry]:
-        """What was said and is settled, oldest first, from the record: it alone knows of resets and recalls."""
+    async def _said(self, settings: Settings, turn: Turn) -> list[Entry]:
+        """What was said and is settled, oldest first, from the record: it alone knows of resets and recalls.
+
+        Before it, what of other chats may be seen here.
+        """
+        limit, shown = settings.chat.history_messages, self._shown(self._chat)
+        before = await shown_of(self._history, shown, settings.own.shown_messages, settings.bot.language)
         if limit == 0:
-            return []
+            return before
         entries = await self._history.recent(self._chat, limit + len(turn.items))
-        return [entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]
+        return [*before, *[entry for entry in entries if entry.state not in ("pending", "sending")][-limit:]]

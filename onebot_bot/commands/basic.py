@@ -1,15 +1,12 @@
-"""The commands about the chat itself: help, status, sid, stop, reset, undo, why."""
+"""The commands about the chat itself: help, status, sid, stop, why."""
 
 from onebot_bot.commands.context import Context, Overview
 from onebot_bot.commands.memory import told
 from onebot_bot.commands.profiles import profile_here
-from onebot_bot.commands.registry import Command, Registry, Tier, whole_number
+from onebot_bot.commands.registry import Command, Registry, Tier
 from onebot_bot.commands.toggling import disabled
 from onebot_bot.engine.request import EngineStatus, Recalled
-from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
-
-MOST_UNDONE = 50
 
 
 async def show_help(context: Context, _rest: str, registry: Registry) -> str:
@@ -122,21 +119,6 @@ async def stop(context: Context, _rest: str) -> str:
     return say(context.language, "stop.done" if stopped else "stop.idle")
 
 
-async def reset(context: Context, _rest: str) -> str:
-    """Let the model start afresh."""
-    await context.services.chats.reset(context.chat)
-    return say(context.language, "reset.done")
-
-
-async def undo(context: Context, rest: str) -> str:
-    """Take the last n exchanges out of view."""
-    turns = whole_number(rest or "1")
-    if turns is None or not 1 <= turns <= MOST_UNDONE:
-        raise CommandError(say(context.language, "undo.usage", prefix=context.prefix))
-    count = await context.services.chats.undo(context.chat, turns)
-    return say(context.language, "undo.done" if count else "undo.none", count=count)
-
-
 async def why(context: Context, _rest: str) -> str:
     """Why it spoke or was silent, and what the last answer recalled, with score, and who said it when."""
     chats = context.services.chats
@@ -169,7 +151,5 @@ COMMANDS = (
     Command(names=("status", "状态"), handler=show_status, at_once=True),
     Command(names=("sid", "id", "会话"), handler=show_ids, at_once=True),
     Command(names=("stop", "停", "停止"), handler=stop, at_once=True),
-    Command(names=("reset", "new", "重置", "清空"), handler=reset, group_tier=Tier.GROUP_ADMIN),
-    Command(names=("undo", "撤销", "撤回"), handler=undo, group_tier=Tier.GROUP_ADMIN, arguments="[n]"),
     Command(names=("why", "为什么"), handler=why),
 )

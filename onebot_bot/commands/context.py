@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from onebot_bot.characters.cast import Cast
+from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
 from onebot_bot.memory.bank import Hit
@@ -27,12 +28,6 @@ class ChatControl(Protocol):
 
     def stop(self, chat: ChatId) -> bool:
         """Stop what is being written; whether there was anything."""
-
-    async def reset(self, chat: ChatId) -> None:
-        """Let the model start afresh."""
-
-    async def undo(self, chat: ChatId, turns: int) -> int:
-        """Take the last exchanges out of view; how many there were."""
 
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
@@ -213,6 +208,10 @@ class Services(Protocol):
     @property
     def chats(self) -> ChatControl:
         """Chats."""
+
+    @property
+    def own(self) -> OwnControl:
+        """What people may do to their own part of a chat."""
 
     @property
     def groups(self) -> GroupControl:

@@ -10,18 +10,22 @@ import structlog
 from onebot_bot.commands import (
     admin,
     basic,
+    branches,
     group,
     learning,
     memory,
     persona,
+    personal,
     pictures,
     proactive,
     profiles,
     quota,
+    references,
     requests,
     rights,
     stats,
     toggling,
+    turns,
 )
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
@@ -57,7 +61,11 @@ def build_registry() -> Registry:
         [
             Command(names=("help", "帮助", "菜单"), handler=show_help, at_once=True),
             *basic.COMMANDS,
+            *turns.COMMANDS,
+            *branches.COMMANDS,
             *memory.COMMANDS,
+            *personal.COMMANDS,
+            *references.COMMANDS,
             *group.COMMANDS,
             *pictures.COMMANDS,
             *persona.COMMANDS,
@@ -133,6 +141,8 @@ class Dispatcher:
                 await account.call(_upload(message.user_id, file))
         except (ActionError, StaleAnswer) as error:
             answer = Answer(say(self._bot().language, "command.no_file", error=error))
+        if not answer.text:  # what was asked for is the answer of the model
+            return
         try:
             await self._ready(account)
             await account.call(_reply(message, answer))

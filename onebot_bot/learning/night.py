@@ -195,7 +195,8 @@ class NightWork:
 
     async def _learnable(self) -> list[Memory]:
         made_by = self._parts.engine.status.fingerprint
-        return sampled([m for m in await self._parts.store.page(None, limit=-1) if m.fingerprint == made_by])
+        memories, silent = await self._parts.store.page(None, limit=-1), await self._parts.store.opted_out()
+        return sampled([m for m in memories if m.fingerprint == made_by and m.speaker not in silent])
 
     def _known(self) -> list[int]:
         """Ids of what the version that serves was trained on."""

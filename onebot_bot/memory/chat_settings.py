@@ -77,3 +77,7 @@ class ChatSettingsStore:
         sql = "INSERT OR REPLACE INTO chat_settings VALUES (?, ?, ?, ?)"
         await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
         self._all[chat] = settings
+
+    def forget(self, user: int) -> None:
+        """Follow `erasing.forget_person`, which has deleted the rows."""
+        self._all = {chat: own for chat, own in self._all.items() if (chat.kind, chat.peer) != ("private", user)}

@@ -45,6 +45,13 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """The row; 0 before it is stored."""
 
 
+class Undone(msgspec.Struct, frozen=True):
+    """What an undo took out of view."""
+
+    turns: int
+    rows: tuple[int, ...]
+
+
 class Counts(msgspec.Struct, frozen=True):
     """How much is recorded, of all accounts."""
 
@@ -56,35 +63,43 @@ class Counts(msgspec.Struct, frozen=True):
 LATELY = 2000
 """Messages among which `speakers` looks."""
 
-_COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, emotion, id"
+COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, emotion, id"
 
-_INSERT = """INSERT INTO messages
+BRANCH = "coalesce((SELECT number FROM branches WHERE account = ?1 AND kind = ?2 AND peer = ?3 AND active), 1)"
+"""SQL for the number of the branch that a chat, given as the first three values, is in."""
+
+_INSERT = f"""INSERT INTO messages
     (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created,
-    emotion) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    emotion, branch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, {BRANCH})
     ON CONFLICT (account, kind, peer, message_id) WHERE message_id IS NOT NULL DO NOTHING"""
 
 _CHAT = "account = ? AND kind = ? AND peer = ?"
 
-_IN_VIEW = f"""{_CHAT} AND hidden = 0
-    AND id > coalesce((SELECT after_id FROM resets WHERE {_CHAT}), 0)
-    AND placed >= coalesce((SELECT placed FROM resets WHERE {_CHAT}), 0)"""
+IN_BRANCH = f"account = ?1 AND kind = ?2 AND peer = ?3 AND branch = {BRANCH}"
+"""SQL that holds for the rows of the branch that a chat, given as the first three values, is in."""
 
-_RECENT = f"SELECT {_COLUMNS} FROM messages WHERE {_IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?"
+IN_VIEW = f"""{IN_BRANCH} AND hidden = 0
+    AND id > coalesce((SELECT after_id FROM resets WHERE {IN_BRANCH}), 0)
+    AND placed >= coalesce((SELECT placed FROM resets WHERE {IN_BRANCH}), 0)"""
+"""The same for the messages that the model may see."""
+
+_RECENT = f"SELECT {COLUMNS} FROM messages WHERE {IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?4"
 
 _GIVEN = "(SELECT value FROM json_each(?))"
 
 _PLACED = 11
 """Where `placed` stands among the inserted values."""
 
-_PLACE_OF_TURN = f"SELECT max(placed) FROM messages WHERE id IN {_GIVEN}"
+# SQLite takes the branch from the row that has the greatest place.
+_PLACE_OF_TURN = f"SELECT max(placed), branch FROM messages WHERE id IN {_GIVEN}"
 
-_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered')
-    WHERE id IN {_GIVEN}"""
+_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered'),
+    branch = coalesce(?, branch) WHERE id IN {_GIVEN}"""
 
 _HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}
-    AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?)"""
+    AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND branch = messages.branch AND after_id >= ?)"""
 
-_LATEST = f"SELECT max(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
+_LATEST = f"SELECT max(placed), branch FROM messages WHERE {IN_BRANCH} AND hidden = 0"
 
 # Of the aggregated rows SQLite gives those that max() found.
 _SPEAKERS = f"""SELECT user_id, name, message_id, max(id) FROM
@@ -92,7 +107,7 @@ _SPEAKERS = f"""SELECT user_id, name, message_id, max(id) FROM
     WHERE role <> 'assistant' AND name <> '' GROUP BY user_id ORDER BY max(id) DESC"""
 
 _NEWS = """SELECT account, kind, peer FROM messages LEFT JOIN extracted USING (account, kind, peer)
-    WHERE hidden = 0 AND id > coalesce(up_to, 0) GROUP BY account, kind, peer ORDER BY min(id)"""
+    WHERE hidden = 0 AND copy_of IS NULL AND id > coalesce(up_to, 0) GROUP BY account, kind, peer ORDER BY min(id)"""
 
 # Word for word the condition of the index on it, which SQLite otherwise does not use.
 _UNANSWERED = "state IN ('pending', 'sending') AND hidden = 0"
@@ -128,19 +143,19 @@ class History:
 
     async def recent(self, chat: ChatId, limit: int) -> list[Entry]:
         """The last `limit` messages the model may see, oldest first."""
-        rows = await self._rows(_RECENT, (*in_chat(chat) * 3, limit))
-        return [_entry(row) for row in reversed(rows)]
+        rows = await self._rows(_RECENT, (*in_chat(chat), limit))
+        return [entry_of(row) for row in reversed(rows)]
 
     async def find(self, chat: ChatId, message_id: int) -> Entry | None:
         """The message with that OneBot id, unless it was recalled or undone."""
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND message_id = ? AND hidden = 0"
+        sql = f"SELECT {COLUMNS} FROM messages WHERE {_CHAT} AND message_id = ? AND hidden = 0"
         rows = await self._rows(sql, (*in_chat(chat), message_id))
-        return _entry(rows[0]) if rows else None
+        return entry_of(rows[0]) if rows else None
 
     async def find_all(self, chat: ChatId, message_ids: Collection[int]) -> list[Entry]:
         """The messages with those OneBot ids, unless they were recalled or undone."""
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN} AND hidden = 0"
-        return [_entry(row) for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))]
+        sql = f"SELECT {COLUMNS} FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN} AND hidden = 0"
+        return [entry_of(row) for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))]
 
     async def speakers(self, chat: ChatId) -> list[tuple[int, str, int | None]]:
         """Who wrote in a chat lately: number, name and last message id, who wrote last first."""
@@ -179,10 +194,10 @@ class History:
 
         `sending` is among it: the bot ended before it could note that the answer was out.
         """
-        sql = f"""SELECT kind, peer, {_COLUMNS} FROM messages
+        sql = f"""SELECT kind, peer, {COLUMNS} FROM messages
             WHERE account = ? AND time >= ? AND {_UNANSWERED} ORDER BY placed, id"""
         rows = await self._rows(sql, (account, since))
-        return [(ChatId(account, kind, peer), _entry(row)) for kind, peer, *row in rows]
+        return [(ChatId(account, kind, peer), entry_of(row)) for kind, peer, *row in rows]
 
     async def expire(self, account: int, before: int, but: Collection[int]) -> None:
         """Drop what nobody answered before unix second `before`, except the rows `but`: it will not be answered now."""
@@ -195,19 +210,21 @@ class History:
         """Let the model start afresh: what was said so far stays on record but is no longer shown to it."""
         await self._database.write(lambda connection: _reset(connection, chat))
 
-    async def undo(self, chat: ChatId, turns: int) -> int:
-        """Take the last `turns` answers out of view, with what they answered.
+    async def undo(self, chat: ChatId, turns: int, unanswered: Collection[int] = ()) -> Undone:
+        """Take the last `turns` answers out of view, with what they answered; the rows `unanswered` count as the last.
 
-        Returns:
-            How many there were to take back.
+        What was read for memories has to be taken back where those are: see `MemoryStore.withdraw`.
         """
-        return await self._database.write(lambda connection: _undo(connection, chat, turns))
+        return await self._database.write(lambda connection: _undo(connection, chat, turns, unanswered))
 
     async def withdraw(self, chat: ChatId, message_id: int) -> int | None:
         """Take a message that was recalled in QQ out of view; its row id, or None when it is not known."""
-        sql = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND message_id = ? RETURNING id"
-        found = await self._database.write(lambda c: c.execute(sql, (*in_chat(chat), message_id)).fetchall())
-        return int(found[0][0]) if found else None
+        return await self._database.write(lambda connection: _withdraw(connection, chat, message_id))
+
+    async def begins(self, chat: ChatId) -> int | None:
+        """When the first message of a chat was said, unix seconds; None when there is none that was not taken back."""
+        sql = f"SELECT min(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
+        return (await self._rows(sql, in_chat(chat)))[0][0]  # type: ignore[no-any-return]  # SQLite's own
 
     async def recent_chats(self, account: int, since: int) -> list[ChatId]:
         """Chats with a message since unix second `since`, the latest first."""
@@ -242,8 +259,9 @@ class History:
 
         Rows, not times: what was fetched late lands behind what was read already, and is still read.
         """
-        sql = f"SELECT {_COLUMNS} FROM messages WHERE {_CHAT} AND hidden = 0 AND id > ? ORDER BY id LIMIT ?"
-        return [_entry(row) for row in await self._rows(sql, (*in_chat(chat), after_id, limit))]
+        where = f"{_CHAT} AND hidden = 0 AND copy_of IS NULL AND id > ?"
+        sql = f"SELECT {COLUMNS} FROM messages WHERE {where} ORDER BY id LIMIT ?"
+        return [entry_of(row) for row in await self._rows(sql, (*in_chat(chat), after_id, limit))]
 
     async def chats_with_news(self) -> list[ChatId]:
         """Chats of all accounts with messages that were not read for memories yet, the longest waiting first."""
@@ -256,7 +274,9 @@ class History:
 
     async def mark_extracted(self, chat: ChatId, up_to: int) -> None:
         """Note that a chat was read for memories up to row `up_to`; it never goes back."""
-        sql = """INSERT INTO extracted VALUES (?, ?, ?, ?)
+        # Nothing is noted of a chat that was forgotten while it was being read.
+        sql = """INSERT INTO extracted SELECT ?1, ?2, ?3, ?4
+            WHERE EXISTS (SELECT 1 FROM messages WHERE account = ?1 AND kind = ?2 AND peer = ?3)
             ON CONFLICT DO UPDATE SET up_to = max(up_to, excluded.up_to)"""
         await self._database.write(lambda connection: connection.execute(sql, (*in_chat(chat), up_to)).rowcount)
 
@@ -284,7 +304,8 @@ class History:
         )
 
 
-def _entry(row: Sequence[Any]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
+    """The message whose `COLUMNS` these are."""
     role, text, when, user_id, name, message_id, segments, reply_to, state, emotion, number = row
     return Entry(
         role=role,
@@ -311,10 +332,12 @@ def _answer(
 ) -> list[int]:
     # As few statements as can be: each hands the interpreter over to the event loop and back.
     place = (_PLACE_OF_TURN, (listed(turn_ids),)) if turn_ids else (_LATEST, in_chat(chat))
-    placed = connection.execute(*place).fetchone()[0] if rows else None
+    placed, branch = connection.execute(*place).fetchone() if rows else (None, None)
+    if turn_ids and rows and placed is None:
+        return []  # what it answers was forgotten meanwhile
     moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 :]) for row in rows]
     sent = [number for row in moved if (number := _insert(connection, row)) is not None]
-    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, listed([*turn_ids, *sent])))
+    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, branch, listed([*turn_ids, *sent])))
     if turn_ids and sent:
         # A reset while it was being sent: what it answers is out of view, so it has to be too.
         connection.execute(_HIDE_AFTER_RESET, (listed(sent), *in_chat(chat), max(turn_ids)))
@@ -323,20 +346,33 @@ def _answer(
 
 def _reset(connection: sqlite3.Connection, chat: ChatId) -> None:
     connection.execute(
-        f"""INSERT OR REPLACE INTO resets
-            SELECT ?, ?, ?, coalesce(max(id), 0), coalesce(max(placed), 0) FROM messages WHERE {_CHAT}""",
-        in_chat(chat) * 2,
+        f"""INSERT OR REPLACE INTO resets SELECT ?1, ?2, ?3, {BRANCH}, coalesce(max(id), 0), coalesce(max(placed), 0)
+            FROM messages WHERE {IN_BRANCH}""",
+        in_chat(chat),
     )
     unanswered = f"UPDATE messages SET state = 'dropped' WHERE {_CHAT} AND {_UNANSWERED}"
     connection.execute(unanswered, in_chat(chat))
 
 
-def _undo(connection: sqlite3.Connection, chat: ChatId, turns: int) -> int:
-    last = f"SELECT DISTINCT turn FROM messages WHERE {_IN_VIEW} AND turn IS NOT NULL ORDER BY turn DESC LIMIT ?"
-    found = [row[0] for row in connection.execute(last, (*in_chat(chat) * 3, max(turns, 0)))]
-    hide = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND turn IN {_GIVEN}"
-    connection.execute(hide, (*in_chat(chat), listed(found)))
-    return len(found)
+def _undo(connection: sqlite3.Connection, chat: ChatId, turns: int, unanswered: Collection[int]) -> Undone:
+    turns = max(turns, 0)
+    first = list(unanswered)[: len(unanswered) if turns else 0]
+    last = f"SELECT DISTINCT turn FROM messages WHERE {IN_VIEW} AND turn IS NOT NULL ORDER BY turn DESC LIMIT ?4"
+    limit = turns - bool(first)
+    found = [row[0] for row in connection.execute(last, (*in_chat(chat), limit))]
+    hide = f"""UPDATE messages SET hidden = 1 WHERE {IN_BRANCH} AND hidden = 0
+        AND (turn IN (SELECT value FROM json_each(?4)) OR id IN (SELECT value FROM json_each(?5))) RETURNING id"""
+    hidden = connection.execute(hide, (*in_chat(chat), listed(found), listed(first))).fetchall()
+    return Undone(len(found) + bool(first), tuple(row[0] for row in hidden))
+
+
+def _withdraw(connection: sqlite3.Connection, chat: ChatId, message_id: int) -> int | None:
+    sql = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND message_id = ? RETURNING id"
+    found = connection.execute(sql, (*in_chat(chat), message_id)).fetchone()
+    if found is None:
+        return None
+    connection.execute("UPDATE messages SET hidden = 1 WHERE copy_of = ?", found)
+    return int(found[0])
 
 
 SAME_MESSAGE = 600

@@ -25,6 +25,14 @@ class PersonaChoices:
         """The persona chosen for a chat, or by a person there; empty: none."""
         return self._all.get((chat, user), "")
 
+    def chosen_by(self, user: int) -> dict[ChatId, str]:
+        """What a person chose for themselves, by chat."""
+        return {chat: persona for (chat, who), persona in self._all.items() if _is_of(chat, who, user)}
+
+    def forget(self, user: int) -> None:
+        """Follow `erasing.forget_person`, which has deleted the rows."""
+        self._all = {key: persona for key, persona in self._all.items() if not _is_of(*key, user)}
+
     async def put(self, chat: ChatId, user: int, persona: str) -> None:
         """Choose a persona, or none if it is empty, from now on and after a restart.
 
@@ -41,3 +49,8 @@ class PersonaChoices:
             sql = f"DELETE FROM personas_chosen WHERE {here}"
             await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
             self._all.pop((chat, user), None)
+
+
+def _is_of(chat: ChatId, who: int, user: int) -> bool:
+    """Whether `user` made that choice: `who` did, and all of a private chat is its person's."""
+    return user in {who, chat.peer if chat.kind == "private" else who}

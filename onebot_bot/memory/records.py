@@ -4,7 +4,7 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from onebot_bot.memory import rows, views
+from onebot_bot.memory import erasing, rows, views
 from onebot_bot.memory.database import Database, in_chat
 from onebot_bot.memory.listing import MAY_RECALL, listed_by
 from onebot_bot.memory.rows import Memory, Stats, Status
@@ -56,6 +56,10 @@ class MemoryRecords:
         sql = f"SELECT count(*) FROM memories WHERE {where}"  # noqa: S608 - constants only
         found: int = await self._database.read(lambda connection: connection.execute(sql, values).fetchone()[0])
         return found
+
+    async def opted_out(self) -> set[int]:
+        """The people of whom nothing is learned."""
+        return await self._database.read(erasing.opted_out)
 
     async def export(self, chat: ChatId) -> list[Memory]:
         """Everything that was told in `chat` and is not forgotten, oldest first."""

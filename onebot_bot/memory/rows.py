@@ -335,14 +335,16 @@ def stats(connection: sqlite3.Connection, where: str, values: Sequence[Any]) -> 
 
 
 def barred(connection: sqlite3.Connection, source_ids: Collection[int]) -> set[int]:
-    """Those of `source_ids` that nothing may be learned from."""
-    sql = "SELECT source_id FROM barred_sources WHERE source_id IN (SELECT value FROM json_each(?))"
+    """Those of `source_ids` that nothing may be learned from: what was said is forgotten, or who said it opted out."""
+    given = "(SELECT value FROM json_each(?1))"
+    sql = f"""SELECT source_id FROM barred_sources WHERE source_id IN {given} UNION SELECT id FROM messages
+        WHERE id IN {given} AND role = 'user' AND user_id IN (SELECT user_id FROM opted_out)"""
     return {row[0] for row in connection.execute(sql, (listed(source_ids),))}
 
 
 def _require_sources(connection: sqlite3.Connection, source_ids: Collection[int]) -> None:
     if barred(connection, source_ids):
-        raise StoreError("A message this memory was taken from is barred: what it said was forgotten on demand.")
+        raise StoreError("A message this memory was taken from is barred: it is forgotten, or its author opted out.")
 
 
 def _one(connection: sqlite3.Connection, sql: str, values: Sequence[Any], memory_id: int) -> Memory:

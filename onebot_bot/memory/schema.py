@@ -170,8 +170,44 @@ _TALLIES: Step = (
     ) WITHOUT ROWID""",
 )
 
+
+_OWN_DATA: Step = (
+    # A chat's lines of talk, side by side. The first is number 1; a chat that never had more than it has no row.
+    """CREATE TABLE branches (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, number INTEGER NOT NULL,
+        name TEXT NOT NULL, active INTEGER NOT NULL, prompt TEXT NOT NULL, settings TEXT NOT NULL,
+        PRIMARY KEY (account, kind, peer, number)
+    ) WITHOUT ROWID""",
+    "ALTER TABLE messages ADD COLUMN branch INTEGER NOT NULL DEFAULT 1",
+    # The message that this one, in a cloned branch, is a copy of: it is read for memories only once.
+    "ALTER TABLE messages ADD COLUMN copy_of INTEGER",
+    "DROP INDEX messages_view",
+    "CREATE INDEX messages_view ON messages (account, kind, peer, branch, placed, id) WHERE hidden = 0",
+    "CREATE INDEX messages_copies ON messages (copy_of) WHERE copy_of IS NOT NULL",
+    # What one person said and did in groups: asked for when that is exported or forgotten.
+    "CREATE INDEX messages_of_member ON messages (user_id) WHERE kind = 'group' AND role <> 'assistant'",
+    # Who is forgotten is taken out of what quotes them.
+    "CREATE INDEX messages_quoting ON messages (account, kind, peer, reply_to) WHERE reply_to IS NOT NULL",
+    """CREATE TABLE branch_resets (
+        account INTEGER NOT NULL, kind TEXT NOT NULL, peer INTEGER NOT NULL, branch INTEGER NOT NULL,
+        after_id INTEGER NOT NULL, placed INTEGER NOT NULL,
+        PRIMARY KEY (account, kind, peer, branch)
+    ) WITHOUT ROWID""",
+    "INSERT INTO branch_resets SELECT account, kind, peer, 1, after_id, placed FROM resets",
+    "DROP TABLE resets",
+    "ALTER TABLE branch_resets RENAME TO resets",
+    # People of whom nothing is learned.
+    "CREATE TABLE opted_out (user_id INTEGER PRIMARY KEY)",
+    # Whose private chat may be shown in whose: once both agree.
+    """CREATE TABLE shown_to (
+        account INTEGER NOT NULL, reader INTEGER NOT NULL, owner INTEGER NOT NULL,
+        reader_agrees INTEGER NOT NULL, owner_agrees INTEGER NOT NULL,
+        PRIMARY KEY (account, reader, owner)
+    ) WITHOUT ROWID""",
+)
+
 STEPS: tuple[Step, ...] = (
     *((*_MESSAGES, *_MEMORIES), _PICTURES, _CHAT_SETTINGS, _BANS, _USAGE, _REQUESTS, _CHARACTER),
-    *(_READINGS, _FIRST_WORDS, _TALLIES),
+    *(_READINGS, _FIRST_WORDS, _TALLIES, _OWN_DATA),
 )
 """`STEPS[n]` leads from version n to n + 1."""

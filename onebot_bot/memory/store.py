@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import structlog
 
 from onebot_bot.errors import StoreError
-from onebot_bot.memory import rows, views, withdrawal
+from onebot_bot.memory import erasing, rows, views, withdrawal
 from onebot_bot.memory.bank import Bank, Hit, Recallable
 from onebot_bot.memory.database import Database, listed
 from onebot_bot.memory.listing import listed_by
@@ -259,6 +259,17 @@ class MemoryStore(MemoryRecords):
         gone, _ = await self._change(lambda connection: withdrawal.withdraw(connection, chat, sources), follow)
         if gone:
             await self._scrub()
+
+    async def forget_person(self, user: int) -> erasing.Forgotten:
+        """Erase all that is kept of a person, messages too, from database, index and disk."""
+
+        def follow(forgotten: erasing.Forgotten) -> None:
+            for number in forgotten.memories:
+                self._drop(number)
+
+        forgotten = await self._change(lambda connection: erasing.forget_person(connection, user), follow)
+        await self._scrub()
+        return forgotten
 
     async def set_view(self, fingerprint: str, centre: Floats, head: Floats | None = None) -> None:
         """Search that model's keys from now on, relative to `centre` [D] and through `head` [d, D].

@@ -42,6 +42,11 @@ class Tallies:
         if self._clock() - self._saved >= SAVED_EVERY:
             self.save()
 
+    def forget(self, user: int) -> None:
+        """Follow `erasing.forget_person`, which has deleted the rows: what is not written yet is not to come after."""
+        for key in [key for key in self._fresh if (key[1].kind, key[1].peer) == ("private", user)]:
+            del self._fresh[key]
+
     def save(self) -> None:
         """Have what was counted written; returns at once."""
         if (job := self._job()) is not None:

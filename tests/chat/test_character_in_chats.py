@@ -12,6 +12,7 @@ from onebot_bot.characters.cast import Cast
 from onebot_bot.characters.library import Library
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.engine.request import FinishReason, Generation, GenerationResult, Text
+from onebot_bot.memory.branches import Branch
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.moods import MoodStore
@@ -108,6 +109,16 @@ async def test_a_tag_split_over_tokens_is_never_shown(night: Night) -> None:
     shown = told(await night.asked())
     assert shown[2].startswith("[开心]今天")
     assert shown[3] == "（此刻：现在 23:05。\n你现在的心情：有点开心。）\nand?"
+
+
+async def test_a_prompt_of_the_chats_own_takes_the_personas_place(night: Night) -> None:
+    """Word for word, for people wrote it; names and emotions stay the persona's."""
+    night.world.branch = Branch(prompt="Say {{ time }}.")
+    night.world.say(night.world.private("hi"))
+    shown = told(await night.asked())
+    assert shown[0].startswith("Say {{ time }}.\n")
+    assert "开心" in shown[0]
+    assert shown[1:] == ["hi"]
 
 
 async def test_an_answer_without_a_tag_has_the_default(night: Night) -> None:

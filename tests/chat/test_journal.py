@@ -18,7 +18,7 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.engine.request import FinishReason, Recalled, Usage
 from onebot_bot.errors import ActionFailed, RequestError
 from onebot_bot.memory.database import Database
-from onebot_bot.memory.history import History
+from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupRecall
 from onebot_bot.protocol.segments import At, Text
@@ -125,6 +125,22 @@ async def test_words_are_left_out_where_the_log_has_none(noted: Noted) -> None:
     line = await noted.newest()
     assert "秘密" not in str(line)
     assert "我知道" not in str(line)
+
+
+async def test_what_goes_on_no_record_leaves_no_words_in_the_log(noted: Noted) -> None:
+    """It is counted, answered or stopped."""
+    for number in (1, 2):
+        entry = Entry(role="user", text="秘密", time=1, user_id=1, message_id=number)
+        noted.router.session(ALICE).resume(entry, unsaved=True)
+        if number == 1:
+            await noted.quiet()
+            answer(await noted.engine.next(), "我知道")
+        else:
+            noted.sessions[ALICE].stop()
+        line = await noted.newest(number)
+        assert "秘密" not in str(line)
+        assert "我知道" not in str(line)
+    assert [line.outcome for line in noted.lines] == ["answered", "stopped"]
 
 
 async def test_a_call_that_is_not_answered_has_its_reason(noted: Noted) -> None:

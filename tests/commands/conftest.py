@@ -1,11 +1,13 @@
 """A chat over real memories, for every test of commands."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands.desk import NOON, Desk, Room
-from fakes import ScriptedEngine
+from commands.lounge import Lounge, lounge_at
+from fakes import FakeClock, ScriptedEngine
 
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -24,3 +26,10 @@ async def room(tmp_path: Path) -> Any:
         memories = Memories(ScriptedEngine(), store)
         await memories.prepare("fake")
         yield Room(Desk(path, memories, store, database))
+
+
+@pytest.fixture
+async def lounge(tmp_path: Path, engine: ScriptedEngine, clock: FakeClock) -> AsyncIterator[Lounge]:
+    """People who talk to the bot, in private and in a group."""
+    async with lounge_at(tmp_path, engine, clock) as opened:
+        yield opened

@@ -125,6 +125,7 @@ class Desk:
         self.day = "2026-11-21"
         """On which things are counted."""
         self.chats = self
+        self.own: Any = self
         self.configuration = self
         self.config = Config()
         self.learning = Learner()

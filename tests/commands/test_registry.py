@@ -8,7 +8,7 @@ import pytest
 from commands.desk import OWNER, said
 from fakes import ScriptedEngine
 
-from onebot_bot.commands import admin, basic
+from onebot_bot.commands import admin, turns
 from onebot_bot.commands import memory as memory_commands
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.dispatcher import build_registry
@@ -94,7 +94,7 @@ async def test_a_page_or_id_that_is_no_number_shows_the_usage(context: Context, 
 async def test_too_many_turns_to_undo_show_the_usage(context: Context, rest: str) -> None:
     """However many digits."""
     with pytest.raises(CommandError) as caught:
-        await basic.undo(context, rest)
+        await turns.undo(context, rest)
     assert str(caught.value) == say("zh", "undo.usage", prefix="/")
 
 

@@ -30,6 +30,7 @@ from onebot_bot.learning.night import NightWork, Parts, maker_of, sampled
 from onebot_bot.learning.primed import name_of
 from onebot_bot.learning.versions import META, Versions, seal
 from onebot_bot.learning.work import CANDIDATE, Plan, Run
+from onebot_bot.memory.erasing import opt_out
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.vectors import Floats
@@ -241,6 +242,13 @@ async def test_without_memories_there_is_nothing_to_learn(home: Home) -> None:
     await home.store.forget((await home.only()).id)
     gave = await home.work.extract(home.run)
     assert (gave["memories"], gave["files"]) == (0, [])
+
+
+async def test_what_somebody_said_who_opted_out_is_not_trained_on(home: Home) -> None:
+    """Though it was learned before, and is still recalled."""
+    await home.store.add(fact(2, PRIVATE, speaker=7))
+    await home.store._database.write(lambda connection: opt_out(connection, 7))
+    assert (await home.work.extract(home.run))["memories"] == 1
 
 
 async def test_a_memory_with_another_models_key_waits(home: Home) -> None:

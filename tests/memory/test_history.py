@@ -186,7 +186,7 @@ async def test_silence_is_an_answer(history: History) -> None:
 
     assert await history.answered(GROUP, [row], []) == []
     assert await history.pending(10000, 0) == []
-    assert await history.undo(GROUP, 1) == 0
+    assert (await history.undo(GROUP, 1)).turns == 0
 
 
 # --- out of view ---
@@ -226,11 +226,11 @@ async def test_undo_takes_back_the_last_turns(history: History) -> None:
     await history.append(GROUP, said("chatter"))
     await turn(history, "q3", "a3")
 
-    assert await history.undo(GROUP, 2) == 2
+    assert (await history.undo(GROUP, 2)).turns == 2
     assert await texts(history) == ["q1", "a1", "chatter"]
-    assert await history.undo(GROUP, 5) == 1
+    assert (await history.undo(GROUP, 5)).turns == 1
     assert await texts(history) == ["chatter"]
-    assert await history.undo(GROUP, 1) == 0
+    assert (await history.undo(GROUP, 1)).turns == 0
 
 
 @pytest.mark.parametrize("turns", [0, -1])
@@ -238,7 +238,7 @@ async def test_undo_of_nothing_undoes_nothing(history: History, turns: int) -> N
     """A count below one takes nothing back."""
     await turn(history, "q", "a")
 
-    assert await history.undo(GROUP, turns) == 0
+    assert (await history.undo(GROUP, turns)).turns == 0
     assert await texts(history) == ["q", "a"]
 
 
@@ -247,7 +247,7 @@ async def test_undo_stops_at_a_reset(history: History) -> None:
     await turn(history, "q", "a")
     await history.reset(GROUP)
 
-    assert await history.undo(GROUP, 1) == 0
+    assert (await history.undo(GROUP, 1)).turns == 0
 
 
 async def test_messages_are_found_in_their_own_chat(history: History) -> None:

@@ -58,6 +58,14 @@ async def test_counts_add_up_by_chat_and_day(book: Book) -> None:
     assert await again.of_day("2026-11-20") == {}
 
 
+async def test_what_was_counted_of_a_person_is_not_written_any_more(book: Book) -> None:
+    """Of nobody else is anything lost."""
+    book.tallies.count(ALICE, {"seen": 1})
+    book.tallies.count(GROUP, {"seen": 1})
+    book.tallies.forget(ALICE.peer)
+    assert await book.tallies.of_day(book.day) == {GROUP: {"seen": 1}}
+
+
 async def test_they_are_written_every_few_seconds(book: Book) -> None:
     """Not at every message: a busy group costs no more of the disk."""
     book.tallies.count(GROUP, {"seen": 1})

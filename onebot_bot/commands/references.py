@@ -1,0 +1,97 @@
+"""/ref: let the bot show one person's private chat with it in another's, once both want it."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from onebot_bot.commands.context import Context
+from onebot_bot.commands.registry import Command, Handler, first_word, whole_number
+from onebot_bot.errors import CommandError
+from onebot_bot.memory.personal import MOST_LINKS, Link
+from onebot_bot.texts import say
+
+
+async def ref(context: Context, rest: str) -> str:
+    """List, ask for, allow or revoke references."""
+    verb, argument = first_word(rest or "list")
+    handler = _VERBS.get(verb.casefold())
+    if context.chat.kind != "private":
+        raise CommandError(say(context.language, "ref.private", prefix=context.prefix))
+    if handler is None:
+        raise _usage(context)
+    answer = await handler(context, argument)
+    assert isinstance(answer, str)  # noqa: S101 - none of them sends files
+    return answer
+
+
+def _usage(context: Context) -> CommandError:
+    return CommandError(say(context.language, "ref.usage", prefix=context.prefix))
+
+
+async def _list(context: Context, _argument: str) -> str:
+    me = context.message.user_id
+    links = context.services.own.people.links(context.chat.account, me)
+    if not links:
+        return say(context.language, "ref.none", prefix=context.prefix)
+    return "\n".join(_shown(context, link, me) for link in links)
+
+
+def _shown(context: Context, link: Link, me: int) -> str:
+    reads = link.reader == me
+    agreed, other = (link.reader_agrees, link.owner) if reads else (link.owner_agrees, link.reader)
+    side = "reads" if reads else "read"
+    step = "open" if link.open else "waits" if agreed else "asked"
+    return say(context.language, f"ref.{side}_{step}", other=other, prefix=context.prefix)
+
+
+async def _ask(context: Context, argument: str) -> str:
+    """To see the other's."""
+    other = _other(context, argument)
+    link = context.services.own.people.link(context.chat.account, context.message.user_id, other)
+    return await _agree(context, msgspec.structs.replace(link, reader_agrees=True))
+
+
+async def _allow(context: Context, argument: str) -> str:
+    """To let the other see one's own."""
+    other = _other(context, argument)
+    link = context.services.own.people.link(context.chat.account, other, context.message.user_id)
+    return await _agree(context, msgspec.structs.replace(link, owner_agrees=True))
+
+
+async def _agree(context: Context, link: Link) -> str:
+    people, me = context.services.own.people, context.message.user_id
+    if len(people.links(context.chat.account, me)) >= MOST_LINKS:
+        raise CommandError(say(context.language, "ref.many", most=MOST_LINKS, prefix=context.prefix))
+    await people.put(link)
+    return _shown(context, link, me)
+
+
+async def _revoke(context: Context, argument: str) -> str:
+    """Both ways."""
+    other, me = _other(context, argument), context.message.user_id
+    people, account = context.services.own.people, context.chat.account
+    known = [link for link in people.links(account, me) if other in (link.reader, link.owner)]
+    for link in known:
+        await people.put(msgspec.structs.replace(link, reader_agrees=False, owner_agrees=False))
+    return say(context.language, "ref.revoked" if known else "ref.nothing", other=other)
+
+
+def _other(context: Context, argument: str) -> int:
+    number = whole_number(argument)
+    if not number or number == context.message.user_id:
+        raise _usage(context)
+    return number
+
+
+_VERBS: Mapping[str, Handler] = {
+    name: handler
+    for names, handler in (
+        (("list", "列表"), _list),
+        (("ask", "申请"), _ask),
+        (("allow", "同意", "允许"), _allow),
+        (("revoke", "取消", "撤销"), _revoke),
+    )
+    for name in names
+}
+
+COMMANDS = (Command(names=("ref", "引用"), handler=ref, arguments="list|ask|allow|revoke …"),)

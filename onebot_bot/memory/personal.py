@@ -1,0 +1,135 @@
+"""What is kept of a person, for that person: all of it to be read, whether they may be learned from, who sees them."""
+
+# ruff: noqa: S608 - the statements are put together from constants; values are always bound
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from onebot_bot.memory import erasing, rows
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.erasing import ABOUT_PERSON, BY_PERSON
+from onebot_bot.memory.history import COLUMNS, Entry, entry_of
+from onebot_bot.memory.rows import Memory
+from onebot_bot.protocol.chat_id import ChatId
+
+MOST_READ = 50_000
+"""Messages of a person that are read at once, the latest."""
+MOST_LINKS = 50
+"""People whose chat one may ask to see, or whom one may let see one's own."""
+
+
+class Kept(Struct, frozen=True):
+    """One message of a person, or one of their private chat."""
+
+    chat: ChatId
+    branch: int
+    hidden: bool
+    """Taken back: the model does not see it."""
+    entry: Entry
+
+
+class Link(Struct, frozen=True):
+    """Of two people, who may see the other's private chat with the bot."""
+
+    account: int
+    reader: int
+    owner: int
+    reader_agrees: bool
+    owner_agrees: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether both want it."""
+        return self.reader_agrees and self.owner_agrees
+
+
+class PersonalData:
+    """What is kept of people."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._links: tuple[Link, ...] = ()
+        self._opted_out: frozenset[int] = frozenset()
+
+    async def restore(self) -> None:
+        """Read who agreed to what before this start."""
+        links = await self._rows("SELECT account, reader, owner, reader_agrees, owner_agrees FROM shown_to")
+        self._links = tuple(Link(*row[:3], *map(bool, row[3:])) for row in links)
+        self._opted_out = frozenset(row[0] for row in await self._rows("SELECT user_id FROM opted_out"))
+
+    async def messages(self, user: int) -> list[Kept]:
+        """What a person said in groups, and all of their private chats, oldest first; the latest `MOST_READ`."""
+        sql = f"""SELECT account, kind, peer, branch, hidden, {COLUMNS} FROM messages WHERE {BY_PERSON}
+            AND copy_of IS NULL ORDER BY placed DESC, id DESC LIMIT {MOST_READ}"""
+        found = await self._rows(sql, user)
+        return [Kept(ChatId(*row[:3]), row[3], bool(row[4]), entry_of(row[5:])) for row in reversed(found)]
+
+    async def memories(self, user: int) -> list[Memory]:
+        """What is remembered by or about a person, or of their private chats, oldest first."""
+        return await self._database.read(lambda c: rows.select(c, ABOUT_PERSON, (user,), order="id"))
+
+    async def counts(self, user: int) -> tuple[int, int]:
+        """How many messages and memories would be forgotten with a person."""
+        return await self._database.read(lambda connection: erasing.count_person(connection, user))
+
+    def forget(self, user: int) -> None:
+        """Follow `erasing.forget_person`, which has deleted the rows."""
+        self._links = tuple(link for link in self._links if user not in (link.reader, link.owner))
+        self._opted_out -= {user}
+
+    # --- not to be learned from ---
+
+    @property
+    def opted_out(self) -> frozenset[int]:
+        """The people of whom nothing is learned."""
+        return self._opted_out
+
+    async def opt_out(self, user: int) -> None:
+        """Learn nothing from what a person says from now on, nor from what was not read for memories yet."""
+        await self._database.write(lambda connection: erasing.opt_out(connection, user))
+        self._opted_out |= {user}
+
+    async def opt_in(self, user: int) -> None:
+        """Learn from what a person says from now on; what they said meanwhile stays unread."""
+        await self._database.write(lambda connection: erasing.opt_in(connection, user))
+        self._opted_out -= {user}
+
+    # --- who sees whose chat ---
+
+    def links(self, account: int, user: int) -> list[Link]:
+        """All that a person asked for or was asked for."""
+        return [link for link in self._links if link.account == account and user in (link.reader, link.owner)]
+
+    def shown(self, chat: ChatId) -> Sequence[ChatId]:
+        """The private chats that a private chat may see: both people agreed."""
+        if chat.kind != "private":
+            return ()
+        mine = [link for link in self._links if link.open and (link.account, link.reader) == (chat.account, chat.peer)]
+        return [ChatId(chat.account, "private", link.owner) for link in mine]
+
+    def link(self, account: int, reader: int, owner: int) -> Link:
+        """How the two stand."""
+        pair = (account, reader, owner)
+        found = (link for link in self._links if (link.account, link.reader, link.owner) == pair)
+        return next(found, Link(*pair, reader_agrees=False, owner_agrees=False))
+
+    async def put(self, link: Link) -> None:
+        """Let two people stand like that; of those who both want nothing, nothing is kept."""
+        pair = (link.account, link.reader, link.owner)
+        others = tuple(one for one in self._links if (one.account, one.reader, one.owner) != pair)
+        if link.reader_agrees or link.owner_agrees:
+            sql, values = "INSERT OR REPLACE INTO shown_to VALUES (?, ?, ?, ?, ?)", (*pair, *_agreed(link))
+            after = (*others, link)
+        else:
+            sql, values = "DELETE FROM shown_to WHERE account = ? AND reader = ? AND owner = ?", pair
+            after = others
+        await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
+        self._links = after
+
+    async def _rows(self, sql: str, *values: Any) -> list[Any]:
+        return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
+
+
+def _agreed(link: Link) -> tuple[int, ...]:
+    return int(link.reader_agrees), int(link.owner_agrees)
