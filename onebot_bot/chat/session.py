@@ -5,15 +5,12 @@
 
 import asyncio
 import contextlib
-import logging
-import time
-from collections import deque
 
 import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.composing import Piece, plain_segments_of, segments_of
+from onebot_bot.chat.delivery import Delivery
 from onebot_bot.chat.drafting import Drafter
 from onebot_bot.chat.expressing import Expressions
 from onebot_bot.chat.outbox import Outbox
@@ -25,15 +22,11 @@ from onebot_bot.chat.settings import Settings, with_own
 from onebot_bot.chat.turn import Draft, Incoming, Turn, belong_together
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
-from onebot_bot.errors import ActionError, BotError, NotConnected, ProfileError, RequestError, StaleAnswer
+from onebot_bot.errors import BotError, NotConnected, ProfileError, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.segments import Text
-from onebot_bot.sections.chat import ChatConfig
-from onebot_bot.texts import say
 
 log = structlog.get_logger(__name__)
-_levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
 
 _CUT_OFF = {
     FinishReason.TIMEOUT: "nothing was written within generation.timeout: raise it, or use a smaller model",
@@ -42,8 +35,6 @@ _CUT_OFF = {
 }
 """Why nothing can be said of an answer that ended too early, and the fix."""
 
-SAID_IDS = 32
-"""Message ids remembered until the record has them: more than one answer ever has."""
 MOST_ASKED = 40
 """Messages that one answer must see; what came before them is shown as far as it fits, like all that was said."""
 
@@ -59,6 +50,7 @@ class ChatSession:
         self.last_written = Written()
         self._outbox = outbox
         self._services = services
+        self._delivery = Delivery(chat, outbox, services)
         self._expressions = Expressions(chat, services.history, services.stickers)
         self._view = View(chat, services.history, services.eyes, services.reader, services.shown)
         self._pending: list[Incoming] = []
@@ -67,8 +59,6 @@ class ChatSession:
         self._woken = asyncio.Event()
         self._turn: Turn | None = None
         """The turn being answered; None between turns."""
-        self._said_ids: deque[int] = deque(maxlen=SAID_IDS)
-        """What the bot said last, before the record has it: a quote of the first bubble may come before the last."""
         self._drafter = Drafter(chat, services)
         self._between_turns = asyncio.Event()
         self._between_turns.set()
@@ -171,7 +161,7 @@ class ChatSession:
 
     def said(self, message_id: int) -> bool:
         """Whether the bot itself sent that message a moment ago."""
-        return message_id in self._said_ids
+        return self._delivery.said(message_id)
 
     @property
     def owed_rows(self) -> list[int]:
@@ -264,19 +254,7 @@ class ChatSession:
 
     async def _say_why(self) -> None:
         """A short line instead of silence."""
-        await self._remark("rest.busy", self._pending[-1].temporary_group)
-
-    async def _remark(self, key: str, temporary_group: int) -> None:
-        """Say a line of the catalogue; it is no answer, so it is not put on record."""
-        text = say(self._services.settings().bot.language, key)
-        try:
-            await self._outbox.ready()
-            message_id = await self._outbox.send(self.chat, (Text(text),), temporary_group)
-        except ActionError as error:
-            log.warning("A chat could not be told why it gets no answer.", said=key, cause=str(error))
-            return
-        if message_id is not None:
-            self._said_ids.append(message_id)
+        await self._delivery.remark("rest.busy", self._pending[-1].temporary_group)
 
     async def _settle(self, first: Incoming) -> None:
         """Wait out a burst: quiet for `merge_window` since the last message, `merge_cap` since the first at most."""
@@ -331,7 +309,7 @@ class ChatSession:
         log.info("no answer: a limit is reached", limit=f"limits.{excess.peer[0]}_{excess.kind}", user=user)
         if excess.tell and not turn.optional and not turn.first and not self._in_shadow:
             limits.told(excess)
-            await self._remark(excess.text, turn.items[-1].temporary_group)
+            await self._delivery.remark(excess.text, turn.items[-1].temporary_group)
         await self._conclude(turn, [], "heard", "limit")
         return True
 
@@ -438,11 +416,13 @@ class ChatSession:
             await self._conclude(turn, [], "dropped", "stopped")
             return
         try:
-            sent = await self._send(turn, pieces, settings.chat, spent + clock.time() - began)
+            sent = await self._delivery.send(turn, pieces, settings.chat, spent + clock.time() - began)
         except StaleAnswer as error:
             log.warning("An answer came too late to be sent.", cause=str(error))
             await self._conclude(turn, [], "dropped", "stale")
             return
+        if sent:
+            self._note_answer(turn, len(sent))
         if len(sent) == len(pieces):
             self._drafter.last_said = said
         if sent:
@@ -457,67 +437,6 @@ class ChatSession:
         cast, part = self._services.cast, turn.part
         if cast is not None and part is not None and settings.character.mood:
             await cast.felt(self.chat, turn.sender, emotion, part.feelings[emotion], settings.character)
-
-    async def _send(self, turn: Turn, pieces: list[Piece], config: ChatConfig, spent: float) -> list[Entry]:
-        """Send the pieces in order, each after the reply to the one before; what went out."""
-        turn.sending = True
-        sent: list[Entry] = []
-        first = next((piece for piece in pieces if piece.gesture is None), None)
-        for index, piece in enumerate(pieces):
-            if piece.gesture is None:
-                await self._pause(piece.text, config, spent if piece is first else 0.0)
-            try:
-                await self._outbox.ready(begins=index == 0)
-                if turn.halted or (turn.first and turn.stopped and not sent):
-                    break
-                if index == 0:
-                    # At the last moment: a process that ends before this answers after its restart.
-                    await self._services.history.mark(turn.rows, "sending")
-                entry = await self._send_one(turn, piece, quote=piece is first and config.quote_in_group)
-            except ActionError as error:
-                self._services.report("report.send", self.chat, error)
-                if not sent and isinstance(error, NotConnected):
-                    await self._services.history.mark(turn.rows, "pending")
-                    raise
-                break
-            sent += [entry] if entry is not None else []
-            turn.answered = bool(sent)
-        if sent:
-            self._note_answer(turn, len(sent))
-        return sent
-
-    async def _pause(self, text: str, config: ChatConfig, spent: float) -> None:
-        """As long as a person types, less the time already spent on writing it."""
-        if config.typing_speed > 0:
-            wait = min(len(text) / config.typing_speed, config.max_delay) - spent
-            if wait > 0:
-                await self._services.clock.sleep(wait)
-
-    async def _send_one(self, turn: Turn, piece: Piece, *, quote: bool) -> Entry | None:
-        """What goes on record; None for a gesture that the client cannot do."""
-        last, text = turn.items[-1], piece.text
-        message_id: int | None = None
-        if piece.gesture is not None:
-            if not await self._outbox.do(piece.gesture):
-                return None
-        elif piece.bundle:
-            bot = turn.part.bot if turn.part else self._services.settings().bot
-            name = next(iter(bot.names), str(self.chat.account))
-            message_id = await self._outbox.send_bundle(self.chat, piece.bundle, name, last.temporary_group)
-        else:
-            quoted = piece.quoted or (last.entry.message_id if quote and self.chat.kind == "group" else None)
-            words = plain_segments_of(piece, quoted)
-            message_id = await self._outbox.send(self.chat, segments_of(piece, quoted), last.temporary_group, words)
-        if message_id is not None:
-            self._said_ids.append(message_id)
-        if _levels.isEnabledFor(logging.INFO):
-            content = self._services.settings().log.content and not turn.unsaved
-            shown = text if content else f"[{len(text)} characters]"
-            line = f"answered: {shown}"
-            log.info(line)
-        return Entry(
-            role="assistant", text=text, time=int(time.time()), user_id=self.chat.account, message_id=message_id
-        )
 
     # --- the end of a turn ---------------------------------------------------------------------------------------
 
