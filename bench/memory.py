@@ -18,6 +18,7 @@ from bench.memory_lasting import load_text
 from bench.memory_report import print_report
 from bench.memory_results import (
     CONFUSABLE,
+    IN_CHATS,
     NEW,
     OURS,
     PROJECTED,
@@ -36,9 +37,6 @@ from bench.memory_scopes import Leaks, measure_leaks
 from bench.memory_seed import Seed, SeedResults
 from bench.memory_setup import FULL, MODEL, PRIMED, QUICK, THREADS, WORK, Bench, Parts, set_up
 from bench.report import describe_machine
-
-IN_CHATS = ", in chats"
-"""Behind a row's name: asked as chats have it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

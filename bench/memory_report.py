@@ -14,7 +14,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.madial import ABSENT
-from bench.memory_results import CONFUSABLE, GOALS, NEW, Results, Retrieved, Seeds, collect_figures
+from bench.memory_results import (
+    CONFUSABLE,
+    GOALS,
+    IN_CHATS,
+    NEW,
+    OURS,
+    TOLD,
+    Results,
+    Retrieved,
+    Seeds,
+    collect_figures,
+)
 from bench.report import Run, format_table, report
 
 Row = tuple[str, ...]
@@ -62,34 +73,42 @@ def make_tables(results: Results) -> list[tuple[str, Row, list[Row]]]:
 
 
 def draw(results: Results, png: Path) -> None:
-    """Hit@1 by bank size, a line for each row, and exactness by refinement steps."""
+    """Three pictures side by side: 64 confusable facts by row, hit@1 by size of the bank, and right answers by row."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(9, 4), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        _draw_retrieval(left, [row for row in results.retrieved if row.asked in {CONFUSABLE, NEW}])
-        _draw_refinement(right, results)
+        figure = Figure(figsize=(12, 4), layout="constrained")
+        rows, banks, answers = figure.subplots(1, 3)
+        found = [row for row in results.retrieved if row.asked == CONFUSABLE and not row.row.endswith(IN_CHATS)]
+        _draw_bars(rows, [(row.row, row.hit1) for row in found])
+        rows.set(title="Finding one of 64 confusable facts", xlabel="hit@1")
+        _draw_banks(banks, [row for row in results.retrieved if row.asked == NEW])
+        _draw_bars(answers, [(row.row, row.right) for row in results.answered if row.asked == TOLD])
+        answers.set(title="Answering what was told", xlabel="right answers")
         figure.savefig(png, dpi=150)
 
 
-def _draw_retrieval(axes: Axes, rows: Sequence[Retrieved]) -> None:
-    lines = {(row.row, row.asked): row for row in rows}
-    for at, (name, asked) in enumerate(lines):
-        points = sorted((row.bank, row.hit1) for row in rows if (row.row, row.asked) == (name, asked))
-        _draw_line(axes, points, MARKS[at % len(MARKS)], f"{name}, {asked}")
-    axes.set(title="Finding the right memory", xlabel="memories in the bank", ylabel="hit@1", xscale="log")
+def _draw_bars(axes: Axes, rows: Sequence[tuple[str, Seeds]]) -> None:
+    """A bar a row, the first on top, with a line from the worst seed to the best; ours stands out."""
+    names, means = [name for name, _ in rows], [fmean(seeds) for _, seeds in rows]
+    spread = [[m - min(s) for m, (_, s) in zip(means, rows, strict=True)]]
+    spread.append([max(s) - m for m, (_, s) in zip(means, rows, strict=True)])
+    colours = ["C0" if name == OURS else "0.7" for name in names]
+    axes.barh(names, means, xerr=spread if rows else None, color=colours, error_kw={"lw": 1, "capsize": 2})
+    axes.invert_yaxis()
+    axes.set_xlim(0, 1.02)
+
+
+def _draw_banks(axes: Axes, rows: Sequence[Retrieved]) -> None:
+    names = list(dict.fromkeys(row.row for row in rows))
+    for at, name in enumerate(names):
+        points = sorted((row.bank, row.hit1) for row in rows if row.row == name)
+        _draw_line(axes, points, MARKS[at % len(MARKS)], name)
+    axes.set(title="Facts never trained on", xlabel="memories in the bank", ylabel="hit@1", xscale="log")
     axes.set_ylim(0, 1.02)
     banks = sorted({row.bank for row in rows})
     axes.set_xticks(banks, [f"{bank:,}" for bank in banks])
     axes.minorticks_off()
-    if lines:
-        axes.legend(fontsize=7, frameon=False)
-
-
-def _draw_refinement(axes: Axes, results: Results) -> None:
-    points = sorted((row.steps, row.exact) for row in results.refined)
-    _draw_line(axes, points, "o", "refined values")
-    axes.set(title="Reading it back exactly", xlabel="steps of refinement", ylabel="exact match")
-    axes.set_ylim(0, 1.02)
+    if names:
+        axes.legend(fontsize=8, frameon=False, loc="lower left")
 
 
 def _draw_line(axes: Axes, points: Sequence[tuple[int, Seeds]], mark: str, label: str) -> None:

@@ -118,7 +118,7 @@ def test_files_are_written(tmp_path: Path) -> None:
     main([str(stored), "--json", str(figures), "--png", str(picture)])
     assert {"figures", "goals", "short", "run"} == set(json.loads(figures.read_text()))
     with Image.open(picture) as image:
-        assert image.size == (1350, 600)
+        assert image.size == (1800, 600)
 
 
 def test_picture_of_nothing_is_drawn(tmp_path: Path) -> None:
