@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from onebot_bot.engine.adapter import META
-from onebot_bot.engine.model import LoadedModel, fingerprint, load_model
+from onebot_bot.engine.model import LoadedModel, fingerprint, load_model, load_plain
 from onebot_bot.engine.request import Conversation, Text
 from onebot_bot.extraction.prompts import Prompts, load_prompts
 from onebot_bot.learning.learner import Learner
@@ -114,7 +114,8 @@ class Bench(Struct, frozen=True, kw_only=True):
 
     def learner(self, adapter: Path | None = None) -> Learner:
         """The model as it learns, from an adapter or from nothing."""
-        learner = Learner(self.load(), self.recipes.read, self.recipes.read.modules)
+        plain = load_plain(self.model, ModelConfig(threads=THREADS))
+        learner = Learner(plain, self.recipes.read, self.recipes.read.modules)
         if adapter is not None:
             learner.load(adapter)
         learner.eval()

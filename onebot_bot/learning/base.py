@@ -15,7 +15,7 @@ from onebot_bot.engine.model import (
     _assemble,
     _load_tokenizer,
     four_bit,
-    load_model,
+    load_plain,
     pick_device,
     pick_dtype,
 )
@@ -33,7 +33,7 @@ def load_base(path: Path, config: ModelConfig, *, four_bit: bool = False, raw: i
         ModelError: as `load_model`; or 4 bits are asked for and bitsandbytes or CUDA is not there.
     """
     config = msgspec.structs.replace(config, weights="full")  # what serves may be packed: a gradient needs it whole
-    model = _load_four_bit(path, config, raw) if four_bit else load_model(path, config, raw=raw)
+    model = _load_four_bit(path, config, raw) if four_bit else load_plain(path, config, raw=raw)
     model.network.requires_grad_(requires_grad=False)
     if model.device.type == "cuda":
         recompute_layers(model.network)

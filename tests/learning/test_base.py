@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import torch
@@ -24,6 +25,13 @@ def test_a_base_is_frozen_and_knows_the_width_of_its_keys(tiny_folder: Path) -> 
     assert not any(parameter.requires_grad for parameter in model.network.parameters())
     assert model.heads.key.centre.shape == (192,)
     assert load_base(tiny_folder, CPU, raw=40).heads.key.centre.shape == (40,)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_a_base_takes_lora_whatever_it_serves_in(tiny_folder: Path, dtype: Literal["bfloat16", "float32"]) -> None:
+    """Its layers are those that peft knows, also where the same weights are laid out anew to serve."""
+    learner = learner_of(load_base(tiny_folder, ModelConfig(dtype=dtype, device="cpu", threads=1)))
+    assert trained_parameters(learner, READ)
 
 
 def test_computing_layers_again_changes_no_gradient(tiny_folder: Path) -> None:

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from onebot_bot.engine.adapter import HEADS, WEIGHTS
 from onebot_bot.engine.generate import Generator
-from onebot_bot.engine.model import LoadedModel, load_model
+from onebot_bot.engine.model import LoadedModel, load_plain
 from onebot_bot.errors import ModelError
 from onebot_bot.learning.course import reading
 from onebot_bot.learning.learner import NULL_COSINE, Batch, Learner, Totals, collate, infonce_loss, mse_loss, parts_of
@@ -160,7 +160,7 @@ def test_lora_lies_in_the_upper_half(tiny: LoadedModel, untied: LoadedModel) -> 
 
 def test_a_bfloat16_base_has_float32_to_learn(tiny_folder: Path) -> None:
     """Everything trained is float32, the base stays as loaded, and the loss and its gradients are finite."""
-    model = load_model(tiny_folder, ModelConfig(dtype="bfloat16", device="cpu", threads=1))
+    model = load_plain(tiny_folder, ModelConfig(dtype="bfloat16", device="cpu", threads=1))
     learner = learner_of(model)
     parameters = trained_parameters(learner, READ)
     assert {parameter.dtype for parameter in parameters} == {torch.float32}
