@@ -62,7 +62,7 @@ def train_classic(bench: Bench, facts: Sequence[Fact], folder: Path, seed: int) 
     """The classic recipe's stage 1, from nothing."""
     recipe = msgspec.structs.replace(bench.classic.ask, epochs=bench.sizes.classic_epochs)
     recipes = msgspec.structs.replace(bench.classic, ask=recipe)
-    learner = Learner(bench.load(), recipe, recipe.modules)
+    learner = Learner(bench.base(), recipe, recipe.modules)
     raw = learner.embed_texts([fact.text for fact in facts])
     course = Night(Class(lessons_of(facts, Random(seed)), empty_bank(raw)), [])
     _train(learner, (1,), recipes, course, bench.writer(learner.model), folder, seed)

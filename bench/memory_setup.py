@@ -112,10 +112,13 @@ class Bench(Struct, frozen=True, kw_only=True):
         """The model as it serves, with an adapter merged or without."""
         return load_model(self.model, ModelConfig(threads=THREADS), adapter)
 
+    def base(self) -> LoadedModel:
+        """The model as it learns, its weights as peft knows them."""
+        return load_plain(self.model, ModelConfig(threads=THREADS))
+
     def learner(self, adapter: Path | None = None) -> Learner:
-        """The model as it learns, from an adapter or from nothing."""
-        plain = load_plain(self.model, ModelConfig(threads=THREADS))
-        learner = Learner(plain, self.recipes.read, self.recipes.read.modules)
+        """What learns, from an adapter or from nothing."""
+        learner = Learner(self.base(), self.recipes.read, self.recipes.read.modules)
         if adapter is not None:
             learner.load(adapter)
         learner.eval()
