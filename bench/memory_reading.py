@@ -49,7 +49,7 @@ class Brought(Struct, frozen=True):
 
 def serving(bench: Bench, adapter: Path) -> LoadedModel:
     """The model with its adapter merged, ready to have vectors refined for it."""
-    model = bench.load(adapter)
+    model = bench.base(adapter)
     model.network.requires_grad_(requires_grad=False)
     if model.device.type == "cpu":
         model.network.set_attn_implementation("eager")  # its backward pass is the faster one here

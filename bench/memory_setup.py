@@ -112,9 +112,9 @@ class Bench(Struct, frozen=True, kw_only=True):
         """The model as it serves, with an adapter merged or without."""
         return load_model(self.model, ModelConfig(threads=THREADS), adapter)
 
-    def base(self) -> LoadedModel:
-        """The model as it learns, its weights as peft knows them."""
-        return load_plain(self.model, ModelConfig(threads=THREADS))
+    def base(self, adapter: Path | None = None) -> LoadedModel:
+        """The model as it learns, its weights as peft knows them, with an adapter merged or without."""
+        return load_plain(self.model, ModelConfig(threads=THREADS), adapter)
 
     def learner(self, adapter: Path | None = None) -> Learner:
         """What learns, from an adapter or from nothing."""
