@@ -1,4 +1,4 @@
-"""Fill docs/performance.md and its pictures from what the benches wrote.
+"""Fill the pages of docs/ that have tables of figures, and their pictures, from what the benches wrote.
 
 `python -m bench.engine --json docs/figures/engine.json`, the same for others, then `python -m bench.tables`.
 """
@@ -60,20 +60,30 @@ def _results(measured: Measured) -> Results | None:
     return read_results(measured.run.details) if measured.run.details else None
 
 
-# --- the page ----------------------------------------------------------------------------------------------------
+# --- the pages ---------------------------------------------------------------------------------------------------
 
 
-def fill_page(page: str, files: Files) -> str:
-    """The page with every table made anew.
+def read_pages(docs: Path) -> dict[Path, str]:
+    """Every page that has a place for a table."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(docs.glob("*.md"))}
+    return {path: text for path, text in texts.items() if MARKED.search(text)}
+
+
+def fill_pages(pages: Mapping[Path, str], files: Files) -> dict[Path, str]:
+    """The pages with every table made anew.
 
     Raises:
-        SystemExit: a table has no place in the page, or there is a place for none.
+        SystemExit: a table has no place in them or two, or there is a place for none.
     """
-    places, wanted = [name for _, name, _ in MARKED.findall(page)], [SUMMARY, *GRIDS]
+    places = [name for page in pages.values() for _, name, _ in MARKED.findall(page)]
+    wanted = [SUMMARY, *GRIDS]
     if sorted(places) != sorted(wanted):
         differing = sorted((Counter(places) - Counter(wanted)) | (Counter(wanted) - Counter(places)))
-        raise SystemExit(f"the page needs one <!-- table: NAME --> for each table; look at {', '.join(differing)}")
+        raise SystemExit(f"docs needs one <!-- table: NAME --> for each table; look at {', '.join(differing)}")
+    return {path: _fill(page, files) for path, page in pages.items()}
 
+
+def _fill(page: str, files: Files) -> str:
     def fill(found: re.Match[str]) -> str:
         name = found[2]
         lines = summary(files) if name == SUMMARY else section(name, files.get(name))
@@ -193,21 +203,21 @@ def draw_pictures(files: Files, folder: Path) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page and the pictures; with `--check` only say whether the page is current."""
+    """Write the pages and the pictures; with `--check` only say which page is not current."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="has performance.md and figures/")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when the page is not current")
+    parser.add_argument("--docs", type=Path, default=DOCS, metavar="FOLDER", help="has the pages and figures/")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is not current")
     given = parser.parse_args(arguments)
-    page, files = given.docs / "performance.md", read_figures(given.docs / "figures")
-    text = page.read_text(encoding="utf-8")
-    if (filled := fill_page(text, files)) == text and given.check:
-        return 0
+    pages, files = read_pages(given.docs), read_figures(given.docs / "figures")
+    stale = {path: text for path, text in fill_pages(pages, files).items() if text != pages[path]}
     if given.check:
-        print(f"{page.name}: not current; run python -m bench.tables")
-        return 1
-    page.write_text(filled, encoding="utf-8")
+        for path in stale:
+            print(f"{path.name}: not current; run python -m bench.tables")
+        return 1 if stale else 0
+    for path, text in stale.items():
+        path.write_text(text, encoding="utf-8")
     draw_pictures(files, given.docs / PICTURES)
-    print(f"{page}: {', '.join(files) or 'nothing was measured'}")
+    print(f"{', '.join(path.name for path in pages)}: {', '.join(files) or 'nothing was measured'}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""docs/performance.md as the figures of the benches fill it."""
+"""The pages of docs/ as the figures of the benches fill them."""
 
 import math
 from pathlib import Path
@@ -13,7 +13,20 @@ from bench.goals import AIMS, PARTS, goals_of
 from bench.layout import GRIDS
 from bench.memory_results import NEW, OURS, Results, Retrieved
 from bench.report import Run, report
-from bench.tables import ABSENT, DOCS, MET, SHORT, SUMMARY, fill_page, main, markdown, read_figures, section, summary
+from bench.tables import (
+    ABSENT,
+    DOCS,
+    MET,
+    SHORT,
+    SUMMARY,
+    fill_pages,
+    main,
+    markdown,
+    read_figures,
+    read_pages,
+    section,
+    summary,
+)
 
 FIGURES = {
     "start_ratio": 1.1,
@@ -46,10 +59,10 @@ def row_with(lines: list[str], text: str) -> list[str]:
     return [cell.strip() for cell in row.strip("|").split("|")]
 
 
-def test_shipped_page_is_current() -> None:
+def test_shipped_pages_are_current() -> None:
     """Nobody edited a table, a goal or a figure without making the page anew."""
-    page = (DOCS / "performance.md").read_text("utf-8")
-    assert fill_page(page, read_figures(DOCS / "figures")) == page
+    pages = read_pages(DOCS)
+    assert fill_pages(pages, read_figures(DOCS / "figures")) == pages
 
 
 def test_every_goal_has_a_known_part() -> None:
@@ -174,7 +187,19 @@ def test_file_of_something_else_is_named(docs: Path, name: str, content: Any, re
 def test_page_has_one_place_for_each_table(page: str) -> None:
     """None and two are refused by name."""
     with pytest.raises(SystemExit, match="one <!-- table: NAME --> for each table; look at gpu"):
-        fill_page(page, {})
+        fill_pages({Path("performance.md"): page}, {})
+
+
+def test_tables_may_stand_in_several_pages(docs: Path) -> None:
+    """Each is filled where its place is, and a page without a place is no page of tables."""
+    place = "<!-- table: startup -->\n-\n<!-- end of table -->\n"
+    (docs / "performance.md").write_text(PAGE.replace(place, ""))
+    (docs / "others.md").write_text(place)
+    (docs / "words.md").write_text("Words.\n")
+    assert main(["--docs", str(docs)]) == 0
+    assert "this bot, to its first token" in (docs / "others.md").read_text()
+    assert "this bot, to its first token" not in (docs / "performance.md").read_text()
+    assert [path.name for path in read_pages(docs)] == ["others.md", "performance.md"]
 
 
 def test_cells_do_not_break_a_table() -> None:
