@@ -65,7 +65,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def main_run(args: argparse.Namespace) -> int:
     """Serve until a signal ends it."""
-    from onebot_bot.app import serve  # noqa: PLC0415 - the other commands start without the whole bot
+    from onebot_bot.start import serve  # noqa: PLC0415 - the other commands start without the whole bot
 
     if left := migrate_config(args.config):
         print(f"{args.config} was brought up from version {left[0]}; the old file is kept beside it.", file=sys.stderr)

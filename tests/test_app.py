@@ -1,7 +1,6 @@
 """The whole application in this process, on the echo engine: start, answer, change, fail, end."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
@@ -10,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
+from echo_bot import write_config
 from fakes import FakeRunner
 
-from onebot_bot.__main__ import main
-from onebot_bot.app import App, banner, serve
+from onebot_bot.app import App
 from onebot_bot.config import Config
 from onebot_bot.errors import ConfigError, StoreError
 from onebot_bot.memory.chat_settings import ChatSettings, ChatSettingsStore
@@ -23,31 +22,8 @@ from onebot_bot.protocol.segments import Forward
 from onebot_bot.sections.memory import LearningConfig
 from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
-CONFIG = """version = 1
-[bot]
-owners = [1]
-[server]
-port = {port}
-[model]
-path = "{model}"
-[chat]
-merge_window = 0
-typing_speed = 0
-[log]
-file = ""
-"""
 PATIENCE = 60.0
 """Seconds for one message: where the model is loaded, torch is imported first, on whatever machine this is."""
-
-
-def write_config(folder: Path, model: str = "echo") -> Path:
-    """A config.toml on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port, model=model), encoding="utf-8")
-    return path
 
 
 @pytest.fixture
@@ -88,22 +64,6 @@ async def test_what_qq_leaves_out_is_asked_for(app: App) -> None:
         poke = {"post_type": "notice", "notice_type": "notify", "sub_type": "poke", "target_id": 10000}
         await client.send_event({**poke, "time": 1, "self_id": 10000, "user_id": 6, "sender_id": 6})
         assert await said(client) == (6, "（Ann 戳了戳你）")
-
-
-async def test_the_banner_has_what_napcat_asks_for(app: App) -> None:
-    """URL, token, what to do without QQ, where the configuration is."""
-    text = banner(app)
-    for piece in (app.url, app.token, "console", str(app.path)):
-        assert piece in text
-    assert "owners" not in text
-
-
-async def test_a_first_start_without_an_owner_says_so(tmp_path: Path) -> None:
-    """Else every admin command is refused and nobody knows why."""
-    path = write_config(tmp_path)
-    path.write_text(path.read_text(encoding="utf-8").replace("owners = [1]", ""), encoding="utf-8")
-    async with App(path) as app:
-        assert "[bot] owners" in banner(app)
 
 
 async def test_the_token_is_made_once(tmp_path: Path) -> None:
@@ -217,31 +177,3 @@ async def test_the_bot_speaks_first_where_somebody_asked_for_it(
     monkeypatch.setattr("onebot_bot.chat.initiative.LOOK_EVERY", 0.01)
     async with App(path) as app, OneBotClient(app.url, 10000, app.token) as client:
         assert await said(client) == (5, "abc")
-
-
-async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With the banner printed first."""
-    stop = asyncio.Event()
-    stop.set()
-    await serve(write_config(tmp_path), stop=stop)
-    assert "ws://127.0.0.1" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["run", "--config", "nowhere.toml"], "nowhere.toml does not exist"),
-        (["run", "--config", "{broken}"], "not valid TOML"),
-    ],
-)
-def test_errors_of_the_command_line_are_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
-) -> None:
-    """What a person can act on, no traceback, and a status that scripts understand."""
-    broken = tmp_path / "config.toml"
-    broken.write_text("[server\n", encoding="utf-8")
-    status: Any = main([argument.format(broken=broken) for argument in arguments])
-    error = capsys.readouterr().err
-    assert status == 1
-    assert message in error
-    assert error.count("\n") == 1

@@ -20,8 +20,8 @@ FLOORS = (
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
     {"extraction", "importing", "characters"},
     {"chat", "commands", "learning", "memories"},
-    {"controls", "nights", "own"},
-    {"app", "__main__", "cli"},
+    {"controls", "nights", "own", "senses", "stores"},
+    {"app", "start", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -1,0 +1,57 @@
+"""From the command line to a running bot: what is printed, and errors of one line."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo_bot import write_config
+
+from onebot_bot.__main__ import main
+from onebot_bot.app import App
+from onebot_bot.start import banner, serve
+
+
+async def test_the_banner_has_what_napcat_asks_for(tmp_path: Path) -> None:
+    """URL, token, what to do without QQ, where the configuration is."""
+    async with App(write_config(tmp_path)) as app:
+        text = banner(app)
+        for piece in (app.url, app.token, "console", str(app.path)):
+            assert piece in text
+    assert "owners" not in text
+
+
+async def test_a_first_start_without_an_owner_says_so(tmp_path: Path) -> None:
+    """Else every admin command is refused and nobody knows why."""
+    path = write_config(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("owners = [1]", ""), encoding="utf-8")
+    async with App(path) as app:
+        assert "[bot] owners" in banner(app)
+
+
+async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With the banner printed first."""
+    stop = asyncio.Event()
+    stop.set()
+    await serve(write_config(tmp_path), stop=stop)
+    assert "ws://127.0.0.1" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "--config", "nowhere.toml"], "nowhere.toml does not exist"),
+        (["run", "--config", "{broken}"], "not valid TOML"),
+    ],
+)
+def test_errors_of_the_command_line_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """What a person can act on, no traceback, and a status that scripts understand."""
+    broken = tmp_path / "config.toml"
+    broken.write_text("[server\n", encoding="utf-8")
+    status: Any = main([argument.format(broken=broken) for argument in arguments])
+    error = capsys.readouterr().err
+    assert status == 1
+    assert message in error
+    assert error.count("\n") == 1
