@@ -85,12 +85,12 @@ class Chats:
     def recalls(self, chat: ChatId) -> Sequence[Recalled]:
         """What the last answer recalled."""
         session = self._sessions.get(chat)
-        return session.last_recalls if session else ()
+        return session.answerer.last_recalls if session else ()
 
     def writer(self, chat: ChatId, language: Language) -> str:
         """Which profile wrote the last answer; empty for the main model's own."""
         session = self._sessions.get(chat)
-        return explain_writer(session.last_written, language) if session else ""
+        return explain_writer(session.answerer.last_written, language) if session else ""
 
     def decision(self, chat: ChatId, language: Language) -> str:
         """Why the last message was answered or was not; empty when there was none since the start."""

@@ -142,7 +142,7 @@ class OwnData:
         for chat, session in list(self._sessions.items()):
             if (chat.kind, chat.peer) == ("private", user) or session.answers(user):
                 await session.halt()
-                session.last_recalls = ()
+                session.answerer.last_recalls = ()
         forgotten = await self._kept.store.forget_person(user)
         followers: list[Follower] = [self._kept.branches, self._kept.people, *self._kept.followers]
         for follower in followers:

@@ -101,7 +101,7 @@ async def test_what_is_felt_may_bring_a_sticker(world: World, chance: float, sai
     """One of that name, where the model chose none."""
     world.configure("tags", emotion_stickers=chance)
     session, status = world.router._session(world.account, GROUP), world.engine.status
-    expressions = session._expressions
+    expressions = session.answerer.expressions
     message = Entry(role="user", text="hi", time=1, user_id=1, name="n1", message_id=5)
     row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
     turn = Turn(1, [Incoming(message, Trigger.MENTION, row, 0.0)])

@@ -53,7 +53,7 @@ async def written(world: World, chat: ChatId) -> Written:
     """Who wrote the answer that is sent now."""
     await world.account.next()
     await until(lambda: not world.sessions[chat].busy)
-    return world.sessions[chat].last_written
+    return world.sessions[chat].answerer.last_written
 
 
 async def test_a_chat_is_answered_by_the_profile_it_chose(world: World) -> None:

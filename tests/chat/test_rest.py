@@ -14,9 +14,9 @@ import pytest
 from fakes import FakeClock, ScriptedEngine, answer, until
 from world import World
 
+from onebot_bot.chat.answering import MOST_ASKED
 from onebot_bot.chat.rest import ONE_REST, Rest
 from onebot_bot.chat.router import ChatRouter
-from onebot_bot.chat.session import MOST_ASKED
 from onebot_bot.engine.request import Generation, Text
 from onebot_bot.errors import ActionFailed
 from onebot_bot.memory.database import Database
