@@ -37,6 +37,8 @@ BIG_FRAME = 2**20
 """Bytes from which actions go one at a time: NapCat parses 0.2-0.4 s a MiB, doing nothing else meanwhile."""
 LARGEST_FRAME = 50 * 2**20
 """NapCat closes the connection over this many bytes (its `maxPayload`)."""
+MOST_UNREAD = 64 * 2**20
+"""Bytes written to a client and not taken by it, from which its link counts as dead: it bounds our memory."""
 MISSED_HEARTBEATS = 3
 TIMED_OUT = 1200
 """NapCat's retcode for everything thrown inside, QQ's own missing confirmation among it."""
@@ -66,7 +68,7 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Whether frames may still be sent."""
-        return self.socket.state is State.OPEN
+        return self.socket.state is State.OPEN and not self.socket.transport.is_closing()
 
     @property
     def takes_actions(self) -> bool:
@@ -90,9 +92,18 @@ class Link:
         """
         broadcast((self.socket,), frame, text=True)
 
+    @property
+    def unread(self) -> int:
+        """Bytes that the system has not taken, because the client does not read what it has already."""
+        return self.socket.transport.get_write_buffer_size()
+
     async def close(self, reason: str) -> None:
         """End the link; the client reconnects after its own interval."""
         await self.socket.close(reason=reason)
+
+    def drop(self) -> None:
+        """End the link at once, and throw away what the client has not read."""
+        self.socket.transport.abort()
 
 
 def peer_name(socket: ServerConnection) -> str:
@@ -230,7 +241,7 @@ class Account:
             return _outcome(action, await self._exchange(action, echo, frame, limit))
 
     async def _exchange(self, action: Action, echo: str, frame: bytes, limit: float) -> ActionResponse:
-        link = self.active
+        link = self._writable()
         if link is None:
             raise NotConnected(
                 f"Account {self.self_id} has no connection, so {action.name} was not sent. "
@@ -247,6 +258,18 @@ class Account:
         finally:
             timer.cancel()
             del self.pending[echo]
+
+    def _writable(self) -> Link | None:
+        """The active link, once those are gone that have been sent more than they will ever read."""
+        while (link := self.active) is not None and link.unread > MOST_UNREAD:
+            log.warning(
+                "The OneBot client reads nothing: the connection is dropped so that the client makes a new one.",
+                account=self.self_id,
+                peer=link.peer,
+                unread=link.unread,
+            )
+            link.drop()
+        return link
 
     def resolve(self, response: ActionResponse) -> None:
         """Hand a reply to whoever waits for it; all but the last frame of a stream are passed over."""

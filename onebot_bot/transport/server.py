@@ -35,6 +35,12 @@ from onebot_bot.transport.handshake import (
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake: it adds to the time in which a dead link is found out."""
+WRITE_LIMIT = 2**30
+"""Bytes unread by a client from which websockets makes its own frames wait, ping and close among them.
+
+More than ever lie there (`account.MOST_UNREAD`): behind the usual 32 KiB the ping that is to find out a client that
+reads nothing would never be sent, and the close that is to end it would wait for ever.
+"""
 
 SHUTTING_DOWN = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -132,6 +138,7 @@ class OneBotServer:
                 close_timeout=CLOSE_TIMEOUT,
                 max_size=config.max_frame_mib * 2**20,
                 max_queue=None,  # frames are taken as they come; pausing the socket would only cost calls
+                write_limit=WRITE_LIMIT,
             )
         except OSError as error:
             raise ConfigError(
