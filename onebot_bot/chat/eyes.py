@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
-from types import TracebackType
-from typing import Self
 
 from onebot_bot.chat.files import Files, check_file_size
 from onebot_bot.chat.frames import can_watch, make_frames
-from onebot_bot.chat.gathering import Gathering
+from onebot_bot.chat.gathering import Gatherer, once_stored
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.sights import At, Parts, Sight, things_in
 from onebot_bot.chat.stills import make_still
@@ -26,7 +24,7 @@ AT_ONCE = 4
 """Files fetched side by side."""
 
 
-class Eyes:
+class Eyes(Gatherer):
     """What the model may be shown. An async context manager: leaving ends what is being fetched.
 
     With a model that has none, `open_in` is false and nothing is fetched.
@@ -41,24 +39,13 @@ class Eyes:
         sees: Callable[[ChatId], bool],
         clock: Clock,
     ) -> None:
+        super().__init__(clock, _reason_of)
         self._store = store
         self._files = files
         self._config = config
         self._sees = sees
-        self._gathering = Gathering(clock, _reason_of)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._decoding = asyncio.Lock()  # one by one: a large picture takes hundreds of megabytes for a moment
-
-    async def __aenter__(self) -> Self:
-        """Begin to take pictures in."""
-        await self._gathering.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End every fetch."""
-        await self._gathering.__aexit__(kind, error, trace)
 
     def open_in(self, chat: ChatId) -> bool:
         """Whether pictures are of any use there now: which model answers is chosen by chat."""
@@ -79,13 +66,9 @@ class Eyes:
             row: its row, when it has one; None when the message is no news.
         """
         if self.open_in(chat) and (things := [found for found in things_in(entry) if self._wants(found[1])]):
-            row.add_done_callback(lambda done: self._begin_all(chat, things[-self._config().max_pictures :], done))
+            once_stored(row, lambda number: self._begin_all(chat, things[-self._config().max_pictures :], number))
 
-    def _begin_all(
-        self, chat: ChatId, things: Sequence[tuple[int, Image | Video]], row: "asyncio.Future[int | None]"
-    ) -> None:
-        if row.cancelled() or row.exception() is not None or not (number := row.result()):
-            return
+    def _begin_all(self, chat: ChatId, things: Sequence[tuple[int, Image | Video]], number: int) -> None:
         for segment, thing in things:
             self._begin((chat, (number, segment)), thing)
 

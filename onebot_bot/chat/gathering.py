@@ -107,3 +107,31 @@ class Gathering:
         self._failed[key] = reason, until
         if len(self._failed) > FAILURES:
             self._failed.popitem(last=False)
+
+
+class Gatherer:
+    """Takes in what messages bring along. An async context manager: leaving ends what is under way."""
+
+    def __init__(self, clock: Clock, reason_of: Callable[[Exception], str]) -> None:
+        self._gathering = Gathering(clock, reason_of)
+
+    async def __aenter__(self) -> Self:
+        """Begin to take things in."""
+        await self._gathering.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End what is under way."""
+        await self._gathering.__aexit__(kind, error, trace)
+
+
+def once_stored(row: "asyncio.Future[int | None]", begin: Callable[[int], None]) -> None:
+    """Call `begin` with the row of a message once it is on the disk; never when it is no news or was not stored."""
+
+    def stored(done: "asyncio.Future[int | None]") -> None:
+        if not done.cancelled() and done.exception() is None and (number := done.result()):
+            begin(number)
+
+    row.add_done_callback(stored)

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from onebot_bot.chat.files import Files, check_file_size
-from onebot_bot.chat.gathering import Gathering
+from onebot_bot.chat.gathering import Gatherer, once_stored
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.sights import Line
 from onebot_bot.chat.sources import Source, shown, sources_in, sources_of
@@ -42,7 +41,7 @@ class Extracts(Protocol):
         """The words of a file; raises ReadingError."""
 
 
-class Reader:
+class Reader(Gatherer):
     """What the model is told of files, links and pictures. An async context manager: leaving ends what is being read.
 
     Pictures are read only for a model that does not see, and only where RapidOCR is installed.
@@ -61,6 +60,7 @@ class Reader:
         clock: Clock,
         refuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        super().__init__(clock, reason_of)
         self._store = store
         self._files = files
         self._fetch_page = fetch_page
@@ -71,21 +71,9 @@ class Reader:
         """Tokens of the model's window."""
         self._refuses = refuses
         """Whether a text has a word in it that the model is not to be shown; asked each time, for lists change."""
-        self._gathering = Gathering(clock, reason_of)
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._slots_of: WeakValueDictionary[ChatId, asyncio.Semaphore] = WeakValueDictionary()
         """As long as a chat has something on the way."""
-
-    async def __aenter__(self) -> Self:
-        """Begin to take things in."""
-        await self._gathering.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End what is being read."""
-        await self._gathering.__aexit__(kind, error, trace)
 
     def kinds_in(self, chat: ChatId) -> list[ReadKind]:
         """What is read there now: which model answers is chosen by chat."""
@@ -108,11 +96,9 @@ class Reader:
         kinds = self.kinds_in(chat)
         sources = [source for source in sources_in(entry, 0) if source.kind in kinds]
         if sources:
-            row.add_done_callback(lambda done: self._begin_all(chat, sources[-self._config().max_texts :], done))
+            once_stored(row, lambda number: self._begin_all(chat, sources[-self._config().max_texts :], number))
 
-    def _begin_all(self, chat: ChatId, sources: Sequence[Source], row: "asyncio.Future[int | None]") -> None:
-        if row.cancelled() or row.exception() is not None or not (number := row.result()):
-            return
+    def _begin_all(self, chat: ChatId, sources: Sequence[Source], number: int) -> None:
         for source in sources:
             self._begin(chat, source, (number, source.kind, source.place))
 

@@ -4,9 +4,8 @@ import asyncio
 import random
 import time
 import unicodedata
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
-from types import TracebackType
-from typing import Any, Literal, Self
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from typing import Literal
 
 import structlog
 from msgspec import Struct
@@ -14,6 +13,7 @@ from msgspec import Struct
 from onebot_bot.chat.access import Access, Door
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.tasks import TaskOwner
 from onebot_bot.errors import ActionError, NotConnected
 from onebot_bot.memory.requests import Asked, RequestStore, line_of
 from onebot_bot.protocol.actions import (
@@ -76,7 +76,7 @@ def _plain(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().strip()
 
 
-class Requests:
+class Requests(TaskOwner):
     """What becomes of requests. An async context manager: leaving ends what is under way; it stays on record."""
 
     def __init__(  # noqa: PLR0913 - what it keeps, asks, tells and waits by
@@ -91,6 +91,7 @@ class Requests:
         clock: Clock,
         today: Callable[[], str],
     ) -> None:
+        super().__init__(lambda error: report("report.request", None, error))
         self._store = store
         self._accounts = accounts
         self._settings = settings
@@ -101,21 +102,6 @@ class Requests:
         self._today = today
         self._one = asyncio.Lock()
         """One at a time: the cap is exact, and QQ is not stormed."""
-        self._tasks = asyncio.TaskGroup()
-        self._owned: set[asyncio.Task[None]] = set()
-
-    async def __aenter__(self) -> Self:
-        """Open the group that owns the tasks."""
-        await self._tasks.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End every task."""
-        for task in self._owned:
-            task.cancel()
-        await self._tasks.__aexit__(None, None, None)
 
     # --- what comes ----------------------------------------------------------------------------------------------
 
@@ -142,11 +128,11 @@ class Requests:
             )
         else:
             return
-        self._spawn(self._consider(asked))
+        self.spawn(self._consider(asked))
 
     def connected(self, account: Account) -> None:
         """Ask for what came while there was no connection; returns at once."""
-        self._spawn(self._catch_up(account))
+        self.spawn(self._catch_up(account))
 
     async def _catch_up(self, account: Account) -> None:
         config, now = self._settings().requests, int(time.time())
@@ -232,19 +218,6 @@ class Requests:
         action = _action(asked, accept=accept, reason=reason)
         if action is not None:
             await account.call(action)
-
-    # --- tasks ---------------------------------------------------------------------------------------------------
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._tasks.create_task(self._guarded(work))
-        self._owned.add(task)
-        task.add_done_callback(self._owned.discard)
-
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except Exception as error:  # noqa: BLE001 - one request's failure is told, and ends no other
-            self._report("report.request", None, error)
 
 
 def _action(asked: Asked, *, accept: bool, reason: str) -> Action | None:

@@ -137,7 +137,7 @@ async def test_another_emotion_makes_no_other_answer(night: Night, restart: bool
     await night.answered(await night.asked(), f"[开心]{words}")
     await night.concluded()
     if restart:
-        night.world.sessions[ALICE]._drafter.last_said = ""
+        night.world.sessions[ALICE].answerer.allow_repeating()
     night.world.say(night.world.private("two"))
     answer(await night.asked(), f"[平静]{words}")
     assert await night.answered(await night.world.engine.next(), "[平静]后来呢？") == "后来呢？"

@@ -115,7 +115,7 @@ async def test_an_answer_repeated_twice_is_not_sent(guarded: Guarded) -> None:
 async def test_a_restart_does_not_make_it_repeat_itself(guarded: Guarded) -> None:
     """What it said last is on record."""
     await guarded.exchange("你好", LONG)
-    guarded.sessions[ALICE]._drafter.last_said = ""
+    guarded.sessions[ALICE].answerer.allow_repeating()
     await guarded.exchange("再说说", LONG, LONG)
     assert guarded.sent() == [LONG]
 

@@ -442,7 +442,7 @@ async def test_a_look_that_fails_is_told_and_not_the_last(parlour: Parlour, monk
 
     monkeypatch.setattr(parlour.words, "heard", failing)
     router: Any = parlour.router
-    router._spawn(parlour.initiative.run())
+    router.spawn(parlour.initiative.run())
     await parlour.quiet(LOOK_EVERY)
     kind, error = await parlour.reports.get()
     assert (kind, str(error)) == ("report.background", "locked")
