@@ -16,7 +16,7 @@ import structlog
 
 from onebot_bot import logs
 from onebot_bot.characters.cast import open_cast
-from onebot_bot.chat.access import Access
+from onebot_bot.chat.access import Access, Door
 from onebot_bot.chat.guarding import Guard
 from onebot_bot.chat.hall import Hall
 from onebot_bot.chat.initiative import Initiative
@@ -187,7 +187,12 @@ class App:
             lambda: self.config.commands.prefixes,
             self._reports.report,
             self._queues.reply,
+            hears=self._hears,
         )
+
+    def _hears(self, user: int) -> bool:
+        """Whether what a person says in private is the bot's business."""
+        return self._access.door_of(user, 0, self.config.bot, self.config.access) is Door.OPEN
 
     async def _open_services(self, stack: AsyncExitStack, config: Config, learning: Learning | None) -> Services:
         stores, guard = self._stores, self._make_guard()

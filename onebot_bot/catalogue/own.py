@@ -161,6 +161,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "{other} 想参考你的私聊。同意：{prefix}ref allow {other}；拒绝：{prefix}ref revoke {other}",
         "{other} asks to refer to your private chat. Yes: {prefix}ref allow {other}; no: {prefix}ref revoke {other}",
     ),
+    "ref.told": ("（已经私聊告诉对方了）", " (they were told in private)"),
     "ref.revoked": ("你和 {other} 之间不再引用。", "Nothing is referred to between you and {other} any more."),
     "ref.nothing": ("你和 {other} 之间没有引用。", "There was nothing between you and {other}."),
     "ref.many": (

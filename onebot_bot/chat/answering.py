@@ -170,12 +170,16 @@ class Answerer:
         settings, own = await self._played(turn, settings), self._services.branch(self._chat)
         wanted = self._services.presence.profile(self._chat, settings.chat, settings.profiles)
         try:
-            self.last_written = Written(wanted)
+            self._written_by(turn, Written(wanted))
             return await self._write(turn, with_own(in_profile(settings, wanted), own))
         except ProfileError as error:
             self._services.report("report.profile", self._chat, error)
-            self.last_written = Written(instead_of=wanted)
+            self._written_by(turn, Written(instead_of=wanted))
             return await self._write(turn, with_own(settings, own))
+
+    def _written_by(self, turn: Turn, written: Written) -> None:
+        self.last_written = written
+        turn.profile = written.profile
 
     async def _write(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the model writes; None when somebody said stop before it began; raises ProfileError."""

@@ -48,7 +48,7 @@ class Drafter:
         Raises:
             BotError: this answer failed; ProfileError, where the profile's model is not to be had.
         """
-        if (withheld := self._services.guard.judge_asked(conversation)) is not None:
+        if (withheld := self._services.guard.judge_asked(turn.wrote)) is not None:
             return Draft(NOTHING_WRITTEN, "", withheld, attempts=0)
         conversation = planted(conversation, self._services.guard.canary)
         sampling = sampling_of(settings.generation)

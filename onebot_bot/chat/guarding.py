@@ -1,7 +1,7 @@
 """The guards that have something to keep: the word lists as their files stand, and the canary of this process."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -88,12 +88,15 @@ class Guard:
             return Withheld.LEAK
         return None
 
-    def judge_asked(self, conversation: Conversation) -> Withheld | None:
-        """Whether what is to be answered has a word of the list in it that stood in no message itself."""
+    def judge_asked(self, texts: Iterable[str]) -> Withheld | None:
+        """Whether what people wrote and is to be answered has a word of the list in it that came in unseen.
+
+        The list may have been saved since, and what people did (a poke, a name) is no message. What the bot itself
+        tells the model, such as the persona's note, is nobody's to refuse.
+        """
         if not self._config().words_in:
             return None
-        parts = conversation.turns[-1].parts[-conversation.keep :]
-        return Withheld.ASKED if any(self.refuses(p.text) for p in parts if isinstance(p, Text)) else None
+        return Withheld.ASKED if any(map(self.refuses, texts)) else None
 
     def _found(self, kept: _List, name: str, text: str) -> bool:
         if not name:

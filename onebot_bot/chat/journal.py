@@ -10,6 +10,7 @@ from onebot_bot.chat.turn import Incoming, Turn
 from onebot_bot.engine.request import Recalled
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.profiles import MAIN
 from onebot_bot.sections.server import LogConfig
 
 SEEN, COMMANDS = "seen", "commands"
@@ -62,6 +63,8 @@ class TurnLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     chance: float | None = None
     dice: float | None = None
     """Where they decided."""
+    profile: str = MAIN
+    """Whose model was asked; left out where it is the main one, by the settings of [generation]."""
     finish: str = ""
     """Why the model stopped: stop, length, interrupted, timeout."""
     attempts: int = 0
@@ -201,6 +204,7 @@ def _written(turn: Turn) -> dict[str, object]:
     result = turn.draft.result
     usage = result.usage
     return {
+        "profile": turn.profile,
         "finish": result.finish_reason.value if turn.draft.attempts else "",
         "attempts": turn.draft.attempts,
         "prompt": usage.prompt_tokens,

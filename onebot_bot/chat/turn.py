@@ -9,6 +9,7 @@ from onebot_bot.chat.guards import Withheld, label
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.engine.request import Generation, GenerationResult
 from onebot_bot.memory.history import Entry
+from onebot_bot.sections.profiles import MAIN
 
 
 class Incoming(Struct):
@@ -67,6 +68,8 @@ class Turn(Struct):
     """What is being written; None before and after."""
     recalled: str = ""
     """The memories that came to mind while it was written."""
+    profile: str = MAIN
+    """Whose model writes the answer, and by whose settings."""
     part: Part | None = None
     """Who the bot is in the answer; None: what config.toml says, word for word."""
     draft: Draft | None = None
@@ -92,6 +95,11 @@ class Turn(Struct):
     def entries(self) -> list[Entry]:
         """The messages, oldest first."""
         return [item.entry for item in self.items]
+
+    @property
+    def wrote(self) -> list[str]:
+        """What people wrote or did, of that: what lets the bot speak first are its own words."""
+        return [item.entry.text for item in self.items if item.trigger is not Trigger.FIRST]
 
     @property
     def optional(self) -> bool:

@@ -1,6 +1,6 @@
 """What a command's handler is given: who asks, where, and the services it may use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -257,6 +257,11 @@ class Services(Protocol):
         """A snapshot for /status."""
 
 
+async def _tell_nobody(_user: int, _text: str) -> bool:
+    """There is no account to send with."""
+    return False
+
+
 class Context(Struct, frozen=True):
     """One use of a command."""
 
@@ -266,3 +271,5 @@ class Context(Struct, frozen=True):
     prefix: str
     language: Language
     services: Services
+    tell: Callable[[int, str], Awaitable[bool]] = _tell_nobody
+    """Tells another person something in private, on behalf of whoever gave the command; whether that was done."""

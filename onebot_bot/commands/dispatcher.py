@@ -2,7 +2,8 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from weakref import WeakValueDictionary
 
 import structlog
@@ -29,6 +30,7 @@ from onebot_bot.commands import (
 )
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
+from onebot_bot.commands.telling import Ready, Telling
 from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
 from onebot_bot.protocol.chat_id import ChatId
@@ -41,8 +43,6 @@ from onebot_bot.transport.account import Account
 log = structlog.get_logger(__name__)
 
 Report = Callable[[str, ChatId | None, BaseException], str]
-Ready = Callable[[Account], Awaitable[None]]
-"""Waits for a place in the account's send queue; raises StaleAnswer when that would take too long."""
 
 
 def build_registry() -> Registry:
@@ -88,19 +88,22 @@ def build_registry() -> Registry:
 class Dispatcher:
     """Recognises commands, checks who asks, runs the handler and sends what it says."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what commands use, who may give them, how they are answered
         self,
         services: Services,
         bot: Callable[[], BotConfig],
         prefixes: Callable[[], Sequence[str]],
         report: Report,
         ready: Ready,
+        *,
+        hears: Callable[[int], bool] = lambda _: True,
     ) -> None:
         self._services = services
         self._bot = bot
         self._prefixes = prefixes
         self._report = report
         self._ready = ready
+        self._telling = Telling(ready, hears)
         self._registry = build_registry()
         self._turns: WeakValueDictionary[ChatId, asyncio.Lock] = WeakValueDictionary()
         """One command of a chat at a time, in the order typed; a lock lives as long as somebody holds or awaits it."""
@@ -132,7 +135,7 @@ class Dispatcher:
             await self._respond(account, message, parsed)
 
     async def _respond(self, account: Account, message: Message, parsed: tuple[str, str, str]) -> None:
-        answer = await self._answer(message, *parsed)
+        answer = await self._answer(account, message, *parsed)
         if isinstance(answer, str):
             answer = Answer(answer)
         try:
@@ -151,13 +154,14 @@ class Dispatcher:
         except ActionError as error:
             self._report("report.send", message.chat_id, error)
 
-    async def _answer(self, message: Message, prefix: str, name: str, rest: str) -> str | Answer:
+    async def _answer(self, account: Account, message: Message, prefix: str, name: str, rest: str) -> str | Answer:
         bot = self._bot()
         try:
             command = self._find(name, prefix, message.chat_id)
             tier = tier_of(message, bot)
             require(command, tier, message, f"{prefix}{name}", bot.language)
-            context = Context(message.chat_id, message, tier, prefix, bot.language, self._services)
+            tell = partial(self._telling.tell, account, message.user_id)
+            context = Context(message.chat_id, message, tier, prefix, bot.language, self._services, tell)
             log.info("command", name=command.names[0], user=message.user_id, chat=str(message.chat_id))
             return await command.handler(context, rest)
         except CommandError as error:

@@ -62,8 +62,18 @@ async def _agree(context: Context, link: Link) -> str:
     people, me = context.services.own.people, context.message.user_id
     if len(people.links(context.chat.account, me)) >= MOST_LINKS:
         raise CommandError(say(context.language, "ref.many", most=MOST_LINKS, prefix=context.prefix))
+    news = link not in people.links(context.chat.account, me)
     await people.put(link)
-    return _shown(context, link, me)
+    told = news and await _tell(context, link)
+    return _shown(context, link, me) + (say(context.language, "ref.told") if told else "")
+
+
+async def _tell(context: Context, link: Link) -> bool:
+    """Let the other know what is asked of them, or agreed; but write to nobody who never wrote to the bot."""
+    other = link.owner if link.reader == context.message.user_id else link.reader
+    if not await context.services.own.people.writes(context.chat.account, other):
+        return False
+    return await context.tell(other, _shown(context, link, other))
 
 
 async def _revoke(context: Context, argument: str) -> str:

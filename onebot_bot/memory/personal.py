@@ -114,6 +114,11 @@ class PersonalData:
         found = (link for link in self._links if (link.account, link.reader, link.owner) == pair)
         return next(found, Link(*pair, reader_agrees=False, owner_agrees=False))
 
+    async def writes(self, account: int, user: int) -> bool:
+        """Whether a person has a private chat with the bot."""
+        sql = "SELECT 1 FROM messages WHERE account = ? AND kind = 'private' AND peer = ? AND hidden = 0 LIMIT 1"
+        return bool(await self._rows(sql, account, user))
+
     async def put(self, link: Link) -> None:
         """Let two people stand like that; of those who both want nothing, nothing is kept."""
         pair = (link.account, link.reader, link.owner)

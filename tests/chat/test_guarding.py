@@ -23,6 +23,7 @@ from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Image, Json
 from onebot_bot.protocol.segments import Text as Words
 from onebot_bot.sections.guard import GuardConfig
+from onebot_bot.texts import say
 
 ALICE, GROUP = ChatId(10000, "private", 1), ChatId(10000, "group", 77)
 ME = At("10000")
@@ -237,14 +238,28 @@ def test_a_missing_list_is_an_error_at_the_start(tmp_path: Path) -> None:
         Guard(lambda: GuardConfig(words_in="nowhere.txt"), tmp_path).load()
 
 
-async def test_what_is_read_beside_a_message_is_guarded_too(guarded: Guarded) -> None:
-    """A document's words reach the prompt without ever being a message."""
-    guarded.forbid("words_in", "赌场\n")
-    shown = Conversation((Turn("user", (Text("赌场"), Text("看看这个"), Text("[文件] 赌场"))),), keep=2)
-    assert guarded.guard.judge_asked(shown) is not None
-    assert guarded.guard.judge_asked(msgspec.structs.replace(shown, keep=1)) is not None
-    old = Conversation((Turn("user", (Text("赌场"), Text("看看这个"))),), keep=1)
-    assert guarded.guard.judge_asked(old) is None
+async def test_a_list_that_is_saved_while_a_message_waits_holds_for_it(guarded: Guarded) -> None:
+    """The model is not asked; the message is on record already."""
+    guarded.forbid("words_in", "赛马\n")
+    guarded.say(guarded.private("线上赌场"))
+    await until(lambda: bool(guarded.clock.sleeping))
+    guarded.forbid("words_in", "赌场\n# 赛马\n")
+    guarded.clock.advance(3)
+    await guarded.concluded()
+    assert guarded.engine.requests.empty()
+    assert "words_in" in guarded.why()
+    assert await guarded.record() == [("线上赌场", "answered")]
+
+
+async def test_what_the_bot_tells_its_model_is_nobodys_to_refuse(guarded: Guarded) -> None:
+    """The list is for people's words: the note before an answer that may be left out is the bot's own."""
+    note = say("en", "see.now", note="").strip("(: )")
+    guarded.forbid("words_in", f"{note}\n")
+    guarded.configure("chat", talk_value=1.0)
+    guarded.say(guarded.group("吃了吗"))
+    await guarded.quiet()
+    generation = await guarded.engine.next()
+    assert note in str(generation.request.conversation.turns[-1])
 
 
 # --- the system prompt -------------------------------------------------------------------------------------------

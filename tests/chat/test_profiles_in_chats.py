@@ -8,6 +8,7 @@ import pytest
 from fakes import FakeClock, ScriptedEngine, answer, until
 from world import World
 
+from onebot_bot.chat.journal import Journal, TurnLine
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.profiles import Written, explain_writer, sees, status_for
 from onebot_bot.chat.router import ChatRouter
@@ -33,12 +34,12 @@ async def world(engine: ScriptedEngine, clock: FakeClock, tmp_path: Path) -> Asy
             yield made
 
 
-def _choosing(made: World) -> ChatRouter:
+def _choosing(made: World, journal: Journal | None = None) -> ChatRouter:
     profiles = {"reason": ProfileConfig(thinking=True, max_thinking=64, temperature=0.1, timeout=600.0)}
     made.settings = msgspec.structs.replace(made.settings, profiles=profiles)
     own = {ALICE: ChatSettings(profile="reason")}
     presence = Presence(lambda chat: own.get(chat, ChatSettings()))
-    services = msgspec.structs.replace(made.services(), presence=presence)
+    services = msgspec.structs.replace(made.services(), presence=presence, journal=journal or Journal())
     return ChatRouter(services, made, made.accounts, made.sessions, made.fill_gap)
 
 
@@ -75,6 +76,22 @@ async def test_the_others_are_answered_by_the_default(world: World) -> None:
     assert await written(world, BOB) == Written("chat")
     world.configure("chat", profile="reason")
     assert (await asked(world, 2)).request.profile == "reason"
+
+
+async def test_the_turn_log_names_who_answered(engine: ScriptedEngine, clock: FakeClock, tmp_path: Path) -> None:
+    """The chosen profile, or the main model's where that had to answer instead."""
+    lines: list[TurnLine] = []
+    async with Database(tmp_path / "memory.sqlite3") as database:
+        world = World(engine, clock, History(database))
+        async with _choosing(world, Journal(lambda _, line: lines.append(line))) as router:
+            world.router = router
+            answer(await asked(world), "ok")
+            await until(lambda: len(lines) == 1)
+            (await asked(world)).finish(ProfileError("reason", "no such folder"))
+            answer(await world.engine.next(), "ok")
+            await until(lambda: len(lines) == 2)
+    assert [line.profile for line in lines] == ["reason", "chat"]
+    assert [b'"profile"' in msgspec.json.encode(line) for line in lines] == [True, False]
 
 
 async def test_a_profile_that_is_gone_leaves_the_main_model(world: World) -> None:

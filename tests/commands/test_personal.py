@@ -231,18 +231,40 @@ async def test_forget_needs_to_be_told_whom(lounge: Lounge) -> None:
 async def test_a_chat_is_shown_in_another_once_both_agree(lounge: Lounge) -> None:
     """Its end is context for the other's answers, until either of the two takes it back."""
     await lounge.talk("my plan is a picnic", "nice", BOB)
-    assert await lounge.command(f"/ref ask {BOB}") == say("zh", "ref.reads_waits", other=BOB, prefix="/")
+    waits = say("zh", "ref.reads_waits", other=BOB, prefix="/") + say("zh", "ref.told")
+    asked = say("zh", "ref.read_asked", other=ALICE, prefix="/")
+    assert await told(lounge, f"/ref ask {BOB}", ALICE) == [(BOB, asked), (ALICE, waits)]
     assert await lounge.talk("hi", "1") == ["hi"]
-    assert await lounge.command("/ref", BOB) == say("zh", "ref.read_asked", other=ALICE, prefix="/")
-    agreed = say("zh", "ref.read_open", other=ALICE, prefix="/")
-    assert await lounge.command(f"/ref allow {ALICE}", BOB) == agreed
-    assert await lounge.command("/引用") == say("zh", "ref.reads_open", other=BOB, prefix="/")
+    assert await lounge.command("/ref", BOB) == asked
+    agreed = say("zh", "ref.read_open", other=ALICE, prefix="/") + say("zh", "ref.told")
+    opened = say("zh", "ref.reads_open", other=BOB, prefix="/")
+    assert await told(lounge, f"/ref allow {ALICE}", BOB) == [(ALICE, opened), (BOB, agreed)]
+    assert await lounge.command("/引用") == opened
     shown = say("zh", "see.shown", name=f"n{BOB}", user=BOB, lines=f"n{BOB}: my plan is a picnic\n你: nice")
     assert await lounge.talk("what does Bob do?", "2") == [f"{shown}\nhi", "1", "what does Bob do?"]
     assert await lounge.talk("and Alice?", "3", BOB) == ["my plan is a picnic", "nice", "and Alice?"]
     await lounge.kept.people.restore()
     assert await lounge.command(f"/ref revoke {ALICE}", BOB) == say("zh", "ref.revoked", other=ALICE)
     assert (await lounge.talk("still?", "4"))[0] == "hi"
+
+
+async def told(lounge: Lounge, command: str, user: int) -> list[tuple[int, str]]:
+    """Somebody gives a command of which another is told: who is told what, the asker last."""
+    lounge.type(command, user)
+    both = [await lounge.world.account.next() for _ in range(2)]
+    return [(action.user_id, action.message[0].text) for action in both]
+
+
+async def test_nobody_is_told_the_same_twice_or_who_never_wrote(lounge: Lounge) -> None:
+    """A stranger's commands are no way to send anybody anything; asking once more changes nothing."""
+    alone = say("zh", "ref.reads_waits", other=BOB, prefix="/")
+    assert await lounge.command(f"/ref ask {BOB}") == alone
+    await lounge.command(f"/ref revoke {BOB}")
+    await lounge.talk("hi", "1", BOB)
+    assert (await told(lounge, f"/ref ask {BOB}", ALICE))[0][0] == BOB
+    assert await lounge.command(f"/ref ask {BOB}") == alone
+    await lounge.command(f"/ref revoke {BOB}")
+    assert await lounge.command(f"/ref ask {BOB}") == alone
 
 
 async def test_what_one_offers_the_other_must_want(lounge: Lounge) -> None:
