@@ -112,7 +112,7 @@ def build_learning(around: Around) -> Learning:
             engine=engine,
             loaded=lambda: _loaded(engine),
             store=around.store,
-            memories=around.memories,
+            memories=around.memories.vectors,
             curator=curator,
             versions=versions,
             config=around.config,
@@ -161,7 +161,7 @@ async def prepare(engine: EngineWorker, memories: Memories) -> None:
     await _loaded(engine)
     centre, head = await engine.run_exclusive(lambda runner: runner.key_view)
     status = engine.status
-    await memories.prepare(status.fingerprint, maker_of(status), centre, head)
+    await memories.vectors.prepare(status.fingerprint, maker_of(status), centre, head)
 
 
 def load_runner(

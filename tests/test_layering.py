@@ -18,7 +18,7 @@ FLOORS = (
     {"config_file"},
     {"protocol"},
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
-    {"extraction", "importing", "characters"},
+    {"extraction", "importing", "characters", "vector_maker"},
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights", "own", "senses", "stores"},
     {"app", "start", "__main__", "cli"},

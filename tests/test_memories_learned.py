@@ -25,7 +25,7 @@ async def store(tmp_path: Path) -> AsyncIterator[MemoryStore]:
 async def memories(store: MemoryStore) -> Memories:
     """Memories whose model is ready."""
     ready = Memories(CountingEngine(), store)
-    await ready.prepare("a", "night-1")
+    await ready.vectors.prepare("a", "night-1")
     return ready
 
 

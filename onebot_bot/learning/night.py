@@ -64,7 +64,7 @@ AT_ONCE = 256
 
 
 class Swapper(Protocol):
-    """Who follows the model from one adapter to the next: `Memories`, as far as the night needs it."""
+    """Who follows the model from one adapter to the next: `VectorMaker`, as far as the night needs it."""
 
     def suspend(self) -> None:
         """Recall nothing from now on."""

@@ -24,7 +24,7 @@ async def room(tmp_path: Path) -> Any:
         MemoryStore(database, tmp_path / "m.faiss", clock=lambda: NOON) as store,
     ):
         memories = Memories(ScriptedEngine(), store)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
         yield Room(Desk(path, memories, store, database))
 
 

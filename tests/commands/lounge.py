@@ -164,7 +164,7 @@ async def lounge_at(folder: Path, engine: ScriptedEngine, clock: FakeClock) -> A
     """A bot over the files of a folder; the files stay, for another start."""
     async with Database(folder / "m.sqlite3") as database, MemoryStore(database, folder / "m.faiss") as store:
         memories = Memories(engine, store)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
         groups, branches, people = ChatSettingsStore(database), BranchStore(database), PersonalData(database)
         personas = PersonaChoices(database)
         for kept_of in (groups, branches, people, personas):

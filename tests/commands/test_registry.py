@@ -29,7 +29,7 @@ async def context(tmp_path: Path) -> Any:
     """The owner's use of a command over real memories."""
     async with Database(tmp_path / "m.sqlite3") as database, MemoryStore(database, tmp_path / "m.faiss") as store:
         memories = Memories(ScriptedEngine(), store)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
         services: Any = SimpleNamespace(memories=memories, configuration=None)
         yield Context(CHAT, said("/memory", OWNER), Tier.OWNER, "/", "zh", services)
 

@@ -74,7 +74,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
     """An empty one."""
     async with Database(tmp_path / "m.sqlite3") as database, MemoryStore(database, tmp_path / "m.faiss") as store:
         memories = Memories(ScriptedEngine(), store)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
         yield World(database, store, memories)
 
 

@@ -29,7 +29,7 @@ async def read_all(folder: Path) -> None:
     """Read every chat, saying so after each fact that is stored."""
     async with Database(folder / "m.sqlite3") as database, MemoryStore(database, folder / "m.faiss") as store:
         memories = Memories(ScriptedEngine(), store)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
 
         async def learn(entry: Extracted) -> Memory:
             memory = await memories.learn(entry)

@@ -92,7 +92,7 @@ async def test_it_is_learned_with_the_chat_once_and_goes_with_its_message(tmp_pa
     engine = ScriptedEngine()
     async with Database(tmp_path / "m.sqlite3") as database, MemoryStore(database, tmp_path / "m.faiss") as store:
         memories, history, readings = Memories(engine, store), History(database), ReadingStore(database, lambda: 10)
-        await memories.prepare("fake")
+        await memories.vectors.prepare("fake")
 
         async def known(rows: Collection[int]) -> Mapping[ReadKey, Reading]:
             return await readings.of(rows)
