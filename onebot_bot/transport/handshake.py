@@ -6,6 +6,7 @@ line tells the fix.
 
 import hmac
 import ipaddress
+import math
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -85,14 +86,14 @@ def judge(target: str, headers: Headers, token: str) -> Admission | Refusal:
         headers: the request's headers.
         token: the access token to ask for; empty asks for none.
     """
-    path, query = _split(target)
+    path, _ = _split(target)
     if path.rstrip("/") not in PATHS:
         return Refusal(
             HTTPStatus.NOT_FOUND,
             "A connection was refused: nothing is served under its path. "
             f"Let the URL in NapCat's WebSocket client end with {SUGGESTED_PATH} .",
         )
-    if token and (refusal := _check_token(headers, query, token)):
+    if token and (refusal := _check_token(given_token(target, headers), token)):
         return refusal
     self_id = _first(headers, "X-Self-ID")
     if not _SELF_ID.fullmatch(self_id):
@@ -102,6 +103,26 @@ def judge(target: str, headers: Headers, token: str) -> Admission | Refusal:
             "What connects must be a OneBot v11 reverse WebSocket client that is logged in.",
         )
     return Admission(int(self_id), _role(headers), path, _first(headers, "User-Agent")[:80])
+
+
+def too_many_guesses(seconds: float) -> Refusal:
+    """The answer to a token that is not looked at, for another `seconds`."""
+    return Refusal(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "A connection was refused unread: too many different wrong access tokens came from its address. Enter the "
+        f"bot's token in NapCat's WebSocket client; the next try is looked at in {math.ceil(seconds)} s.",
+    )
+
+
+def given_token(target: str, headers: Headers) -> bytes:
+    """The token of a request, from wherever clients put it; empty when there is none."""
+    # NapCat without a token still sends the bare word `Bearer`: an empty header says nothing, ask the query.
+    return _header_token(headers) or _query_token(_split(target)[1])
+
+
+def claimed_account(headers: Headers) -> str:
+    """Which account a request says that it is of."""
+    return _first(headers, "X-Self-ID")[:32]
 
 
 def describe_token(target: str, headers: Headers) -> str:
@@ -121,13 +142,14 @@ def _split(target: str) -> tuple[str, str]:
     if target.startswith("/"):
         path, _, query = target.partition("?")
         return path, query
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:  # a host such as `[::1` in it
+        return target, ""
     return parts.path, parts.query
 
 
-def _check_token(headers: Headers, query: str, token: str) -> Refusal | None:
-    # NapCat without a token still sends the bare word `Bearer`: an empty header says nothing, ask the query.
-    given = _header_token(headers) or _query_token(query)
+def _check_token(given: bytes, token: str) -> Refusal | None:
     if hmac.compare_digest(given, token.encode()):
         return None
     cause = "its access token is wrong" if given else "it sent no access token"

@@ -21,6 +21,11 @@ MAX_REDIRECTS = 5
 CHUNK = 64 * 1024
 NOTHING: Mapping[str, str] = {}
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+UNICAST = ipaddress.ip_network("2000::/3")
+"""All of IPv6 that is handed out; what lies outside is local, or a tunnel's."""
+CLOSED = tuple(map(ipaddress.IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32")))
+"""Global by the registry's word, and all the same no server of the internet: protocols' own addresses (one of them
+Oracle Cloud's metadata), old tunnels, and Azure's machine agent."""
 EXPIRED = b"-5503007"
 """QQ's retcode of a download address whose rkey has run out; it comes with HTTP 400."""
 
@@ -127,7 +132,9 @@ def is_public(host: str) -> bool:
     inner = _wrapped(address) if isinstance(address, ipaddress.IPv6Address) else None
     if inner is not None:
         return is_public(str(inner))
-    return address.is_global and not address.is_multicast
+    if isinstance(address, ipaddress.IPv6Address):
+        return address.is_global and address in UNICAST
+    return address.is_global and not address.is_multicast and not any(address in closed for closed in CLOSED)
 
 
 def _wrapped(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

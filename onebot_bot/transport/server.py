@@ -28,10 +28,14 @@ from onebot_bot.transport.handshake import (
     Admission,
     Refusal,
     check_exposure,
+    claimed_account,
     describe_token,
+    given_token,
     judge,
     shown_path,
+    too_many_guesses,
 )
+from onebot_bot.transport.knocks import Knocks
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake: it adds to the time in which a dead link is found out."""
@@ -86,6 +90,7 @@ class OneBotServer:
         self._on_event = on_event
         self._on_connect = on_connect
         self._clock = clock
+        self._knocks = Knocks(clock)
         self._check_interval = check_interval
         self._admitted: WeakKeyDictionary[ServerConnection, Admission] = WeakKeyDictionary()
         self._server: Server
@@ -157,18 +162,31 @@ class OneBotServer:
     def _judge(self, socket: ServerConnection, request: Request) -> Response | None:
         if "Upgrade" not in request.headers:
             return None  # a browser: websockets itself answers 426 and says what to use instead
-        verdict = SHUTTING_DOWN if self.draining else judge(request.path, request.headers, self._token)
+        peer = peer_name(socket)
+        verdict = SHUTTING_DOWN if self.draining else self._verdict(peer, request)
         if isinstance(verdict, Admission):
             self._admitted[socket] = verdict
             return None
-        log.warning(
-            verdict.cause,
-            status=int(verdict.status),
-            peer=peer_name(socket),
-            path=shown_path(request.path),
-            token=describe_token(request.path, request.headers),
-        )
+        if verdict.status != HTTPStatus.TOO_MANY_REQUESTS or self._knocks.first_refusal(peer):
+            log.warning(
+                verdict.cause,
+                status=int(verdict.status),
+                peer=peer,
+                path=shown_path(request.path),
+                token=describe_token(request.path, request.headers),
+            )
         return socket.respond(verdict.status, f"{verdict.cause}\n")
+
+    def _verdict(self, peer: str, request: Request) -> Admission | Refusal:
+        """Judge a request, unless too many tokens were tried from where it comes."""
+        if self._token and (seconds := self._knocks.wait(peer, claimed_account(request.headers))):
+            return too_many_guesses(seconds)
+        verdict = judge(request.path, request.headers, self._token)
+        if isinstance(verdict, Admission):
+            self._knocks.right(peer, str(verdict.self_id))
+        elif verdict.status == HTTPStatus.UNAUTHORIZED:
+            self._knocks.wrong(peer, given_token(request.path, request.headers))
+        return verdict
 
     async def _serve(self, socket: ServerConnection) -> None:
         admission = self._admitted.pop(socket)

@@ -1,11 +1,14 @@
 """Who may connect, judged without a socket."""
 
+import hmac
 from http import HTTPStatus
+from types import SimpleNamespace
 
 import pytest
 from websockets.datastructures import Headers
 
 from onebot_bot.errors import ConfigError
+from onebot_bot.transport import handshake
 from onebot_bot.transport.handshake import (
     PATHS,
     Admission,
@@ -53,7 +56,9 @@ def test_no_other_path_is_served() -> None:
     assert {path.rstrip("/") for path in ASKED} == PATHS
 
 
-@pytest.mark.parametrize("target", ["/v11", "/onebot/v11/wss", "/onebot/v12", "/ws/x", "/metrics", "//evil"])
+@pytest.mark.parametrize(
+    "target", ["/v11", "/onebot/v11/wss", "/onebot/v12", "/ws/x", "/metrics", "//evil", "http://[::1"]
+)
 def test_an_unknown_path_is_not_found(target: str) -> None:
     """A path nobody serves is a 404, even when everything else is right."""
     assert refusal(target, headers(Authorization="Bearer secret")) == HTTPStatus.NOT_FOUND
@@ -108,6 +113,20 @@ def test_a_chinese_token_works_in_header_and_query() -> None:
     in_header = headers(Authorization="Bearer " + "密码".encode().decode("latin-1"))
     assert refusal("/ws", in_header, "密码") is None
     assert refusal("/ws?access_token=%E5%AF%86%E7%A0%81", headers(), "密码") is None
+
+
+def test_tokens_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long the answer takes says nothing of how much of a guess is right: every token goes through hmac's."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, right: bytes) -> bool:
+        compared.append((given, right))
+        return hmac.compare_digest(given, right)
+
+    monkeypatch.setattr(handshake, "hmac", SimpleNamespace(compare_digest=compare))
+    for given in ("secret", "secre", "x", ""):
+        judge("/ws", headers(Authorization=f"Bearer {given}"), SECRET)
+    assert compared == [(given, b"secret") for given in (b"secret", b"secre", b"x", b"")]
 
 
 def test_without_a_token_any_client_is_admitted() -> None:

@@ -149,11 +149,18 @@ async def test_loopback_is_refused(site: Callable[[str], str]) -> None:
         await fetch_media(site("/picture"), 4096, 5)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "0x7f000001", "[::1]", "[::ffff:127.0.0.1]", "0"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0x7f.1", "0", "0.0.0.0", "127.0.0.1."),
+        *("[::1]", "[::]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]", "[0:0:0:0:0:0:0:1]"),
+        *("①②⑦.⓪.⓪.①", "１２７.０.０.１", "127。0。0。1", "ⓛⓞⓒⓐⓛⓗⓞⓢⓣ", "%31%32%37.0.0.1", "a@127.0.0.1", "localhost."),
+    ],
+)
 async def test_every_spelling_of_loopback_is_refused(site: Callable[[str], str], host: str) -> None:
-    """Names, short and numeric forms and IPv6 wrappings all end at the same check."""
+    """Names, short, decimal, octal and numeric forms, IPv6 wrappings and other scripts all end at the same check."""
     port = site("/").rpartition(":")[2].rstrip("/")
-    with pytest.raises(MediaError):
+    with pytest.raises(MediaError, match=r"not a public address|cannot be fetched"):
         await fetch_media(f"http://{host}:{port}/picture", 4096, 5)
 
 
@@ -222,10 +229,20 @@ async def test_a_name_that_resolves_to_loopback_is_refused(
         "::ffff:10.0.0.1",
         "64:ff9b::a00:1",
         "2002:a00:1::",
+        "2001:0:a00:1::",
+        "::127.0.0.1",
+        "::ffff:0:a00:1",
+        "64:ff9b:1::a00:1",
+        "fec0::1",
+        "fd00:ec2::254",
+        "100.100.100.200",
+        "192.0.0.192",
+        "192.88.99.1",
+        "168.63.129.16",
     ],
 )
 def test_private_addresses_are_not_public(host: str) -> None:
-    """Private, local, shared, reserved and multicast addresses, wrapped ones too."""
+    """Private, local, shared, reserved and multicast addresses, wrapped ones too, and where clouds keep secrets."""
     assert not is_public(host)
 
 
