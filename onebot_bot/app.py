@@ -50,6 +50,7 @@ from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.own import Kept, OwnData
+from onebot_bot.private import close_to_others, private_files
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.rendering.painter import Painter
@@ -91,8 +92,11 @@ class App:
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
         config = load_config(self.path)
+        for ours in ("memory_store", "training/runs"):  # those of before, too
+            close_to_others(self.folder / ours)
         self.token = read_token(config.server, self.folder, create=True)
         async with AsyncExitStack() as stack:
+            stack.enter_context(private_files())
             await self._build(stack, config)
             self._stack = stack.pop_all()
         return self

@@ -12,6 +12,7 @@ import tomlkit.exceptions
 
 from onebot_bot.config import VERSION, Config, get_key, load_config, parse_config, read_text, too_new
 from onebot_bot.errors import ConfigError
+from onebot_bot.private import FILE
 
 Migration = Callable[[dict[str, Any]], None]
 MIGRATIONS: dict[int, Migration] = {}
@@ -112,11 +113,12 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 def _write(path: Path, text: str) -> None:
     """Replace the file whole: a crash leaves the old one or the new one."""
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    # It may hold a token: nobody else may read it before it has the mode that its owner chose.
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    shutil.copymode(path, temporary)  # it may hold a token
+    shutil.copymode(path, temporary)
     try:
         temporary.replace(path)
     except OSError:

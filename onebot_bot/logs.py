@@ -4,9 +4,9 @@
 request with `structlog.contextvars`.
 """
 
+import io
 import logging
 import logging.handlers
-import os
 import queue
 import sys
 import unicodedata
@@ -16,6 +16,8 @@ from pathlib import Path
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+
+from onebot_bot.private import FILE, FOLDER
 
 FILE_BYTES = 10 * 2**20
 FILES_KEPT = 5
@@ -67,11 +69,18 @@ class _Passing(logging.handlers.QueueHandler):
         return record
 
 
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """The log file: messages of private chats may be in it, so each new one is the owner's alone."""
+
+    def _open(self) -> io.TextIOWrapper:
+        Path(self.baseFilename).touch(FILE)
+        Path(self.baseFilename).chmod(FILE)  # one that is there already may be older than this rule
+        return super()._open()
+
+
 def _file_handler(file: Path) -> logging.Handler:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
-    os.chmod(file, 0o600)  # noqa: PTH101 - messages of private chats: the owner's eyes only
-    return handler
+    file.parent.mkdir(FOLDER, parents=True, exist_ok=True)
+    return _PrivateFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
 
 
 def _configure() -> None:

@@ -24,8 +24,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "All right: I listen and learn and say nothing, not even to an @, until {prefix}on.",
     ),
     "mode.shadow": (
-        "好，我照常想，但想说的只写进日志，{prefix}on 让我再开口。",
-        "All right: what I would say goes into the log only, until {prefix}on.",
+        "好，我照常想，但想说的只写进日志（log.content 打开才有原文），{prefix}on 让我再开口。",
+        "All right: what I would say goes into the log only (its words where log.content is on), until {prefix}on.",
     ),
     "talk.usage": (
         "用法：{prefix}talk 0-1 | 0-1 18:00-23:00 | default",

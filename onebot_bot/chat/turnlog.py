@@ -18,6 +18,7 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from onebot_bot.private import FILE, FOLDER
 from onebot_bot.sections.server import LogConfig
 
 log = structlog.get_logger(__name__)
@@ -144,11 +145,11 @@ class TurnFiles:
 
     def _open(self, day: str) -> None:
         self.close()
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(FOLDER, parents=True, exist_ok=True)
         self._prune(day)
         path = self._folder / f"turns-{day}.jsonl"
         # Messages of private chats may be in it: the owner's eyes only.
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, FILE)
         self._day, self._bytes = day, os.fstat(self._file).st_size
 
     def _turn_over(self) -> None:

@@ -24,11 +24,12 @@ from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
+from onebot_bot.private import open_to_others
 from onebot_bot.reading.kinds import can_read_pictures
 from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.client import OneBotClient
-from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure
+from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure, is_loopback
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import TOKEN_FILE, read_token
 
@@ -58,6 +59,9 @@ PACKAGES = {
 
 DISK_FAIL, DISK_WARN = 100 * 2**20, 2**30
 """Free bytes below which nothing can be stored, and below which it soon cannot."""
+
+SHORTEST_TOKEN = 16
+"""Characters that a token of one's own had better have where others can reach the port."""
 
 WAIT = 5.0
 """Seconds for anything on this machine to answer."""
@@ -275,6 +279,8 @@ def check_store(folder: Path) -> Finding:
             pass
     except OSError as error:
         return Finding("fail", f"{place} cannot be written: {error.strerror}", f"修改 {place} 的所有者或权限。")
+    if (store / "memory.sqlite3").exists() and open_to_others(store):
+        return Finding("warn", f"{store} can be looked into by other users of this machine", f"运行 chmod 700 {store}")
     return Finding("ok", f"{store} can be written")
 
 
@@ -293,11 +299,15 @@ def check_token(config: ServerConfig, folder: Path) -> Finding:
     if _is_made(config) and not file.exists():
         return Finding("ok", "server.token will be made at the first start")
     try:
-        check_exposure(config.host, read_token(config, folder, create=False))
+        token = read_token(config, folder, create=False)
+        check_exposure(config.host, token)
     except BotError as error:
         return Finding("fail", str(error), "修改 config.toml 中 [server] 的 token。")
-    if _is_made(config) and os.name == "posix" and file.stat().st_mode & 0o077:
+    if _is_made(config) and open_to_others(file):
         return Finding("warn", f"{file} can be read by other users", f"运行 chmod 600 {file}")
+    if not is_loopback(config.host) and len(token) < SHORTEST_TOKEN:
+        fix = '把 config.toml 中 [server] 的 token 改为 "auto"，或更长的随机串，并在 NapCat 里同步修改。'
+        return Finding("warn", f"server.token has fewer than {SHORTEST_TOKEN} characters and can be guessed", fix)
     return Finding("ok", "server.token is set" if config.token else "no server.token, accepted on loopback only")
 
 

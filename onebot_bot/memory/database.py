@@ -22,6 +22,7 @@ import structlog
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.lock import take_lock
 from onebot_bot.memory.schema import STEPS, Step
+from onebot_bot.private import FOLDER
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
@@ -306,7 +307,7 @@ def _open(path: Path, steps: Sequence[Step]) -> tuple[sqlite3.Connection, sqlite
 
 def _prepare(path: Path) -> int:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(FOLDER, parents=True, exist_ok=True)
         # SQLite gives its side files the mode of the main one, so making that first makes all of them private.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
@@ -356,7 +357,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) 
 def _copy(connection: sqlite3.Connection, target: Path) -> None:
     temporary = target.with_name(f".{target.name}.tmp")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(FOLDER, parents=True, exist_ok=True)
         temporary.unlink(missing_ok=True)
         os.close(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600))
         with contextlib.closing(sqlite3.connect(temporary)) as copy:

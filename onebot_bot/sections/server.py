@@ -47,7 +47,13 @@ class LogConfig(Section, frozen=True, kw_only=True):
     file: Annotated[str, Meta(description="Log file, relative to config.toml. Empty: none.", extra=RESTART)] = (
         "logs/bot.log"
     )
-    content: Annotated[bool, Meta(description="Write message texts into the log.")] = True
+    content: Annotated[
+        bool,
+        Meta(
+            description="Write message texts into the log and the turn log. Off, no level has them, debug neither: "
+            "lines have the number of characters in their place."
+        ),
+    ] = False
     turns: Annotated[
         str,
         Meta(

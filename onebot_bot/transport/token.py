@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from onebot_bot.errors import ConfigError
+from onebot_bot.private import FOLDER
 from onebot_bot.sections.server import ServerConfig
 
 TOKEN_FILE = Path("memory_store") / "token"
@@ -66,7 +67,7 @@ def _from_file(path: Path) -> str:
 def _made(path: Path) -> str:
     token = secrets.token_urlsafe(_RANDOM_BYTES)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(FOLDER, parents=True, exist_ok=True)
         _write(path, token)
     except OSError as error:
         raise ConfigError(

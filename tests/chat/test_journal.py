@@ -50,7 +50,7 @@ class Noted(World):
         self.presence = Presence()
         self.lines: list[TurnLine] = []
         self.counts: dict[ChatId, dict[str, float]] = {}
-        self.log = LogConfig()
+        self.log = LogConfig(content=True)
         self.journal = Journal(self._write, self._count, lambda: self.log, lambda: NOON)
 
     def _write(self, day: str, line: TurnLine) -> None:
@@ -118,7 +118,7 @@ async def test_an_answer_is_a_line(noted: Noted) -> None:
 
 async def test_words_are_left_out_where_the_log_has_none(noted: Noted) -> None:
     """`log.content = false` holds for this log, too."""
-    noted.log = LogConfig(content=False)
+    noted.log = LogConfig()
     noted.say(noted.private("秘密"))
     await noted.quiet()
     answer(await noted.engine.next(), "我知道")

@@ -140,7 +140,9 @@ def test_low_disk_warns_then_fails(tmp_path: Path) -> None:
         ("127.0.0.1", "auto", "ok"),
         ("127.0.0.1", "", "ok"),
         ("0.0.0.0", "", "fail"),
-        ("0.0.0.0", "secret", "ok"),
+        ("0.0.0.0", "a token of one's own", "ok"),
+        ("0.0.0.0", "secret", "warn"),
+        ("127.0.0.1", "secret", "ok"),
         ("127.0.0.1", "env:NO_SUCH_VARIABLE_HERE", "fail"),
     ],
 )
@@ -160,6 +162,20 @@ def test_open_token_file_warns(tmp_path: Path) -> None:
     assert (found.status, found.fix) == ("warn", f"运行 chmod 600 {file}")
     file.chmod(0o600)
     assert check_token(ServerConfig(), tmp_path).status == "ok"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_an_open_store_warns(tmp_path: Path) -> None:
+    """Once there is something in it: the first start closes it, unless it is another user's."""
+    store = tmp_path / "memory_store"
+    store.mkdir()
+    store.chmod(0o755)
+    assert check_store(tmp_path).status == "ok"
+    (store / "memory.sqlite3").touch()
+    found = check_store(tmp_path)
+    assert (found.status, found.fix) == ("warn", f"运行 chmod 700 {store}")
+    store.chmod(0o700)
+    assert check_store(tmp_path).status == "ok"
 
 
 async def test_own_bot_on_the_port_is_fine(bot: ServerConfig) -> None:
