@@ -117,6 +117,7 @@ class App:
         """Each part stands on those before it; the door opens last."""
         self.configuration = Configuration(self.path, config, self._configured)
         self._settings = _settings(config)
+        _note_words(config)
         self._accounts: dict[int, Account] = {}
         self._sessions: dict[ChatId, ChatSession] = {}
         self._stores = await open_stores(
@@ -320,6 +321,7 @@ class App:
         """Hand the live keys to what does not read them anew by itself."""
         self._settings = _settings(config)
         logs.set_level(config.log.level)
+        _note_words(config)
         self._server.configure(config.server)
 
     async def _watch(self) -> None:
@@ -349,6 +351,12 @@ def _read(picture: str) -> bytes | None:
     with contextlib.suppress(OSError):
         return Path(picture).read_bytes() if picture else None
     return None
+
+
+def _note_words(config: Config) -> None:
+    """Who reads the logs knows from them what they are."""
+    if config.log.content:
+        log.warning("What people say is written into the logs: log.content is on.")
 
 
 def _settings(config: Config) -> Settings:

@@ -9,6 +9,7 @@ from pathlib import Path
 from onebot_bot import __version__
 from onebot_bot.app import App
 from onebot_bot.texts import say
+from onebot_bot.transport.token import TOKEN_FILE
 
 
 async def serve(path: Path, *, stop: asyncio.Event | None = None) -> None:
@@ -22,13 +23,16 @@ async def serve(path: Path, *, stop: asyncio.Event | None = None) -> None:
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with App(path) as app:
-        sys.stdout.write(banner(app))
+        sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))
         sys.stdout.flush()
         await ended.wait()
 
 
-def banner(app: App) -> str:
-    """What to paste into NapCat, and what to do without QQ."""
+def banner(app: App, *, to_a_person: bool) -> str:
+    """What to paste into NapCat, and what to do without QQ; the token only where a person reads it off a terminal.
+
+    What is not a terminal is a file or a log, as `docker logs` and systemd's journal are.
+    """
     language, config = app.config.bot.language, app.config
     return say(
         language,
@@ -36,11 +40,21 @@ def banner(app: App) -> str:
         name="onebot-bot",
         version=__version__,
         url=app.url,
-        token=app.token or say(language, "start.no_token"),
+        token=_token(app, shown=to_a_person),
         console=_console_command(),
         config=app.path,
         owner="" if config.bot.owners else say(language, "start.no_owner"),
     )
+
+
+def _token(app: App, *, shown: bool) -> str:
+    language = app.config.bot.language
+    if not app.token:
+        return say(language, "start.no_token")
+    if shown:
+        return app.token
+    made = app.config.server.token == "auto"  # noqa: S105 - the setting's value, not a token
+    return say(language, "start.token_in", file=app.folder / TOKEN_FILE if made else f"{app.path} server.token")
 
 
 def _console_command() -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from echo_bot import write_config
+from echo_bot import said, write_config
 from fakes import FakeRunner
 
 from onebot_bot.app import App
@@ -22,23 +22,12 @@ from onebot_bot.protocol.segments import Forward
 from onebot_bot.sections.memory import LearningConfig
 from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
-PATIENCE = 60.0
-"""Seconds for one message: where the model is loaded, torch is imported first, on whatever machine this is."""
-
 
 @pytest.fixture
 async def app(tmp_path: Path) -> AsyncIterator[App]:
     """A running bot."""
     async with App(write_config(tmp_path)) as running:
         yield running
-
-
-async def said(client: OneBotClient) -> tuple[int, str]:
-    """To whom the next message goes, and its words."""
-    while True:
-        call = await asyncio.wait_for(client.next_call(), PATIENCE)
-        if call.action == "send_private_msg":
-            return call.params["user_id"], call.params["message"][-1]["data"]["text"]
 
 
 async def test_the_echo_engine_answers_without_a_model(app: App) -> None:

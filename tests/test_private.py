@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from test_app import said, write_config
+from echo_bot import said, write_config
 
 from onebot_bot.app import App
 from onebot_bot.logs import logging_to

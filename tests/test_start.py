@@ -15,7 +15,7 @@ from onebot_bot.start import banner, serve
 async def test_the_banner_has_what_napcat_asks_for(tmp_path: Path) -> None:
     """URL, token, what to do without QQ, where the configuration is."""
     async with App(write_config(tmp_path)) as app:
-        text = banner(app)
+        text = banner(app, to_a_person=True)
         for piece in (app.url, app.token, "console", str(app.path)):
             assert piece in text
     assert "owners" not in text
@@ -26,7 +26,20 @@ async def test_a_first_start_without_an_owner_says_so(tmp_path: Path) -> None:
     path = write_config(tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace("owners = [1]", ""), encoding="utf-8")
     async with App(path) as app:
-        assert "[bot] owners" in banner(app)
+        assert "[bot] owners" in banner(app, to_a_person=True)
+
+
+@pytest.mark.parametrize("token", ["auto", "env:BOT_TOKEN_OF_THIS_TEST", "a token of one's own", ""])
+async def test_a_banner_in_a_log_has_no_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    """It names where that is: what is no terminal is kept, as docker and systemd do."""
+    monkeypatch.setenv("BOT_TOKEN_OF_THIS_TEST", "hunter2")
+    path = write_config(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8").replace("[server]", f'[server]\ntoken = "{token}"'))
+    async with App(path) as app:
+        text = banner(app, to_a_person=False)
+        where = str(tmp_path / "memory_store" / "token") if token == "auto" else f"{path} server.token"
+        assert (where in text) == bool(token)
+        assert not token or app.token not in text
 
 
 async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -34,7 +47,9 @@ async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureF
     stop = asyncio.Event()
     stop.set()
     await serve(write_config(tmp_path), stop=stop)
-    assert "ws://127.0.0.1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ws://127.0.0.1" in said
+    assert (tmp_path / "memory_store" / "token").read_text(encoding="utf-8").strip() not in said  # it is no terminal
 
 
 @pytest.mark.parametrize(

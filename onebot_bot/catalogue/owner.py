@@ -30,6 +30,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "  Without QQ: in another terminal run  {console}\n"
         "  Configuration {config} (applied when saved){owner}\n",
     ),
+    "start.token_in": ("（在 {file} 里）", "(it is in {file})"),
     "start.no_token": ("（空）", "(empty)"),
     "start.no_owner": (
         "\n  还没有主人：把你的 QQ 号写进 [bot] owners，才能使用管理命令",
