@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from fakes import FakeClock, ScriptedEngine
 from PIL import Image
 
@@ -32,6 +33,17 @@ def qwen_tokenizer_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config: dict[str, Any] = json.loads((DATA / "qwen3-tokenizer_config.json").read_text(encoding="utf-8"))
     (folder / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def passing_loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loggers that `logging_to` sets up and later tests find as they were: none keeps what it was set up with."""
+    configure = structlog.configure
+
+    def without_cache(**options: Any) -> None:
+        configure(**{**options, "cache_logger_on_first_use": False})
+
+    monkeypatch.setattr(structlog, "configure", without_cache)
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ from onebot_bot.memory.database import Database
 from onebot_bot.private import close_to_others, open_to_others, private_files
 from onebot_bot.transport.client import OneBotClient
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+pytestmark = [
+    pytest.mark.usefixtures("passing_loggers"),
+    pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,8 @@ from onebot_bot.logs import logging_to
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.transport.client import OneBotClient
 
+pytestmark = pytest.mark.usefixtures("passing_loggers")
+
 TOKEN = "hunter2-token-of-this-test"
 WORDS = ("紫色河马的秘密", "zebra-word", "picnic-word")
 """Said in private, in a group, and after a command."""
