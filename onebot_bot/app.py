@@ -48,6 +48,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
+from onebot_bot.memory.unread import Unread
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
 from onebot_bot.own import Kept, OwnData
 from onebot_bot.private import close_to_others, private_files
@@ -292,7 +293,7 @@ class App:
         around = Around(
             engine=self.engine,
             store=self._stores.memories,
-            history=self._stores.history,
+            unread=Unread(self._stores.database),
             memories=self._memories,
             config=lambda: self.config,
             persona=lambda: self._cast.prompt(self.config.bot),

@@ -30,8 +30,8 @@ from onebot_bot.learning.sequence import Means
 from onebot_bot.learning.versions import Versions
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
-from onebot_bot.memory.history import History
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.sections.profiles import ProfileConfig
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ class Around(Struct, frozen=True, kw_only=True):
 
     engine: EngineWorker
     store: MemoryStore
-    history: History
+    unread: Unread
     memories: Memories
     config: Callable[[], Config]
     persona: Callable[[], str]
@@ -104,7 +104,7 @@ def build_learning(around: Around) -> Learning:
 
     extractor = Extractor(asking(engine), prompts)
     curator = Curator(
-        *(around.history, around.store, around.memories.learn, extractor, reading, around.clock),
+        *(around.unread, around.store, around.memories.learn, extractor, reading, around.clock),
         readings=around.readings,
     )
     work = NightWork(

@@ -24,6 +24,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.nights import CAPABLE, Around, Learning, adapters, build_learning, prepare, recipes_folder
 from onebot_bot.sections.memory import LearningConfig
 
@@ -60,6 +61,7 @@ class Home:
         self.folder = folder
         self.engine = engine
         self.store = store
+        self.database = database
         self.history = History(database)
         self.memories = Memories(engine, store)
         self.clock = FakeClock()
@@ -69,7 +71,7 @@ class Home:
     def learning(self) -> Learning:
         """As the app builds it."""
         around = Around(
-            engine=self.engine, store=self.store, history=self.history, memories=self.memories,
+            engine=self.engine, store=self.store, unread=Unread(self.database), memories=self.memories,
             config=lambda: self.config, persona=lambda: self.config.bot.persona, folder=self.folder,
             clock=self.clock, pause=contextlib.nullcontext, tell=self.tell,
         )  # fmt: skip

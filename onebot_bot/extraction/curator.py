@@ -22,9 +22,10 @@ from onebot_bot.extraction.documents import Readings, extract_documents, nothing
 from onebot_bot.extraction.plain import extract_plainly, slot_of
 from onebot_bot.extraction.sources import MOST_MESSAGES, Chunk, chunk_of
 from onebot_bot.extraction.verify import says_again
-from onebot_bot.memory.history import Entry, History
+from onebot_bot.memory.history import Entry
 from onebot_bot.memory.rows import Extracted, Memory
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
@@ -102,7 +103,7 @@ class Curator:
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it stands between
         self,
-        history: History,
+        unread: Unread,
         store: MemoryStore,
         learn: Learn,
         extractor: Extractor,
@@ -110,7 +111,7 @@ class Curator:
         clock: Clock,
         readings: Readings = nothing_read,
     ) -> None:
-        self._history = history
+        self._unread = unread
         self._store = store
         self._learn = learn
         self._extractor = extractor
@@ -130,7 +131,7 @@ class Curator:
         Raises:
             StoreError: the database cannot be read.
         """
-        for chat in await self._history.chats_with_news():
+        for chat in await self._unread.chats_with_news():
             self.heard(chat)
         async with AsyncExitStack() as stack:
             tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -158,7 +159,7 @@ class Curator:
             What was learned; a chat that could not be read is named, not raised.
         """
         summary = Summary()
-        for chat in await self._history.chats_with_news():
+        for chat in await self._unread.chats_with_news():
             if not stop():
                 await self._read(chat, summary, stop)
         return summary
@@ -203,8 +204,8 @@ class Curator:
 
     async def _read_on(self, chat: ChatId, summary: Summary) -> bool:
         """Read one chunk; False when there was none."""
-        after = await self._history.extracted_up_to(chat)
-        entries = await self._history.since(chat, after, MOST_MESSAGES)
+        after = await self._unread.extracted_up_to(chat)
+        entries = await self._unread.since(chat, after, MOST_MESSAGES)
         if not entries:
             return False
         try:
@@ -217,7 +218,7 @@ class Curator:
                 raise
             log.exception("a part of a chat is given up", chat=str(chat), from_row=after, to_row=entries[-1].id)
             summary.drop(Dropped(f"{chat} {after}-{entries[-1].id}", "could not be read"))
-        await self._history.mark_extracted(chat, entries[-1].id)
+        await self._unread.mark_extracted(chat, entries[-1].id)
         summary.messages += len(entries)
         return True
 

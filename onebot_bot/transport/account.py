@@ -17,7 +17,8 @@ from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.protocol import State
 
 from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected
-from onebot_bot.protocol.actions import ALLOWED_ACTIONS, Action, action_timeout, encode_action
+from onebot_bot.protocol.action_frames import action_timeout, encode_action
+from onebot_bot.protocol.actions import ALLOWED_ACTIONS, Action
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import (
     Event,
@@ -220,7 +221,7 @@ class Account:
 
         Args:
             action: what to do.
-            timeout: seconds to wait; by default `protocol.actions.action_timeout`.
+            timeout: seconds to wait; by default `protocol.action_frames.action_timeout`.
 
         Returns:
             The reply's `data`; None for actions that return nothing.

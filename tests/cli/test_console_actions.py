@@ -6,13 +6,13 @@ import pytest
 
 from onebot_bot.cli import console_actions
 from onebot_bot.cli.console_actions import Desk
+from onebot_bot.protocol.action_frames import action_params
 from onebot_bot.protocol.actions import (
     Action,
     GetGroupMsgHistory,
     SendGroupForwardMsg,
     SendGroupMsg,
     SendPrivateMsg,
-    action_params,
 )
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, PrivateMessage

@@ -7,6 +7,7 @@ from commands.lounge import ADMIN, ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, lou
 from fakes import FakeClock, ScriptedEngine, until
 
 from onebot_bot.memory.history import Entry
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.events import FriendRecall
 from onebot_bot.texts import say
 
@@ -47,7 +48,7 @@ async def test_a_clone_goes_its_own_way(lounge: Lounge) -> None:
     await lounge.command("/prompt set Be brief.")
     assert await lounge.command("/branch clone copy") == say("zh", "branch.cloned", name="copy")
     assert await lounge.talk("two", "2") == ["one", "1", "two"]
-    assert len(await lounge.kept.history.since(PRIVATE, 0, 100)) == 4
+    assert len(await Unread(lounge.database).since(PRIVATE, 0, 100)) == 4
     assert await lounge.command("/undo 2") == say("zh", "undo.done", count=2)
     assert await lounge.record() == []
     assert lounge.kept.branches.current(PRIVATE).prompt == "Be brief."

@@ -18,6 +18,7 @@ from onebot_bot.memory.history import Entry
 from onebot_bot.memory.moods import Mood, MoodStore
 from onebot_bot.memory.rows import Extracted
 from onebot_bot.memory.tallies import Tallies
+from onebot_bot.memory.unread import Unread
 from onebot_bot.memory.usage import Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Reply
@@ -92,7 +93,7 @@ async def test_who_opted_out_is_answered_and_not_learned_from(lounge: Lounge) ->
     assert await lounge.command("/不要学我") == say("zh", "optout.done", prefix="/")
     await lounge.talk("after", "2", ALICE, GROUP)
     await lounge.talk("Bob's", "3", BOB, GROUP)
-    said = [entry for entry in await lounge.kept.history.since(HERE, 0, 100) if entry.role == "user"]
+    said = [entry for entry in await Unread(lounge.database).since(HERE, 0, 100) if entry.role == "user"]
     rows = [entry.id for entry in said]
     assert await lounge.kept.store.barred(rows) == set(rows[:2])
     new = Extracted(text="Alice said after.", chat=HERE, speaker=ALICE, source_ids=(rows[1],))
@@ -107,7 +108,7 @@ async def test_opting_in_lets_later_words_be_learned(lounge: Lounge, tmp_path: P
     await lounge.talk("meanwhile", "1")
     assert await lounge.command("/optin") == say("zh", "optin.done")
     await lounge.talk("afterwards", "2")
-    rows = [entry.id for entry in await lounge.kept.history.since(PRIVATE, 0, 100) if entry.role == "user"]
+    rows = [entry.id for entry in await Unread(lounge.database).since(PRIVATE, 0, 100) if entry.role == "user"]
     assert await lounge.kept.store.barred(rows) == {rows[0]}
     assert lounge.kept.people.opted_out == {BOB}
     await lounge.kept.people.restore()

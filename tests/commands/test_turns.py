@@ -7,6 +7,7 @@ from fakes import answer, until
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.chat_settings import ChatSettings
 from onebot_bot.memory.rows import Extracted
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.segments import Reply
 from onebot_bot.texts import say
 
@@ -171,7 +172,7 @@ async def test_edit_puts_the_last_message_in_other_words(lounge: Lounge) -> None
     await lounge.reply(again, "meow")
     assert await lounge.record() == [("user", "I have a cat"), ("assistant", "meow")]
     assert await lounge.texts() == []
-    assert [entry.text for entry in await lounge.kept.history.since(PRIVATE, 0, 10)] == ["I have a cat", "meow"]
+    assert [entry.text for entry in await Unread(lounge.database).since(PRIVATE, 0, 10)] == ["I have a cat", "meow"]
     assert old.message_id is not None
     await lounge.kept.history.withdraw(PRIVATE, old.message_id)
     assert await lounge.record() == [("assistant", "meow")]
@@ -231,7 +232,7 @@ async def test_inject_is_context_that_nobody_learns_from(lounge: Lounge) -> None
     """Seen by the next answer; in a group for admins."""
     assert await lounge.command("/inject it is winter") == say("zh", "inject.done")
     assert await lounge.talk("hi", "brr") == [f"{say('zh', 'see.injected', text='it is winter')}\nhi"]
-    assert [entry.role for entry in await lounge.kept.history.since(PRIVATE, 0, 1)] == ["event"]
+    assert [entry.role for entry in await Unread(lounge.database).since(PRIVATE, 0, 1)] == ["event"]
     assert "群管理员" in await lounge.command("/inject x", BOB, GROUP)
     assert await lounge.command("/inject") == say("zh", "inject.usage", prefix="/")
 

@@ -18,6 +18,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Extracted, Memory, Status
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.chat_id import ChatId
 
 GROUP = ChatId(10000, "group", 20000)
@@ -40,11 +41,11 @@ class World:
         self.model: Callable[[str], str] = lambda _: ""
         self.asked = 0
 
-    def curator(self, learn: Learn | None = None, history: History | None = None) -> Curator:
+    def curator(self, learn: Learn | None = None, unread: Unread | None = None) -> Curator:
         """As the app makes it, and as a new process would after a kill."""
         extractor = Extractor(self.ask, PROMPTS)
         return Curator(
-            history or self.history,
+            unread or Unread(self.database),
             self.store,
             learn or self.memories.learn,
             extractor,
@@ -78,7 +79,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield World(database, store, memories)
 
 
-class DyingHistory(History):
+class Dying(Unread):
     """The process dies before the cursor moves."""
 
     async def mark_extracted(self, chat: ChatId, up_to: int) -> None:
@@ -115,7 +116,7 @@ async def test_a_chat_is_read_once_it_has_been_quiet(world: World) -> None:
 async def wait_for(world: World, count: int) -> list[str]:
     """The memories, once there are so many and the cursor is behind them."""
     async with asyncio.timeout(5):
-        while len(await world.known()) < count or await world.history.chats_with_news():
+        while len(await world.known()) < count or await Unread(world.database).chats_with_news():
             pass
     return await world.known()
 
@@ -181,7 +182,7 @@ async def test_it_can_be_told_to_stop(world: World) -> None:
     answers = iter([False, False, True, True])
     summary = await world.curator().catch_up(lambda: next(answers))
     assert summary.messages == 80
-    assert await world.history.chats_with_news() == [GROUP]
+    assert await Unread(world.database).chats_with_news() == [GROUP]
 
 
 async def test_nothing_is_read_when_it_is_off(world: World) -> None:
@@ -189,7 +190,7 @@ async def test_nothing_is_read_when_it_is_off(world: World) -> None:
     world.reading = Reading(zone=UTC, mode="off", quiet=QUIET)
     await world.say("I live in Rome")
     assert (await world.curator().catch_up()).messages == 0
-    assert await world.history.chats_with_news() == [GROUP]
+    assert await Unread(world.database).chats_with_news() == [GROUP]
 
 
 # --- what is true now ---
@@ -299,7 +300,7 @@ async def test_dying_before_the_cursor_moves_learns_nothing_twice(world: World, 
     await world.say("I like tea")
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
-            await world.curator(history=DyingHistory(world.database)).catch_up()
+            await world.curator(unread=Dying(world.database)).catch_up()
     summary = await world.curator().catch_up()
     assert (summary.learned, summary.again) == (0, 3)
     assert sorted(await world.known()) == ["Ann likes tea.", "Ann lives in Oslo."]
@@ -312,7 +313,7 @@ async def test_another_wording_of_the_same_message_is_the_same_fact(world: World
     await world.say("I adopted a black cat called Mochi")
     world.model = lambda _: line("Ann adopted a black cat named Mochi.")
     with pytest.raises(KeyboardInterrupt):
-        await world.curator(history=DyingHistory(world.database)).catch_up()
+        await world.curator(unread=Dying(world.database)).catch_up()
     world.model = lambda _: line("Ann has adopted a cat called Mochi.")
     await world.curator().catch_up()
     assert await world.known() == ["Ann adopted a black cat named Mochi."]

@@ -18,6 +18,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Extracted, Memory
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.chat_id import ChatId
 
 PROMPTS = load_prompts(Path(__file__).parents[2] / "training" / "prompts.toml")
@@ -41,7 +42,7 @@ async def read_all(folder: Path) -> None:
 
         extractor = Extractor(ask, PROMPTS)
         reading = Reading(zone=UTC, mode="plain")
-        curator = Curator(History(database), store, learn, extractor, lambda: reading, FakeClock())
+        curator = Curator(Unread(database), store, learn, extractor, lambda: reading, FakeClock())
         assert (await curator.catch_up()).failed == []
 
 

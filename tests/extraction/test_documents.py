@@ -19,6 +19,7 @@ from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.readings import Reading, ReadingStore, ReadKey
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.chat_id import ChatId
 
 GROUP = ChatId(10000, "group", 20000)
@@ -102,7 +103,8 @@ async def test_it_is_learned_with_the_chat_once_and_goes_with_its_message(tmp_pa
 
         how = How(zone=UTC, mode="plain")
         curator = Curator(
-            *(history, store, memories.learn, Extractor(unasked, PROMPTS), lambda: how, FakeClock()), readings=known
+            *(Unread(database), store, memories.learn, Extractor(unasked, PROMPTS), lambda: how, FakeClock()),
+            readings=known,
         )
         row = await history.append(GROUP, sent("计划.pdf", message_id=7))
         assert row is not None
@@ -112,7 +114,7 @@ async def test_it_is_learned_with_the_chat_once_and_goes_with_its_message(tmp_pa
         (learned,) = [memory for memory in await store.page(GROUP, limit=-1) if memory.source_ids == (row,)]
         assert learned.text == "小明在2026年11月20日发来文件“计划.pdf”，开头是“第一章”"
         assert (learned.speaker, learned.subjects, learned.event_time) == (5, (5,), NOON)
-        await history.mark_extracted(GROUP, 0)
+        await Unread(database).mark_extracted(GROUP, 0)
         assert (await curator.catch_up()).learned == 0
         await store.withdraw(GROUP, [row])
         assert await readings.of([row]) == {}

@@ -18,6 +18,7 @@ from onebot_bot.importing.importer import Job, Preview, bring_in, look_through
 from onebot_bot.importing.source import encoding_of
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
+from onebot_bot.memory.unread import Unread
 from onebot_bot.protocol.chat_id import ChatId
 
 GROUP = ChatId(10001, "group", 20002)
@@ -98,10 +99,22 @@ EXPORTER_TXT = """[QQChatExporter V5 / https://github.com/shuakami/qq-chat-expor
 
 
 @pytest.fixture
-async def history(tmp_path: Path) -> AsyncIterator[History]:
-    """The record of a bot that does not run."""
-    async with Database(tmp_path / "memory.sqlite3") as database:
-        yield History(database)
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    """That of a bot that does not run."""
+    async with Database(tmp_path / "memory.sqlite3") as opened:
+        yield opened
+
+
+@pytest.fixture
+def history(database: Database) -> History:
+    """Its record."""
+    return History(database)
+
+
+@pytest.fixture
+def unread(database: Database) -> Unread:
+    """What of it was not read for memories."""
+    return Unread(database)
 
 
 def message(number: int, text: str = "", *, seconds: int = 0, uin: str = "30003", **more: Any) -> dict[str, Any]:
@@ -505,14 +518,14 @@ async def test_a_stopped_import_goes_on(history: History, tmp_path: Path, monkey
     assert [f"第{number}条" for number in range(1, 11)] == [text for _, _, text in await said(history)]
 
 
-async def test_imported_messages_stand_where_they_were_said(history: History, tmp_path: Path) -> None:
+async def test_imported_messages_stand_where_they_were_said(history: History, unread: Unread, tmp_path: Path) -> None:
     """Order is by time, while their rows are the newest: a chat read for memories up to now has them still to read."""
     newest = await history.append(GROUP, Entry(role="user", text="today", time=NOON + 90_000, user_id=5, message_id=1))
     assert newest is not None
-    await history.mark_extracted(GROUP, newest)
+    await unread.mark_extracted(GROUP, newest)
     await take(history, job(single(tmp_path / "a.json", [message(2), message(1)])))
     entries = await history.recent(GROUP, 10)
     assert [entry.text for entry in entries] == ["第1条", "第2条", "today"]
-    assert await history.chats_with_news() == [GROUP]
-    assert sorted(entries[:2], key=lambda entry: entry.id) == await history.since(GROUP, newest, 10)
+    assert await unread.chats_with_news() == [GROUP]
+    assert sorted(entries[:2], key=lambda entry: entry.id) == await unread.since(GROUP, newest, 10)
     assert all(earlier.time < later.time for earlier, later in pairwise(entries))
