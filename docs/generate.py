@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+from docs.tested import who_types
 from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.commands.registry import Command, Tier
 from onebot_bot.config import Config, Key, config_keys
@@ -17,6 +18,8 @@ from onebot_bot.texts import Language, say
 
 DOCS = Path(__file__).resolve().parent
 SHIPPED = DOCS.parent / "config.toml"
+SHOWN = 3
+"""Tests shown of each command: enough to begin reading, and few enough not to change with every new one."""
 NOTE = "<!-- Made by docs/generate.py: change the code and run `make docs`. -->"
 RESTART = "重启生效"
 """What comments in config.toml say of keys that are not live; a column says it here."""
@@ -91,6 +94,15 @@ everybody else may `list`, `search`, `show` and `forget` what is about them or w
 `/memory` 只管它所在的会话，绝不显示别的会话的记忆，除非那条是共享的。私聊里全归你；群里群管理员管全部，
 其他人可以对关于自己的、自己说的用 `list`、`search`、`show`、`forget`。
 `export` 把记忆存成 JSON Lines 文件私聊发给你，所以要先加机器人为好友。
+
+## Tests · 测试
+
+Some of the tests in which each command is typed; `make docs` fails where a command has none.
+What else the bot does, and which tests show it: [behaviour.md](behaviour.md).
+
+每条命令举几个输入它的测试；没有测试的命令会让 `make docs` 失败。其他行为和证明它的测试见 [behaviour.md](behaviour.md)。
+
+{tests}
 """
 
 
@@ -146,7 +158,7 @@ def commands_page() -> str:
     head = ("command", "also", "in private", "in a group", "what", "作用")
     table = _table(head, [_command_row(command) for command in commands])
     usages = "\n".join(f"- {line}" for command in commands for line in _usages(command))
-    return COMMANDS.format(note=NOTE, table=table, usages=usages)
+    return COMMANDS.format(note=NOTE, table=table, usages=usages, tests=_tests_table())
 
 
 def _command_row(command: Command) -> Sequence[str]:
@@ -155,6 +167,16 @@ def _command_row(command: Command) -> Sequence[str]:
     tiers = [private, _tier(command.tier_in(group=True))]
     also = " ".join(f"`/{name}`" for name in others)
     return f"`/{main}`", also, *tiers, say("en", f"about.{main}"), say("zh", f"about.{main}")
+
+
+def _tests_table() -> str:
+    """Raises ValueError when a command has no test."""
+    tests = who_types(build_registry())
+    rows = [
+        (f"`/{name}`", "<br>".join(f"`{file}::{test}`" for file, test in found[:SHOWN]))
+        for name, found in tests.items()
+    ]
+    return _table(("command", "tests"), rows)
 
 
 def _tier(tier: Tier) -> str:
@@ -195,7 +217,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is not current")
     check = parser.parse_args().check
-    stale = stale_pages()
+    try:
+        stale = stale_pages()
+    except ValueError as error:
+        sys.exit(f"docs/commands.md: {error}")
     for path, text in stale.items():
         sys.stdout.write(f"{path.relative_to(DOCS.parent)}: {'not current; run make docs' if check else 'written'}\n")
         if not check:

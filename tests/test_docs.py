@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from docs.generate import PAGES, read_comments, stale_pages
+from docs.tested import missing, named_in, who_types
+from onebot_bot.commands.context import Context
 from onebot_bot.commands.dispatcher import build_registry
+from onebot_bot.commands.registry import Command, Registry
 from onebot_bot.config import config_keys
 
 ROOT = Path(__file__).parent.parent
@@ -45,6 +48,30 @@ def test_every_spelling_of_a_command_is_documented() -> None:
     page = read("docs/commands.md")
     names = [name for command in build_registry().commands for name in command.names]
     assert [name for name in names if f"`/{name}`" not in page] == []
+
+
+def test_every_behaviour_names_tests_that_there_are() -> None:
+    """Each row of docs/behaviour.md has one at least, and none is named that was renamed or deleted."""
+    page = read("docs/behaviour.md")
+    rows = [line for line in page.splitlines() if re.match(r"\| (?!-|行为)", line)]
+    assert len(rows) > 50
+    assert [row for row in rows if not named_in(row)] == []
+    assert missing(named_in(page)) == []
+    assert missing([("chat/test_session.py", "test_nothing"), ("chat/test_nowhere.py", "test_it")]) == [
+        "chat/test_session.py::test_nothing",
+        "chat/test_nowhere.py::test_it",
+    ]
+
+
+def test_a_command_that_no_test_types_is_an_error() -> None:
+    """The page cannot be made before somebody wrote one."""
+
+    async def nothing(_context: Context, _rest: str) -> str:
+        return ""
+
+    registry = Registry([*build_registry().commands, Command(names=("untested", "没测"), handler=nothing)])
+    with pytest.raises(ValueError, match="gives /untested: write one"):
+        who_types(registry)
 
 
 def test_comments_go_with_the_key_below_them() -> None:
