@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -50,7 +50,7 @@ from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.memory.unread import Unread
 from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
-from onebot_bot.own import Kept, OwnData
+from onebot_bot.own import Kept, OwnData, Rewrite
 from onebot_bot.private import close_to_others, private_files
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
@@ -168,10 +168,18 @@ class App:
         followers = (stores.groups, self._cast.choices, stores.tallies)
         rewriting = Rewriting(stores.database)
         return OwnData(
-            Kept(stores.history, rewriting, stores.memories, stores.branches, stores.people, followers),
+            Kept(stores.history, rewriting, stores.memories, stores.branches, stores.people, followers, self._files()),
             self._sessions,
             lambda chat: self._router.session(chat),  # noqa: PLW0108 - the router is made later
         )
+
+    def _files(self) -> list[Rewrite]:
+        """What is kept of people beside the database."""
+
+        async def log_file(user: int, _messages: Collection[int]) -> None:
+            await logs.forget(user)
+
+        return [log_file, *([self._turns.forget] if self._turns else [])]
 
     def _make_commands(self, learning: Learning | None) -> Dispatcher:
         stores, find = self._stores, self._stores.memories.get
@@ -277,6 +285,7 @@ class App:
         """With a turn log unless `log.turns` is empty."""
         log_config, folder = lambda: self.config.log, config.log.turns
         turns = await stack.enter_async_context(TurnLog(self.folder / folder, log_config)) if folder else None
+        self._turns = turns
         return Journal(turns.write if turns else None, self._stores.tallies.count, log_config, self._local_time)
 
     def _make_learning(self) -> Learning | None:

@@ -4,7 +4,7 @@
 request with `structlog.contextvars`.
 """
 
-import io
+import asyncio
 import logging
 import logging.handlers
 import queue
@@ -17,10 +17,8 @@ from pathlib import Path
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-from onebot_bot.private import FILE, FOLDER
+from onebot_bot.logfile import Forgetting, LogFile
 
-FILE_BYTES = 10 * 2**20
-FILES_KEPT = 5
 STAMP = "%m-%d %H:%M:%S"
 JOINER = "\u200d"
 """Between the parts of an emoji; it has no look of its own."""
@@ -33,14 +31,15 @@ def logging_to(level: str, file: Path | None) -> Iterator[None]:
     A listener thread does the writing, so a slow disk or terminal never holds the event loop.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].addFilter(lambda record: not isinstance(record, Forgetting))
     if file is not None:
-        handlers.append(_file_handler(file))
+        handlers.append(LogFile(file))
     records: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
     for handler in handlers:
         handler.setFormatter(_formatter())
     listener = logging.handlers.QueueListener(records, *handlers)
     root = logging.getLogger()
-    root.handlers = [_Passing(records)]
+    root.handlers = [_Passing(records, has_file=file is not None)]
     set_level(level)
     _configure()
     listener.start()
@@ -62,25 +61,28 @@ def set_level(level: str) -> None:
         logging.getLogger(library).setLevel("WARNING")
 
 
+async def forget(number: int) -> None:
+    """Take the lines about a QQ number out of the log file and the old ones that are kept; none of no file.
+
+    Raises:
+        StoreError: a file cannot be written; the text names it.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, _Passing) and handler.has_file:
+            record = Forgetting(number)
+            handler.enqueue(record)
+            await asyncio.wrap_future(record.done)
+
+
 class _Passing(logging.handlers.QueueHandler):
     """Hands the record on as it is: the formatter runs in the listener, and nothing leaves this process."""
 
+    def __init__(self, records: "queue.SimpleQueue[logging.LogRecord]", *, has_file: bool) -> None:
+        super().__init__(records)
+        self.has_file = has_file
+
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record
-
-
-class _PrivateFile(logging.handlers.RotatingFileHandler):
-    """The log file: messages of private chats may be in it, so each new one is the owner's alone."""
-
-    def _open(self) -> io.TextIOWrapper:
-        Path(self.baseFilename).touch(FILE)
-        Path(self.baseFilename).chmod(FILE)  # one that is there already may be older than this rule
-        return super()._open()
-
-
-def _file_handler(file: Path) -> logging.Handler:
-    file.parent.mkdir(FOLDER, parents=True, exist_ok=True)
-    return _PrivateFile(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
 
 
 def _configure() -> None:

@@ -1,7 +1,7 @@
 """What people do with their own part of a chat: say it again, in other words or off the record, branch it, leave."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -24,6 +24,10 @@ class Follower(Protocol):
         """Forget a person, whose rows are deleted."""
 
 
+Rewrite = Callable[[int, Collection[int]], Awaitable[None]]
+"""Takes a person out of files, by their number and the ids of what they said; raises StoreError."""
+
+
 class Kept(Struct, frozen=True):
     """Where it is kept."""
 
@@ -34,6 +38,8 @@ class Kept(Struct, frozen=True):
     people: PersonalData
     followers: Sequence[Follower]
     """What else is kept of people, apart from the database too."""
+    files: Sequence[Rewrite] = ()
+    """What is kept of people beside the database: logs."""
 
 
 class OwnData:
@@ -138,7 +144,12 @@ class OwnData:
     # --- leaving -------------------------------------------------------------------------------------------------
 
     async def forget(self, user: int) -> Forgotten:
-        """Erase all that is kept of a person, in every chat; what other people said stays."""
+        """Erase all that is kept of a person, in every chat and in the logs; what other people said stays.
+
+        Raises:
+            StoreError: something is left; the text names it. Asked again, it goes on with that.
+        """
+        said = await self._kept.people.message_ids(user)
         for chat, session in list(self._sessions.items()):
             if (chat.kind, chat.peer) == ("private", user) or session.answers(user):
                 await session.halt()
@@ -147,6 +158,8 @@ class OwnData:
         followers: list[Follower] = [self._kept.branches, self._kept.people, *self._kept.followers]
         for follower in followers:
             follower.forget(user)
+        for rewrite in self._kept.files:
+            await rewrite(user, said)
         return forgotten
 
 

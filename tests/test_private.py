@@ -65,7 +65,7 @@ async def test_an_import_before_the_first_start_is_private(tmp_path: Path) -> No
 
 def test_turned_over_logs_are_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new file as well as the old ones, and one that an older version left open."""
-    monkeypatch.setattr("onebot_bot.logs.FILE_BYTES", 10)
+    monkeypatch.setattr("onebot_bot.logfile.FILE_BYTES", 10)
     (tmp_path / "logs").mkdir(0o700)
     (tmp_path / "logs" / "bot.log").touch(0o666)
     with logging_to("info", tmp_path / "logs" / "bot.log"):

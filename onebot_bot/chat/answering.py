@@ -143,7 +143,7 @@ class Answerer:
         self._note_answer(turn, len(bubbles))
         text = "\n".join(bubbles)
         line = f"would have answered: {text if self._services.settings().log.content else f'[{len(text)} characters]'}"
-        log.info(line)
+        log.info(line, user=turn.sender)
 
     def _note_answer(self, turn: Turn, bubbles: int) -> None:
         users = {item.entry.user_id for item in turn.items}

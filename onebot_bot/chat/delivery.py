@@ -124,4 +124,4 @@ class Delivery:
         if _levels.isEnabledFor(logging.INFO):
             content = self._services.settings().log.content and not turn.unsaved
             line = f"answered: {text if content else f'[{len(text)} characters]'}"
-            log.info(line)
+            log.info(line, user=turn.sender)

@@ -8,7 +8,8 @@ import os
 import queue
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
 from datetime import date, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,8 @@ import msgspec
 import structlog
 from msgspec import Struct
 
+from onebot_bot.errors import StoreError
+from onebot_bot.logfile import rewrite
 from onebot_bot.private import FILE, FOLDER
 from onebot_bot.sections.server import LogConfig
 
@@ -46,12 +49,29 @@ class Line(NamedTuple):
     """With its end."""
 
 
+class Forgetting(NamedTuple):
+    """A person whose lines are to go; what was written before is on the disk by then."""
+
+    user: int
+    messages: Collection[int]
+    """Ids of what they said: others' lines may be about it, too."""
+    done: Future[None]
+
+
+class About(Struct):
+    """Whom a line is about."""
+
+    user: int = 0
+    chat: str = ""
+    messages: Collection[int] = ()
+
+
 class TurnLog:
     """Takes lines on the loop and has them written. An async context manager: leaving writes what waits."""
 
     def __init__(self, folder: Path, config: Callable[[], LogConfig]) -> None:
         self._files = TurnFiles(folder, config)
-        self._waiting: queue.Queue[Line | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.Queue[Line | Forgetting | None] = queue.Queue(MOST_WAITING)
         # A daemon: a disk that hangs must not keep the program from ending.
         self._thread = threading.Thread(target=self._work, name="turn-log", daemon=True)
         self._dropped = 0
@@ -74,6 +94,16 @@ class TurnLog:
                 log.warning("The disk is too slow for the turn log: lines are left out.")
             self._dropped += 1
 
+    async def forget(self, user: int, messages: Collection[int]) -> None:
+        """Take the lines about a person, or about these messages of theirs, out of all files.
+
+        Raises:
+            StoreError: a file cannot be written; the text names it.
+        """
+        asked = Forgetting(user, frozenset(messages), Future())
+        await asyncio.to_thread(self._waiting.put, asked)
+        await asyncio.wrap_future(asked.done)
+
     def _end(self) -> None:
         try:
             self._waiting.put(None, timeout=CLOSING)
@@ -85,7 +115,7 @@ class TurnLog:
         failed = 0
         more = True
         while more:
-            lines, more = self._take()
+            lines, asked, more = self._take()
             try:
                 self._files.write(lines)
                 failed = 0
@@ -93,19 +123,30 @@ class TurnLog:
                 if failed % COMPLAINS == 0:
                     log.warning("The turn log cannot be written; the chats go on without it.", cause=str(error))
                 failed += 1
+            if asked is not None:
+                self._forget(asked)
         self._files.close()
 
-    def _take(self) -> tuple[list[Line], bool]:
-        """Wait for a line and take along what else is there; False when the end has come."""
+    def _take(self) -> tuple[list[Line], Forgetting | None, bool]:
+        """Wait for a line and take along what else is there, up to what rewrites them; False at the end."""
         first = self._waiting.get()
         lines: list[Line] = []
-        while first is not None:
+        while isinstance(first, Line):
             lines.append(first)
             try:
                 first = self._waiting.get_nowait()
             except queue.Empty:
-                return lines, True
-        return lines, False
+                return lines, None, True
+        return lines, first, first is not None
+
+    def _forget(self, asked: Forgetting) -> None:
+        try:
+            self._files.forget(asked.user, asked.messages)
+        except OSError as error:
+            failure = f"The turn log still has lines about a person: {error}. Delete its files."
+            asked.done.set_exception(StoreError(failure))
+        else:
+            asked.done.set_result(None)
 
 
 class TurnFiles:
@@ -136,6 +177,13 @@ class TurnFiles:
                 os.ftruncate(self._file, self._bytes - written)
                 self.close()
                 raise OSError(f"{self._folder}: no space left for the turn log")
+
+    def forget(self, user: int, messages: Collection[int]) -> None:
+        """Rewrite every file that has lines about a person, or about these messages; raises OSError."""
+        self.close()
+        if self._folder.is_dir():
+            for _, _, path in self._kept():
+                rewrite(path, lambda lines: (line for line in lines if not _is_about(line, user, messages)))
 
     def close(self) -> None:
         """Close the file, if one is open; the next line opens its own."""
@@ -175,3 +223,12 @@ class TurnFiles:
         """Day, number and path of every file."""
         found = ((_NAME.fullmatch(path.name), path) for path in self._folder.iterdir())
         return [(name[1], int(name[2] or NEWEST), path) for name, path in found if name]
+
+
+def _is_about(line: bytes, user: int, messages: Collection[int]) -> bool:
+    try:
+        about = msgspec.json.decode(line, type=About)
+    except msgspec.DecodeError:  # half a line, of a disk that was full
+        return str(user).encode() in line
+    mine = user == about.user or about.chat.endswith(f"/private/{user}")
+    return mine or not set(messages).isdisjoint(about.messages)

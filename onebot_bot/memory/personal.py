@@ -65,6 +65,11 @@ class PersonalData:
         found = await self._rows(sql, user)
         return [Kept(ChatId(*row[:3]), row[3], bool(row[4]), entry_of(row[5:])) for row in reversed(found)]
 
+    async def message_ids(self, user: int) -> list[int]:
+        """The ids, by QQ, of what a person said, and of all in their private chats."""
+        sql = f"SELECT DISTINCT message_id FROM messages WHERE {BY_PERSON} AND message_id IS NOT NULL"
+        return [row[0] for row in await self._rows(sql, user)]
+
     async def memories(self, user: int) -> list[Memory]:
         """What is remembered by or about a person, or of their private chats, oldest first."""
         return await self._database.read(lambda c: rows.select(c, ABOUT_PERSON, (user,), order="id"))

@@ -11,7 +11,8 @@ import pytest
 from msgspec import Struct
 
 from onebot_bot.chat import turnlog
-from onebot_bot.chat.turnlog import Line, TurnFiles, TurnLog
+from onebot_bot.chat.turnlog import About, Line, TurnFiles, TurnLog
+from onebot_bot.errors import StoreError
 from onebot_bot.sections.server import LogConfig
 
 DAY = "2026-11-21"
@@ -50,6 +51,49 @@ async def test_a_day_has_a_file_that_only_the_owner_reads(tmp_path: Path) -> Non
     assert names(folder) == ["turns-2026-11-21.jsonl", "turns-2026-11-22.jsonl"]
     assert lines(folder / "turns-2026-11-21.jsonl") == ["早", "中\n午", "晚"]
     assert (folder / "turns-2026-11-21.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def turn(user: int, chat: str, *messages: int) -> dict[str, object]:
+    """What a line says of whom it is about."""
+    return {"user": user, "chat": chat, "messages": messages, "asked": [f"from {user} in {chat}"]}
+
+
+async def test_a_person_is_forgotten_in_all_files(tmp_path: Path) -> None:
+    """Lines about them, about their private chats and about their messages go, and what is written later stays."""
+    kept = [turn(20, "1/group/77", 3), turn(20, "1/private/20"), turn(2010, "1/group/10", 4), turn(0, "1/private/110")]
+    gone = [
+        turn(10, "1/group/77", 1),
+        turn(1, "1/private/10", 9),
+        turn(20, "1/group/77", 2, 3),
+        turn(0, "1/private/10"),
+    ]
+    half = b'{"user":10,"asked":["a full di\n'
+    (tmp_path / "turns-2026-11-19.jsonl").write_bytes(half + b'{"user":20}\n')
+    (tmp_path / "turns-2026-11-20.3.jsonl").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in gone))
+    (tmp_path / "notes.txt").write_text("10")
+    async with TurnLog(tmp_path, LogConfig) as log:
+        for one in [*kept, *gone]:
+            log.write(DAY, msgspec.convert(one, About))
+        await log.forget(10, [1, 2])
+        log.write(DAY, About(user=10))
+    assert (tmp_path / "turns-2026-11-19.jsonl").read_bytes() == b'{"user":20}\n'
+    assert (tmp_path / "turns-2026-11-20.3.jsonl").read_bytes() == b""
+    written = [json.loads(line) for line in (tmp_path / f"turns-{DAY}.jsonl").read_bytes().splitlines()]
+    assert [(one["user"], one["chat"]) for one in written] == [*((one["user"], one["chat"]) for one in kept), (10, "")]
+    assert (tmp_path / f"turns-{DAY}.jsonl").stat().st_mode & 0o777 == 0o600
+    assert names(tmp_path)[0] == "notes.txt"
+    assert len(names(tmp_path)) == 4
+
+
+async def test_a_file_that_cannot_be_rewritten_is_told(tmp_path: Path) -> None:
+    """It is as it was, and the log goes on."""
+    async with TurnLog(tmp_path, LogConfig) as log:
+        log.write(DAY, About(user=10))
+        (tmp_path / f".turns-{DAY}.jsonl.part").mkdir()
+        with pytest.raises(StoreError, match=r"Delete its files\."):
+            await log.forget(10, [])
+        log.write(DAY, About(user=20))
+    assert [json.loads(line)["user"] for line in (tmp_path / f"turns-{DAY}.jsonl").open()] == [10, 20]
 
 
 async def test_a_full_file_is_numbered_and_the_oldest_go(tmp_path: Path) -> None:
