@@ -54,7 +54,8 @@ class LogFile(logging.handlers.RotatingFileHandler):
             record.done.set_result(None)
 
     def _forget(self, number: int) -> None:
-        self.stream.close()
+        if self.stream is not None:
+            self.stream.close()
         try:
             base = Path(self.baseFilename)
             for path in (base, *(base.with_name(f"{base.name}.{count}") for count in range(1, FILES_KEPT + 1))):
