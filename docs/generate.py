@@ -1,5 +1,5 @@
 # noqa: INP001 - a script beside the pages it writes, no package
-"""Write configuration.md and commands.md from the code; with `--check` only say whether they are current."""
+"""Write configuration.md, commands.md and errors.md from the code; with `--check` only say whether they are current."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.commands.registry import Command, Tier
 from onebot_bot.config import Config, Key, config_keys
 from onebot_bot.sections.profiles import ProfileConfig
-from onebot_bot.texts import Language, say
+from onebot_bot.texts import FAILURES, Language, say, words
 
 DOCS = Path(__file__).resolve().parent
 SHIPPED = DOCS.parent / "config.toml"
@@ -105,6 +105,26 @@ What else the bot does, and which tests show it: [behaviour.md](behaviour.md).
 {tests}
 """
 
+ERRORS = """# Errors · 错误编号
+
+{note}
+
+Every error that reaches a person ends with an id such as `[OB-1202]`:
+in chats, on the console, in the log and from `onebot-bot doctor`.
+Before it stands what is known of this one case, such as the file, the key or the command;
+here is what the id means, and what to do.
+Ids do not change and are never used twice.
+A report to the owner also carries a number of its own, which finds the line in `logs/bot.log`.
+What the bot says when somebody talks too fast, or while it sleeps, is no error and has no id.
+
+每个给人看到的错误，末尾都有一个编号，例如 `[OB-1202]`：聊天里、控制台、日志和 `onebot-bot doctor` 都一样。
+编号前面说的是这一次的情况：哪个文件、哪个键、哪个命令；下面是编号的意思和下一步。
+编号不会变，也不会挪作他用。发给主人的报告另有一个编号，用它能在 `logs/bot.log` 里找到那一行。
+说得太快、或它在睡觉时的回话不是错误，没有编号。
+
+{table}
+"""
+
 
 # --- settings ----------------------------------------------------------------------------------------------
 
@@ -188,8 +208,17 @@ def _usages(command: Command) -> Iterator[str]:
     """What a wrongly used command answers, in both languages."""
     languages: tuple[Language, ...] = ("en", "zh")
     for language in languages if command.arguments else ():
-        usage = say(language, f"{command.names[0]}.usage", prefix="/")
+        usage = words(language, f"{command.names[0]}.usage", prefix="/")
         yield re.sub(r"^(.*?[:：] ?)(.*)", r"\1`\2`", usage)
+
+
+# --- errors ------------------------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    """docs/errors.md."""
+    rows = [(f"`{code}`", " ".join(each.cause), " ".join(each.step)) for code, each in sorted(FAILURES.items())]
+    return ERRORS.format(note=NOTE, table=_table(("id", "cause · 原因", "next step · 怎么办"), rows))
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -203,6 +232,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 PAGES: Mapping[Path, Callable[[], str]] = {
     DOCS / "configuration.md": configuration_page,
     DOCS / "commands.md": commands_page,
+    DOCS / "errors.md": errors_page,
 }
 
 

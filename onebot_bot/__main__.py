@@ -16,7 +16,7 @@ from onebot_bot.cli.plan import add_plan_arguments, main_plan
 from onebot_bot.cli.priming import add_prime_arguments, main_prime
 from onebot_bot.config import load_config
 from onebot_bot.config_file import migrate_config
-from onebot_bot.errors import BotError
+from onebot_bot.errors import BotError, named
 from onebot_bot.logs import logging_to
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run_loop(chosen(args))
     except BotError as error:
-        print(f"onebot-bot: {error}", file=sys.stderr)
+        print(f"onebot-bot: {named(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from onebot_bot.errors import BotError, id_of, with_id
 from onebot_bot.logfile import Forgetting, LogFile
 
 STAMP = "%m-%d %H:%M:%S"
@@ -94,6 +95,7 @@ def _configure() -> None:
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt=STAMP, utc=False),
+            _name_failure,
             structlog.processors.format_exc_info,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
@@ -109,19 +111,36 @@ def _formatter() -> logging.Formatter:
             structlog.stdlib.add_logger_name,
             structlog.stdlib.add_log_level,
             structlog.processors.TimeStamper(fmt=STAMP, utc=False),
+            _name_failure,
             structlog.processors.format_exc_info,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render],
     )
 
 
+def _name_failure(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Every line of an error has the id of a failure: of the error itself, or what the line says."""
+    if event["level"] in ("error", "critical"):
+        error, told = _raised(event.get("exc_info")), event.get("code", BotError.code)
+        event["code"] = id_of(error, told) if error else told
+    return event
+
+
+def _raised(exc_info: object) -> BaseException | None:
+    """The error that a line tells of, in whichever of the ways of `logging` it was given."""
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    parts = exc_info if isinstance(exc_info, tuple) else (exc_info,)
+    return next((part for part in parts if isinstance(part, BaseException)), None)
+
+
 def _render(_logger: WrappedLogger, _method: str, event: EventDict) -> str:
     """One line: time, level, module, text, then what was bound; a traceback follows on its own lines."""
     stamp, level, text = event.pop("timestamp"), event.pop("level"), event.pop("event")
     module = event.pop("logger", "").removeprefix("onebot_bot.")
-    trace = event.pop("exception", None)
+    trace, code = event.pop("exception", None), event.pop("code", "")
     extras = "".join(f" {key}={value}" for key, value in event.items())
-    line = f"{stamp} [{level.upper()}] {module} | {_on_one_line(f'{text}{extras}')}"
+    line = with_id(f"{stamp} [{level.upper()}] {module} | {_on_one_line(f'{text}{extras}')}", code)
     return f"{line}\n{trace}" if trace else line
 
 

@@ -218,7 +218,9 @@ def _main_of(folder: Path, config: Config, path: Path, embedder: Any) -> Runner:
         except DoesNotFit:
             raise  # without the adapter it does not either
         except ModelError:
-            log.exception("An adapter cannot be used; the model serves without it.", adapter=str(adapter))
+            log.exception(
+                "An adapter cannot be used; the model serves without it.", code="OB-1205", adapter=str(adapter)
+            )
     return Generator(load(None), load, embedder)
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 from onebot_bot.catalogue import (
     character,
     commands,
+    failures,
+    faults,
     guard,
     manners,
     night,
@@ -15,11 +17,14 @@ from onebot_bot.catalogue import (
     proactive,
     profiles,
     reading,
+    refusals,
     rights,
     seen,
     stats,
     tags,
 )
+from onebot_bot.catalogue.failures import Failure
+from onebot_bot.errors import with_id
 
 Language = Literal["zh", "en"]
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -41,6 +46,9 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **tags.TEXTS,
 }
 
+FAILURES: Mapping[str, Failure] = {**failures.FAILURES, **faults.FAILURES, **refusals.FAILURES}
+"""Every failure that a person can meet, by its id."""
+
 
 def language_of(text: str) -> Language:
     """Chinese when at least a fifth of a text is."""
@@ -48,6 +56,22 @@ def language_of(text: str) -> Language:
 
 
 def say(language: Language, key: str, /, **values: object) -> str:
-    """The text `key` in `language` with `values` filled in."""
+    """The text `key` in `language` with `values` filled in; one that tells of a failure ends with its id."""
+    return with_id(words(language, key, **values), id_of_text(key))
+
+
+def words(language: Language, key: str, /, **values: object) -> str:
+    """The text `key` without an id."""
     chinese, english = _CATALOGUE[key]
     return (chinese if language == "zh" else english).format(**values)
+
+
+def id_of_text(key: str) -> str:
+    """The id of the failure that a text tells of; empty when it tells of none."""
+    return refusals.IDS.get(key, refusals.USAGE if key.endswith(".usage") else "")
+
+
+def next_step(language: Language, code: str) -> str:
+    """What to do about the failure with this id."""
+    chinese, english = FAILURES[code].step
+    return chinese if language == "zh" else english

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 TEXTS: Mapping[str, tuple[str, str]] = {
     "report.error": (
-        "⚠️ {what}\n会话：{chat}\n编号 {id}（日志里可查）\n{error}",
-        "⚠️ {what}\nChat: {chat}\nId {id} (find it in the log)\n{error}",
+        "⚠️ {what} [{code}]\n会话：{chat}\n编号 {id}（日志里可查）\n{error}\n→ {step}",
+        "⚠️ {what} [{code}]\nChat: {chat}\nId {id} (find it in the log)\n{error}\n→ {step}",
     ),
     "report.answer": ("有一条消息没能回复。", "A message could not be answered."),
     "report.send": ("有一条回复没能发出去。", "An answer could not be sent."),

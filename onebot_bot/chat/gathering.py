@@ -99,7 +99,7 @@ class Gathering:
         except Exception as error:
             # In a task group one failure would end the others.
             self._fail(key, error)
-            log.exception("Something that was sent could not be taken in.", chat=str(key[0]))
+            log.exception("Something that was sent could not be taken in.", code="OB-1130", chat=str(key[0]))
 
     def _fail(self, key: Key, error: Exception) -> None:
         reason = self._reason_of(error)

@@ -145,7 +145,9 @@ def _version(path: Path) -> tuple[int, int]:
     try:
         found = path.stat()
     except OSError as error:
-        raise ConfigError(f"{path}: the word list cannot be read: {error}. Mend [guard] in config.toml.") from error
+        raise ConfigError(
+            f"{path}: the word list cannot be read: {error}. Mend [guard] in config.toml.", code="OB-1002"
+        ) from error
     return found.st_mtime_ns, found.st_size
 
 

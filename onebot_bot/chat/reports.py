@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 import structlog
 
-from onebot_bot.errors import ActionError, BotError, NotConnected, ProfileError
+from onebot_bot.errors import ActionError, BotError, NotConnected, ProfileError, id_of
 from onebot_bot.protocol.actions import SendPrivateMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import Image, Segment, Text
 from onebot_bot.sections.bot import BotConfig
-from onebot_bot.texts import say
+from onebot_bot.texts import id_of_text, next_step, say, words
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
@@ -62,11 +62,14 @@ class Reports:
             error: what happened; its traceback goes into the log unless it was raised on purpose.
 
         Returns:
-            The id that the log line and the message carry.
+            The number that the log line and the message carry.
         """
         about = kind, error.profile if isinstance(error, ProfileError) else ""
         number = secrets.token_hex(3)
-        log.error(say("en", kind), id=number, chat=str(chat), error=str(error), exc_info=_unexpected(error))
+        code = id_of(error, id_of_text(kind))
+        log.error(
+            words("en", kind), code=code, id=number, chat=str(chat), error=str(error), exc_info=_unexpected(error)
+        )
         now = self._clock()
         if now - self._told.get(about, -QUIET_SECONDS) >= QUIET_SECONDS:
             self._told[about] = now
@@ -87,8 +90,17 @@ class Reports:
 
     async def _tell(self, kind: str, chat: ChatId | None, error: BaseException, number: str) -> None:
         bot = self._bot()
-        what = say(bot.language, kind)
-        text = say(bot.language, "report.error", what=what, chat=chat or "-", id=number, error=_shown(error))
+        code = id_of(error, id_of_text(kind))
+        text = say(
+            bot.language,
+            "report.error",
+            what=words(bot.language, kind),
+            code=code,
+            chat=chat or "-",
+            id=number,
+            error=_shown(error),
+            step=next_step(bot.language, code),
+        )
         await self._send_all([_Message(owner, (Text(text),), chat) for owner in bot.owners])
 
     async def _send_all(self, messages: Iterable[_Message]) -> None:

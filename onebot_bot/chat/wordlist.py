@@ -19,6 +19,9 @@ SEARCHED = 8000
 PATIENCE = 0.1
 """Seconds that all patterns together may take over one text; what takes longer counts as found."""
 
+WRONG = "OB-1002"
+"""The id of a list that cannot be used."""
+
 _PATTERN = re.compile(r"/(.*)/")
 _HAN_SPACED = re.compile(r"(?<=[\u3400-\u9fff])\s+(?=[\u3400-\u9fff])")
 _UNSEEN = re.compile("[\u00ad\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufe00-\ufe0f\ufeff]")
@@ -72,13 +75,15 @@ def parse_words(text: str, path: Path) -> Words:
         if not entry or entry.startswith("#"):
             continue
         if len(entry) > LONGEST:
-            raise ConfigError(f"{path}, line {number}: longer than {LONGEST} characters. Shorten it.")
+            raise ConfigError(f"{path}, line {number}: longer than {LONGEST} characters. Shorten it.", code=WRONG)
         if written := _PATTERN.fullmatch(entry):
             patterns.append((_compiled(written.group(1), path, number), number))
         elif folded := fold(entry).strip():
             words.setdefault(folded[:2], []).append((folded, number))
     if len(patterns) > MOST_PATTERNS:
-        raise ConfigError(f"{path}: {len(patterns)} patterns, {MOST_PATTERNS} may be used. Write some as plain words.")
+        raise ConfigError(
+            f"{path}: {len(patterns)} patterns, {MOST_PATTERNS} may be used. Write them as words.", code=WRONG
+        )
     return Words(words, tuple(patterns))
 
 
@@ -86,11 +91,11 @@ def read_words(path: Path) -> Words:
     """Read the list in a file; raises ConfigError, which names the file, and what to do about it."""
     try:
         if path.stat().st_size > MOST_BYTES:
-            raise ConfigError(f"{path} is larger than {MOST_BYTES // 2**20} MiB. Shorten the list.")
+            raise ConfigError(f"{path} is larger than {MOST_BYTES // 2**20} MiB. Shorten the list.", code=WRONG)
         return parse_words(path.read_text(encoding="utf-8-sig"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{path}: the word list cannot be read: {error}. Mend [guard] or the file (UTF-8)."
+            f"{path}: the word list cannot be read: {error}. Mend [guard] or the file (UTF-8).", code=WRONG
         ) from error
 
 
@@ -104,7 +109,9 @@ def _compiled(pattern: str, path: Path, number: int) -> "regex.Pattern[str]":
     try:
         return regex.compile(pattern, regex.IGNORECASE)
     except regex.error as error:
-        raise ConfigError(f"{path}, line {number}: not a regular expression: {error}. Mend or delete it.") from error
+        raise ConfigError(
+            f"{path}, line {number}: not a regular expression: {error}. Mend or delete it.", code=WRONG
+        ) from error
 
 
 def _stands_alone(text: str, start: int, word: str) -> bool:

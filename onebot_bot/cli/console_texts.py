@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from onebot_bot.catalogue.refusals import CONSOLE_IDS
+from onebot_bot.errors import with_id
 from onebot_bot.texts import Language
 
 _CATALOGUE: Mapping[str, tuple[str, str]] = {
@@ -110,6 +112,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
 
 
 def tell(language: Language, key: str, **values: object) -> str:
-    """The text `key` in `language` with `values` filled in."""
+    """The text `key` in `language` with `values` filled in; one that tells of a failure ends with its id."""
     chinese, english = _CATALOGUE[key]
-    return (chinese if language == "zh" else english).format(**values)
+    text = (chinese if language == "zh" else english).format(**values)
+    return with_id(text, CONSOLE_IDS.get(key, ""))

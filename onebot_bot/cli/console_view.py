@@ -11,6 +11,7 @@ from onebot_bot.chat.readable import readable
 from onebot_bot.cli.console_actions import Desk, Said
 from onebot_bot.cli.console_commands import shown_size
 from onebot_bot.cli.console_texts import tell
+from onebot_bot.errors import BotError, named
 from onebot_bot.protocol.segments import At, Forward, Image, Reply, Segment, Text, decode_message
 from onebot_bot.texts import Language
 from onebot_bot.transport.client import Answer, Call
@@ -45,9 +46,9 @@ class Screen:
         """A line that is no part of the talk."""
         self._write(self._styled(_DIM, f"· {_clean(text)}"))
 
-    def error(self, text: object) -> None:
-        """What could not be done, and the fix."""
-        self._write(self._styled(_ERROR, f"✗ {_clean(str(text))}"))
+    def error(self, error: BotError) -> None:
+        """What could not be done, and the fix, with its id."""
+        self._write(self._styled(_ERROR, f"✗ {_clean(named(error))}"))
 
     def bubble(self, head: str, lines: Iterable[str]) -> None:
         """One message; further lines are set below the first."""

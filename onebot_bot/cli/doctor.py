@@ -23,7 +23,7 @@ from msgspec import Struct
 from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
-from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected
+from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected, with_id
 from onebot_bot.private import open_to_others
 from onebot_bot.reading.kinds import can_read_pictures
 from onebot_bot.sections.profiles import ProfileConfig
@@ -81,11 +81,13 @@ class Finding(Struct, frozen=True):
         status: `warn` is worth knowing, `fail` keeps the bot from working.
         what: what was found, in a line.
         fix: what to do, in Chinese; empty when all is well.
+        code: the id of the failure; empty when all is well.
     """
 
     status: Literal["ok", "warn", "fail"]
     what: str
     fix: str = ""
+    code: str = ""
 
 
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -98,7 +100,7 @@ async def main_doctor(args: argparse.Namespace) -> int:
     failed = 0
     with _quiet_logs():
         async for finding in diagnose(args.config):
-            print(f"{_SIGNS[finding.status]} {finding.what}", flush=True)
+            print(f"{_SIGNS[finding.status]} {with_id(finding.what, finding.code)}", flush=True)
             if finding.fix:
                 print(f"    → {finding.fix}", flush=True)
             failed += finding.status == "fail"
@@ -112,7 +114,9 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     try:
         config = load_config(path)
     except ConfigError as error:
-        yield Finding("fail", str(error), "改好 config.toml 后再运行一次 onebot-bot doctor，其余各项才能检查。")
+        yield Finding(
+            "fail", str(error), "改好 config.toml 后再运行一次 onebot-bot doctor，其余各项才能检查。", error.id
+        )
         return
     folder = _folder_of(path)
     yield Finding("ok", f"{path} is well-formed")
@@ -153,7 +157,7 @@ def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
     """Python is recent enough."""
     shown = ".".join(map(str, version))
     if version < OLDEST_PYTHON:
-        return Finding("fail", f"Python {shown} is too old", "请安装 Python 3.11 或更新的版本。")
+        return Finding("fail", f"Python {shown} is too old", "请安装 Python 3.11 或更新的版本。", "OB-1801")
     return Finding("ok", f"Python {shown}")
 
 
@@ -161,7 +165,7 @@ def check_packages(packages: dict[str, str] = PACKAGES) -> Finding:
     """Whatever the bot imports can be imported."""
     problems = [problem for name, module in packages.items() if (problem := _import_problem(name, module))]
     if problems:
-        return Finding("fail", "; ".join(problems), _REINSTALL)
+        return Finding("fail", "; ".join(problems), _REINSTALL, "OB-1802")
     return Finding("ok", f"{len(packages)} packages can be imported")
 
 
@@ -178,7 +182,7 @@ def check_personas(folder: Path) -> Finding:
     library = Library(SHIPPED, folder / "personas")
     if errors := library.load():
         fix = "按提示改好并保存。机器人不用重启；在那之前，这些人设不可用，或仍是上一份好的。"
-        return Finding("warn", "; ".join(map(str, errors)), fix)
+        return Finding("warn", "; ".join(map(str, errors)), fix, errors[0].id)
     return Finding("ok", f"personas: {', '.join(persona.id for persona in library.all())}")
 
 
@@ -187,19 +191,21 @@ def check_torch(device: str) -> Finding:
     try:
         torch: Any = importlib.import_module("torch")
     except (ImportError, OSError) as error:
-        return Finding("fail", f"torch: {error}", _REINSTALL)
+        return Finding("fail", f"torch: {error}", _REINSTALL, "OB-1802")
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     if device.startswith("cuda") and not name:
         return Finding(
             "fail",
             f"torch {torch.__version__} finds no GPU, but model.device is {device!r}",
             "检查显卡驱动和 CUDA 版 torch；或把 config.toml 中 [model] 的 device 改为 auto。",
+            "OB-1204",
         )
     if not name and device == "auto" and shutil.which("nvidia-smi"):
         return Finding(
             "warn",
             f"torch {torch.__version__} does not use the NVIDIA GPU of this machine",
             "模型会在 CPU 上运行。要用显卡，请更新驱动并安装 CUDA 版 torch。",
+            "OB-1204",
         )
     return Finding("ok", f"torch {torch.__version__} on {'cpu' if device == 'cpu' else name or 'cpu'}")
 
@@ -209,7 +215,7 @@ def check_fonts(*, system: bool = True) -> Finding:
     try:
         module: Any = importlib.import_module("onebot_bot.rendering.fonts")
     except ImportError as error:
-        return Finding("fail", f"pictures of long answers: {error}", _REINSTALL)
+        return Finding("fail", f"pictures of long answers: {error}", _REINSTALL, "OB-1802")
     fonts = module.find_fonts(system=system)
     missing = [
         *([] if fonts.chinese else ["a font with Chinese characters"]),
@@ -217,7 +223,9 @@ def check_fonts(*, system: bool = True) -> Finding:
     ]
     if not missing:
         return Finding("ok", f"pictures of long answers are set in {fonts.chinese} and {fonts.emoji}")
-    return Finding("warn", f"pictures lack {' and '.join(missing)}: answers that need it are sent as text", _FONTS)
+    return Finding(
+        "warn", f"pictures lack {' and '.join(missing)}: answers that need it are sent as text", _FONTS, "OB-1521"
+    )
 
 
 def check_ocr(config: Config, folder: Path, *, installed: bool | None = None) -> Finding:
@@ -232,7 +240,9 @@ def check_ocr(config: Config, folder: Path, *, installed: bool | None = None) ->
     fix = (
         "python -m pip install -c constraints.txt -e '.[ocr]'；不需要就把 config.toml 中 [reading] 的 ocr 改为 false。"
     )
-    return Finding("warn", "RapidOCR is not installed: of a picture this model is told only that there is one", fix)
+    return Finding(
+        "warn", "RapidOCR is not installed: of a picture this model is told only that there is one", fix, "OB-1522"
+    )
 
 
 # --- what is on the disk ---------------------------------------------------------------------------------------
@@ -242,12 +252,15 @@ def check_model(config: Config, folder: Path) -> Finding:
     """The model folder is whole and of a known kind."""
     if config.model.path == "echo":
         return Finding(
-            "warn", "model.path is `echo`: no model, what is said is repeated", "测试完连接后，请改回模型的文件夹。"
+            "warn",
+            "model.path is `echo`: no model, what is said is repeated",
+            "测试完连接后，请改回模型的文件夹。",
+            "OB-1807",
         )
     try:
         model = check_model_folder(folder / config.model.path)
     except ModelError as error:
-        return Finding("fail", str(error), "运行上面提到的命令，或修改 config.toml 中 [model] 的 path。")
+        return Finding("fail", str(error), "运行上面提到的命令，或修改 config.toml 中 [model] 的 path。", error.id)
     eyes = ", sees pictures" if model.sees else ""
     return Finding("ok", f"{model.path.name}: {model.architecture}, {model.context} tokens{eyes}")
 
@@ -256,7 +269,7 @@ def check_profile(name: str, profile: ProfileConfig, folder: Path) -> Finding:
     """A profile's own model and adapter are there; without them the main model answers."""
     if missing := _missing_of(profile, folder):
         fix = f"运行上面提到的命令，或修改 config.toml 中 [profiles.{name}] 的 path、adapter；在那之前由主模型代替它。"
-        return Finding("warn", f"profiles.{name}: {missing}", fix)
+        return Finding("warn", f"profiles.{name}: {missing}", fix, "OB-1210")
     return Finding("ok", f"profiles.{name}: {profile.path or 'the main model'}")
 
 
@@ -278,9 +291,13 @@ def check_store(folder: Path) -> Finding:
         with tempfile.NamedTemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Finding("fail", f"{place} cannot be written: {error.strerror}", f"修改 {place} 的所有者或权限。")
+        return Finding(
+            "fail", f"{place} cannot be written: {error.strerror}", f"修改 {place} 的所有者或权限。", "OB-1305"
+        )
     if (store / "memory.sqlite3").exists() and open_to_others(store):
-        return Finding("warn", f"{store} can be looked into by other users of this machine", f"运行 chmod 700 {store}")
+        return Finding(
+            "warn", f"{store} can be looked into by other users of this machine", f"运行 chmod 700 {store}", "OB-1310"
+        )
     return Finding("ok", f"{store} can be written")
 
 
@@ -290,7 +307,7 @@ def check_disk(folder: Path, free: int | None = None) -> Finding:
     text = f"{free / 2**30:.1f} GiB of disk are free"
     if free >= DISK_WARN:
         return Finding("ok", text)
-    return Finding("fail" if free < DISK_FAIL else "warn", text, "磁盘快满了，请清理一些空间。")
+    return Finding("fail" if free < DISK_FAIL else "warn", text, "磁盘快满了，请清理一些空间。", "OB-1312")
 
 
 def check_token(config: ServerConfig, folder: Path) -> Finding:
@@ -302,12 +319,14 @@ def check_token(config: ServerConfig, folder: Path) -> Finding:
         token = read_token(config, folder, create=False)
         check_exposure(config.host, token)
     except BotError as error:
-        return Finding("fail", str(error), "修改 config.toml 中 [server] 的 token。")
+        return Finding("fail", str(error), "修改 config.toml 中 [server] 的 token。", error.id)
     if _is_made(config) and open_to_others(file):
-        return Finding("warn", f"{file} can be read by other users", f"运行 chmod 600 {file}")
+        return Finding("warn", f"{file} can be read by other users", f"运行 chmod 600 {file}", "OB-1310")
     if not is_loopback(config.host) and len(token) < SHORTEST_TOKEN:
         fix = '把 config.toml 中 [server] 的 token 改为 "auto"，或更长的随机串，并在 NapCat 里同步修改。'
-        return Finding("warn", f"server.token has fewer than {SHORTEST_TOKEN} characters and can be guessed", fix)
+        return Finding(
+            "warn", f"server.token has fewer than {SHORTEST_TOKEN} characters and can be guessed", fix, "OB-1007"
+        )
     return Finding("ok", "server.token is set" if config.token else "no server.token, accepted on loopback only")
 
 
@@ -338,7 +357,7 @@ async def check_port(config: ServerConfig, token: str) -> Finding:
         if error.errno == errno.EADDRINUSE:
             return await _who_is_there(config, token)
         fix = "检查 config.toml 中 [server] 的 host 和 port；小于 1024 的端口需要管理员权限。"
-        return Finding("fail", f"{where} cannot be listened on: {error.strerror}", fix)
+        return Finding("fail", f"{where} cannot be listened on: {error.strerror}", fix, "OB-1101")
     return Finding("ok", f"{where} is free")
 
 
@@ -359,9 +378,9 @@ async def _who_is_there(config: ServerConfig, token: str) -> Finding:
         return Finding("ok", f"this bot is running on {config.host}:{config.port}")
     if "access token" in said:
         fix = "停掉另一个机器人；若就是这个，请把它重新启动。"
-        return Finding("fail", f"a bot with another token is on {config.host}:{config.port}", fix)
+        return Finding("fail", f"a bot with another token is on {config.host}:{config.port}", fix, "OB-1104")
     fix = "停掉占用端口的程序，或修改 config.toml 中 [server] 的 port，并同时修改 NapCat 里的地址。"
-    return Finding("fail", f"another program is on {config.host}:{config.port}", fix)
+    return Finding("fail", f"another program is on {config.host}:{config.port}", fix, "OB-1101")
 
 
 async def _dial(url: str, token: str) -> str:
@@ -386,5 +405,5 @@ async def check_loopback(config: ServerConfig, token: str) -> Finding:
             await arrived.wait()
     except (BotError, TimeoutError) as error:
         fix = "检查防火墙、杀毒软件是否拦截了本机 127.0.0.1 的连接。"
-        return Finding("fail", f"a message over loopback did not arrive: {error or 'no answer'}", fix)
+        return Finding("fail", f"a message over loopback did not arrive: {error or 'no answer'}", fix, "OB-1808")
     return Finding("ok", "a message over loopback WebSocket arrives")

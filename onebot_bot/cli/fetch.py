@@ -12,7 +12,7 @@ from typing import TextIO
 from msgspec import Struct
 
 from onebot_bot.engine.folder import INCOMPLETE, check_model_folder
-from onebot_bot.errors import BotError, FetchError, ModelError
+from onebot_bot.errors import BotError, FetchError, ModelError, named
 from onebot_bot.transport.hub import (
     DEFAULT_BASES,
     HubName,
@@ -77,7 +77,7 @@ async def main_fetch(args: argparse.Namespace) -> int:
     try:
         folder = await _fetch(args)
     except BotError as error:
-        print(f"✗ {error}", file=sys.stderr)
+        print(f"✗ {named(error)}", file=sys.stderr)
         print("  下载没有完成。按上面的提示处理后再运行同一条命令，会从断点继续。", file=sys.stderr)
         return 1
     print(f"✓ {folder} is complete.")

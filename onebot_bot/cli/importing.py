@@ -17,6 +17,7 @@ from onebot_bot.cli.importing_texts import tell
 from onebot_bot.config import load_config
 from onebot_bot.errors import CommandError
 from onebot_bot.importing.importer import Job, Person, Preview, bring_in, look_through
+from onebot_bot.importing.source import UNFIT
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import parse_chat_id
@@ -91,7 +92,8 @@ def make_job(args: argparse.Namespace, language: Language) -> Job:
     except ValueError as error:
         raise CommandError(
             f"--account {args.account} --chat {args.chat}: not a chat. Write --account 10001 --chat group/20002, "
-            "or --chat private/30003, with QQ numbers."
+            "or --chat private/30003, with QQ numbers.",
+            code=UNFIT,
         ) from error
     me = frozenset(args.me or [str(chat.account)])
     return Job(file=args.file, chat=chat, me=me, zone=_zone(args.timezone), language=language, only=args.only.strip())
@@ -101,7 +103,9 @@ def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise CommandError(f"--timezone {name}: no such time zone. Write one like Asia/Shanghai.") from error
+        raise CommandError(
+            f"--timezone {name}: no such time zone. Write one like Asia/Shanghai.", code=UNFIT
+        ) from error
 
 
 async def _agreed(language: Language, preview: Preview) -> bool:

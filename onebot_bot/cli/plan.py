@@ -108,7 +108,9 @@ def find_device(name: str) -> Device:
     if card is not None:
         return card
     if name.startswith("cuda"):
-        raise ModelError(f"model.device: {name} is not there, or nvidia-smi does not find it; use auto or cpu")
+        raise ModelError(
+            f"model.device: {name} is not there, or nvidia-smi does not find it; use auto or cpu", code="OB-1204"
+        )
     return Device("CPU", free_ram(), 2 if _computes_bfloat16() else 4, cuda=False)
 
 

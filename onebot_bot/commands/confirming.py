@@ -19,4 +19,5 @@ def take_yes(rest: str) -> tuple[str, bool]:
 
 def unconfirmed(context: Context, what: str, again: str) -> CommandError:
     """What somebody is told who has to type it again: `what` would happen, on `again`."""
-    return CommandError(say(context.language, "command.confirm", what=what, again=f"{context.prefix}{again} -y"))
+    text = say(context.language, "command.confirm", what=what, again=f"{context.prefix}{again} -y")
+    return CommandError(text, code="")  # a question, no failure

@@ -31,7 +31,7 @@ from onebot_bot.commands import (
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Answer, Attachment, Command, Registry, Tier
 from onebot_bot.commands.telling import Ready, Telling
-from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer
+from onebot_bot.errors import ActionError, BotError, CommandError, StaleAnswer, named
 from onebot_bot.protocol.actions import SendGroupMsg, SendPrivateMsg, UploadPrivateFile
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
@@ -165,9 +165,9 @@ class Dispatcher:
             log.info("command", name=command.names[0], user=message.user_id, chat=str(message.chat_id))
             return await command.handler(context, rest)
         except CommandError as error:
-            return str(error)
+            return named(error)
         except BotError as error:
-            return say(bot.language, "command.failed", error=error)
+            return say(bot.language, "command.failed", error=named(error))
         except Exception as error:  # noqa: BLE001 - a command's fault is told, never shown as a traceback
             number = self._report("report.command", message.chat_id, error)
             return say(bot.language, "command.broken", id=number)

@@ -23,6 +23,8 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 HEADS = "heads.safetensors"
 META = "meta.json"
+UNUSABLE = "OB-1205"
+"""The id of an adapter that cannot be used."""
 
 
 class Meta(Struct, kw_only=True):
@@ -71,7 +73,7 @@ def read_meta(folder: Path) -> Meta:
     try:
         return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
     except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(f"{folder / META}: {error}; delete the folder, or /learn rollback") from error
+        raise ModelError(f"{folder / META}: {error}; delete the folder, or /learn rollback", code=UNUSABLE) from error
 
 
 def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: int, base: str) -> tuple[Any, Heads]:
@@ -85,7 +87,9 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
     """
     meta = read_meta(folder)
     if meta.base != base:
-        raise ModelError(f"{folder}: this adapter was trained on another model ({meta.base}, not {base})")
+        raise ModelError(
+            f"{folder}: this adapter was trained on another model ({meta.base}, not {base})", code=UNUSABLE
+        )
     heads = untrained_heads(network, raw)
     try:
         tensors = read_tensors(folder / HEADS)
@@ -96,7 +100,9 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
         raise
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
         # peft and torch raise any of these over files that are not what they seem.
-        raise ModelError(f"{folder}: the adapter cannot be used: {error}; /learn rollback takes another") from error
+        raise ModelError(
+            f"{folder}: the adapter cannot be used: {error}; /learn rollback takes another", code=UNUSABLE
+        ) from error
     return network, msgspec.structs.replace(heads, name=meta.name, floor=meta.floor)
 
 
@@ -105,7 +111,9 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}; /learn rollback takes another adapter") from error
+        raise ModelError(
+            f"{path}: cannot be read: {error}; /learn rollback takes another adapter", code=UNUSABLE
+        ) from error
 
 
 def merged(network: Any, folder: Path) -> Any:
@@ -115,7 +123,7 @@ def merged(network: Any, folder: Path) -> Any:
         ModelError: a file is missing or damaged. peft would look for it on the network.
     """
     if not (folder / CONFIG).is_file():
-        raise ModelError(f"{folder}: {CONFIG} is missing; /learn rollback takes another adapter")
+        raise ModelError(f"{folder}: {CONFIG} is missing; /learn rollback takes another adapter", code=UNUSABLE)
     read_tensors(folder / WEIGHTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's notes on tied weights

@@ -43,6 +43,9 @@ ELEMENTS: Mapping[str, int] = {"F32": 4, "F16": 2, "BF16": 2}
 DEFAULT_CONTEXT = 8192
 """Tokens of prompt plus answer when the config names none: bounds the KV cache of models with huge windows."""
 
+DAMAGED = "OB-1203"
+"""The id of a folder with files that are missing or damaged."""
+
 _CONFIG = "config.json"
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
@@ -114,7 +117,9 @@ def check_model_folder(path: Path) -> ModelFolder:
     _check_weights(path)
     _check_tokenizer(path)
     if sees and not _any_file(path, _IMAGE_PROCESSORS):
-        raise ModelError(f"{path}: no {_IMAGE_PROCESSORS[0]}, which a model with eyes needs. {_refetch(path)}")
+        raise ModelError(
+            f"{path}: no {_IMAGE_PROCESSORS[0]}, which a model with eyes needs. {_refetch(path)}", code=DAMAGED
+        )
     return ModelFolder(
         path=path,
         architecture=architecture,
@@ -160,22 +165,27 @@ def _check_complete(path: Path) -> None:
     if not path.is_dir():
         raise ModelError(
             f"{path}: no such model folder. Fetch one with `onebot-bot fetch {path.name or 'trial'}` "
-            "(`onebot-bot fetch --help` lists the names), or set `path` in [model] of config.toml."
+            "(`onebot-bot fetch --help` lists the names), or set `path` in [model] of config.toml.",
+            code="OB-1202",
         )
     if (path / INCOMPLETE).exists():
         command = f"onebot-bot fetch {_fetched_name(path)}"
-        raise ModelError(f"{path}: the download was not finished. Run `{command}` again: it goes on where it stopped.")
+        raise ModelError(
+            f"{path}: the download was not finished. Run `{command}` again: it goes on where it stopped.", code=DAMAGED
+        )
 
 
 def _read_object(path: Path, mend: str) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ModelError(f"{path.parent}: no {path.name}, so this is not a model folder. {mend}") from error
+        raise ModelError(
+            f"{path.parent}: no {path.name}, so this is not a model folder. {mend}", code=DAMAGED
+        ) from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}. {mend}") from error
+        raise ModelError(f"{path}: cannot be read: {error}. {mend}", code=DAMAGED) from error
     if not isinstance(value, dict):
-        raise ModelError(f"{path}: not a JSON object. {mend}")
+        raise ModelError(f"{path}: not a JSON object. {mend}", code=DAMAGED)
     return value
 
 
@@ -199,7 +209,7 @@ def _context(path: Path, config: Mapping[str, Any]) -> int:
         value = owner.get("max_position_embeddings")
         if isinstance(value, int) and value > 0:
             return value
-    raise ModelError(f"{path / _CONFIG}: max_position_embeddings is missing. {_refetch(path)}")
+    raise ModelError(f"{path / _CONFIG}: max_position_embeddings is missing. {_refetch(path)}", code=DAMAGED)
 
 
 # --- weights ---------------------------------------------------------------------------------------------
@@ -208,7 +218,7 @@ def _context(path: Path, config: Mapping[str, Any]) -> int:
 def _check_weights(path: Path) -> None:
     missing = [name for name in _shards(path) if not (path / name).is_file()]
     if missing:
-        raise ModelError(f"{path}: weights are missing: {', '.join(missing)}. {_refetch(path)}")
+        raise ModelError(f"{path}: weights are missing: {', '.join(missing)}. {_refetch(path)}", code=DAMAGED)
     for name in _shards(path):
         _check_safetensors(path / name)
 
@@ -218,7 +228,7 @@ def _shards(path: Path) -> list[str]:
         return [_WEIGHTS]
     weights = _read_object(path / _INDEX, _refetch(path)).get("weight_map")
     if not isinstance(weights, dict) or not weights:
-        raise ModelError(f"{path / _INDEX}: no weight_map. {_refetch(path)}")
+        raise ModelError(f"{path / _INDEX}: no weight_map. {_refetch(path)}", code=DAMAGED)
     return sorted({str(name) for name in weights.values()})
 
 
@@ -228,9 +238,11 @@ def _check_safetensors(path: Path) -> None:
     try:
         promised = _promised_size(path)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
-        raise ModelError(f"{path}: not a safetensors file. {_refetch(path.parent)}") from error
+        raise ModelError(f"{path}: not a safetensors file. {_refetch(path.parent)}", code=DAMAGED) from error
     if size != promised:
-        raise ModelError(f"{path}: {size} bytes where its header says {promised}. {_refetch(path.parent)}")
+        raise ModelError(
+            f"{path}: {size} bytes where its header says {promised}. {_refetch(path.parent)}", code=DAMAGED
+        )
 
 
 def _promised_size(path: Path) -> int:
@@ -269,9 +281,11 @@ def _check_gguf(path: Path) -> ModelFolder:
     try:
         header = read_gguf(path)
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path}: cannot be read: {error}. Download the file again.") from error
+        raise ModelError(f"{path}: cannot be read: {error}. Download the file again.", code=DAMAGED) from error
     if path.stat().st_size < header.size:
-        raise ModelError(f"{path}: cut short: {path.stat().st_size} of {header.size} bytes. Download the file again.")
+        raise ModelError(
+            f"{path}: cut short: {path.stat().st_size} of {header.size} bytes. Download the file again.", code=DAMAGED
+        )
     family = str(header.settings.get("general.architecture"))
     if family not in GGUF_ARCHITECTURES:
         raise ModelError(f"{path}: architecture {family} is not supported; supported: {', '.join(GGUF_ARCHITECTURES)}.")
@@ -301,7 +315,7 @@ def _gguf_config(header: GgufHeader) -> dict[str, Any]:
     more = {"num_key_value_heads": "attention.head_count_kv", "head_dim": "attention.key_length"}
     found = {ours: header.settings.get(f"{family}.{theirs}") for ours, theirs in (names | more).items()}
     if missing := [f"{family}.{theirs}" for ours, theirs in names.items() if not found[ours]]:
-        raise ModelError(f"the GGUF file has no {', '.join(missing)}. Download the file again.")
+        raise ModelError(f"the GGUF file has no {', '.join(missing)}. Download the file again.", code=DAMAGED)
     return {name: value for name, value in found.items() if value}
 
 
@@ -310,7 +324,7 @@ def _gguf_config(header: GgufHeader) -> dict[str, Any]:
 
 def _check_tokenizer(path: Path) -> None:
     if not _any_file(path, _TOKENIZERS):
-        raise ModelError(f"{path}: no tokenizer ({_TOKENIZERS[0]}). {_refetch(path)}")
+        raise ModelError(f"{path}: no tokenizer ({_TOKENIZERS[0]}). {_refetch(path)}", code=DAMAGED)
     if not _any_file(path, _TEMPLATES) and not _has_inline_template(path):
         raise ModelError(
             f"{path}: no chat template, so this is a base model that cannot chat. "

@@ -133,9 +133,13 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ModelError(f"model.device: {name!r} is no device; use auto, cpu, cuda or cuda:N") from error
+        raise ModelError(
+            f"model.device: {name!r} is no device; use auto, cpu, cuda or cuda:N", code="OB-1204"
+        ) from error
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ModelError(f"model.device: {name} is not there ({torch.cuda.device_count()} CUDA devices); use auto")
+        raise ModelError(
+            f"model.device: {name} is not there ({torch.cuda.device_count()} CUDA devices); use auto", code="OB-1204"
+        )
     return device
 
 

@@ -332,7 +332,8 @@ class Profiles:
             self._take_in()
 
     def _fail(self, variant: Variant, error: Exception) -> None:
-        log.error("A profile's model cannot be loaded.", error=str(error), exc_info=not isinstance(error, BotError))
+        trace = not isinstance(error, BotError)
+        log.error("A profile's model cannot be loaded.", code="OB-1210", error=str(error), exc_info=trace)
         text = str(error) if isinstance(error, BotError) else f"{variant.path}: {type(error).__name__}: {error}"
         self._failures[variant] = _Failure(text, self._clock() + RETRY_SECONDS)
         self._maker.release()
@@ -342,7 +343,7 @@ def _step(runner: Any, running: list[Running]) -> None:
     try:
         runner.step(running)
     except Exception as error:
-        log.exception("a step failed; the answers in it fail, other models go on")
+        log.exception("a step failed; the answers in it fail, other models go on", code="OB-1220")
         for each in running:
             each.outcome = each.outcome or ModelError(f"generation failed: {error}")
 

@@ -108,9 +108,13 @@ class VariantMaker:
 def _check_there(variant: Variant) -> None:
     if not variant.path.is_dir():
         fetch = f"onebot-bot fetch {variant.path.name}"
-        raise ModelError(f"{variant.path}: no such model folder. Fetch it with `{fetch}`, or change `path` there.")
+        raise ModelError(
+            f"{variant.path}: no such model folder. Fetch it with `{fetch}`, or change `path` there.", code="OB-1202"
+        )
     if variant.adapter is not None and not (variant.adapter / META).is_file():
-        raise ModelError(f"{variant.adapter}: no such adapter (it has no {META}). Change `adapter` there.")
+        raise ModelError(
+            f"{variant.adapter}: no such adapter (it has no {META}). Change `adapter` there.", code="OB-1205"
+        )
 
 
 def _loading(folder: ModelFolder, chosen: Choice) -> int:

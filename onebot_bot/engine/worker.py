@@ -29,7 +29,7 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.engine.runner import UNCALIBRATED, Runner, Running
-from onebot_bot.errors import BotError, ModelError
+from onebot_bot.errors import BotError, ModelError, id_of, named
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -190,9 +190,10 @@ class EngineWorker:
 
     def _fail(self, error: Exception) -> None:
         """Loading failed: say so to everybody from now on."""
-        log.error("the model could not be loaded", error=str(error), exc_info=not isinstance(error, BotError))
+        trace = not isinstance(error, BotError)
+        log.error("the model could not be loaded", code=id_of(error, "OB-1201"), error=str(error), exc_info=trace)
         self.failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {error}")
-        self._state = f"failed: {self.failure}"
+        self._state = f"failed: {named(self.failure)}"
 
     def _take(self) -> bool:
         """Empty the inbox; sleep on it only when there is nothing to do. False: time to end."""
@@ -233,7 +234,7 @@ class EngineWorker:
         try:
             runner.step(self._running)
         except Exception as error:
-            log.exception("a step failed; the answers in it fail, the worker goes on")
+            log.exception("a step failed; the answers in it fail, the worker goes on", code="OB-1220")
             for running in self._running:
                 running.outcome = running.outcome or ModelError(f"generation failed: {error}")
         self._publish()
@@ -281,7 +282,7 @@ class EngineWorker:
         except BotError as error:
             self._tell(generation.finish, error)
         except Exception as error:
-            log.exception("an answer could not be started")
+            log.exception("an answer could not be started", code="OB-1220")
             self._tell(generation.finish, ModelError(f"generation failed: {error}"))
         return True
 

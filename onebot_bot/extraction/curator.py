@@ -199,7 +199,7 @@ class Curator:
                 log.warning("chat not read for memories", chat=str(chat), reason=str(error))
                 summary.failed.append(chat)
             except Exception:
-                log.exception("chat not read for memories", chat=str(chat))
+                log.exception("chat not read for memories", code="OB-1307", chat=str(chat))
                 summary.failed.append(chat)
 
     async def _read_on(self, chat: ChatId, summary: Summary) -> bool:
@@ -216,7 +216,7 @@ class Curator:
             self._broken[chat, after] += 1
             if self._broken[chat, after] < MOST_TRIES:
                 raise
-            log.exception("a part of a chat is given up", chat=str(chat), from_row=after, to_row=entries[-1].id)
+            log.exception("a part of a chat is given up", code="OB-1307", chat=str(chat), rows=(after, entries[-1].id))
             summary.drop(Dropped(f"{chat} {after}-{entries[-1].id}", "could not be read"))
         await self._unread.mark_extracted(chat, entries[-1].id)
         summary.messages += len(entries)

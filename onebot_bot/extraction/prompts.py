@@ -16,6 +16,9 @@ from onebot_bot.texts import Language
 Words = Annotated[str, Meta(min_length=1)]
 Phrases = Annotated[tuple[Words, ...], Meta(min_length=1)]
 
+WRONG = "OB-1003"
+"""The id of a file of prompts that cannot be used."""
+
 REQUIRED = {"extraction": ("messages", "known"), "questions": ("memory", "count")}
 """What the program fills in, by section."""
 
@@ -65,9 +68,9 @@ def load_prompts(path: Path) -> Prompts:
     try:
         prompts = msgspec.convert(tomllib.loads(read_text(path)), Prompts)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
+        raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.", code=WRONG) from error
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explained(str(error))}") from error
+        raise ConfigError(f"{path}: {_explained(str(error))}", code=WRONG) from error
     for section, names in REQUIRED.items():
         for language in get_args(Language):
             _check(path, f"{section}.{language}", getattr(getattr(prompts, section), language), names)
@@ -77,15 +80,15 @@ def load_prompts(path: Path) -> Prompts:
 def _check(path: Path, key: str, text: str, names: tuple[str, ...]) -> None:
     template = Template(text)
     if not template.is_valid():
-        raise ConfigError(f"{path}: {key}: a single `$` stands in it. Write `$$` for a dollar sign.")
+        raise ConfigError(f"{path}: {key}: a single `$` stands in it. Write `$$` for a dollar sign.", code=WRONG)
     found = template.get_identifiers()
     for name in names:
         if name not in found:
-            raise ConfigError(f"{path}: {key}: `${name}` is missing. Put it where that belongs.")
+            raise ConfigError(f"{path}: {key}: `${name}` is missing. Put it where that belongs.", code=WRONG)
     for name in found:
         if name not in names:
             known = ", ".join(f"`${known}`" for known in names)
-            raise ConfigError(f"{path}: {key}: `${name}` is unknown; known here: {known}.")
+            raise ConfigError(f"{path}: {key}: `${name}` is unknown; known here: {known}.", code=WRONG)
 
 
 def _explained(message: str) -> str:

@@ -18,7 +18,7 @@ from msgspec import Struct
 from onebot_bot.errors import CommandError
 from onebot_bot.importing.json_export import AGAIN, read_json, read_jsonl
 from onebot_bot.importing.plain_text import CLASSIC, EXPORTER, read_classic, read_exporter
-from onebot_bot.importing.source import Chat, Item, Left, Reason, Said, open_text
+from onebot_bot.importing.source import UNFIT, Chat, Item, Left, Reason, Said, open_text
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language
@@ -205,7 +205,8 @@ def _check_chat(job: Job, chat: Chat) -> None:
     asked = f"{job.chat.kind}/{job.chat.peer}"
     if chat.kind and (chat.kind != job.chat.kind or not _same_sides(job.chat, chat)):
         raise CommandError(
-            f"{job.file} is the export of {told} ({chat.name}), and --chat says {asked}. Correct --chat, or the file."
+            f"{job.file} is the export of {told} ({chat.name}), and --chat says {asked}. Correct --chat, or the file.",
+            code=UNFIT,
         )
 
 
@@ -217,15 +218,16 @@ def _same_sides(chat: ChatId, export: Chat) -> bool:
 
 def _check_headings(job: Job, preview: Preview) -> None:
     if job.only and job.only not in preview.headings:
-        raise CommandError(f"{job.file} has no chat “{job.only}”. It has: {_listed(preview.headings)}.")
+        raise CommandError(f"{job.file} has no chat “{job.only}”. It has: {_listed(preview.headings)}.", code=UNFIT)
     if not job.only and len(preview.headings) > 1:
         raise CommandError(
             f"{job.file} holds {len(preview.headings)} chats: {_listed(preview.headings)}. "
-            "Choose one with --only NAME, and run this once for each."
+            "Choose one with --only NAME, and run this once for each.",
+            code=UNFIT,
         )
     if not preview.messages:
         why = "".join(f" {left.where}: {left.reason}." for left in preview.examples[:1])
-        raise CommandError(f"{job.file} holds no message that can be read.{why} {AGAIN}")
+        raise CommandError(f"{job.file} holds no message that can be read.{why} {AGAIN}", code=UNFIT)
 
 
 def _check_people(job: Job, preview: Preview) -> None:
@@ -233,7 +235,8 @@ def _check_people(job: Job, preview: Preview) -> None:
     if job.chat.kind == "private" and all(person.bot for person in people):
         names = _listed(Counter({person.name: person.messages for person in people}))
         raise CommandError(
-            f"{job.file} does not tell who of {names} is the bot. Add --me NAME, the name the bot's side has there."
+            f"{job.file} does not tell who of {names} is the bot. Add --me NAME, the name the bot's side has there.",
+            code=UNFIT,
         )
 
 
@@ -259,7 +262,7 @@ def read_export(path: Path, language: Language, zone: tzinfo) -> Iterator[Item]:
         return
     reader = next((read for mark, read in _TEXTS if any(map(mark.match, lines))), None)
     if reader is None:
-        raise CommandError(f"{path}: neither a JSON nor a txt export of a QQ chat. {AGAIN}")
+        raise CommandError(f"{path}: neither a JSON nor a txt export of a QQ chat. {AGAIN}", code=UNFIT)
     with open_text(path) as file:
         yield from reader(file, path.name, language, zone)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from onebot_bot.errors import CommandError
-from onebot_bot.importing.source import Chat, Item, Left, Reason, Said, open_text
+from onebot_bot.importing.source import UNFIT, Chat, Item, Left, Reason, Said, open_text
 from onebot_bot.texts import Language, say
 
 PIECE = 1 << 20
@@ -125,7 +125,9 @@ def read_json(path: Path, language: Language, zone: tzinfo) -> Iterator[Item]:
                 yield from _chunks(path, head, language, zone)
                 return
         if key is None or not text.skip("["):
-            raise CommandError(f"{path}: no QQChatExporter export: it has no `messages` ({_found(head)}). {AGAIN}")
+            raise CommandError(
+                f"{path}: no QQChatExporter export: it has no `messages` ({_found(head)}). {AGAIN}", code=UNFIT
+            )
         reader = _Reader(_chat(head), language, zone)
         yield reader.chat
         number = 0
@@ -158,7 +160,9 @@ def _chunks(path: Path, head: dict[str, Any], language: Language, zone: tzinfo) 
         name = Path(str(_dict(chunk).get("relativePath") or "")).parts[-2:]
         file = path.parent.joinpath(*(part for part in name if part not in ("..", "/")))
         if not file.is_file():
-            raise CommandError(f"{file} is missing, which {path} names. Copy the whole folder of the export.")
+            raise CommandError(
+                f"{file} is missing, which {path} names. Copy the whole folder of the export.", code=UNFIT
+            )
         yield from read_jsonl(file, language, zone, chat)
 
 

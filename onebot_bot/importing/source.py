@@ -16,6 +16,9 @@ SAMPLE = 4 << 20
 """Bytes from which the encoding is told: a chat in Chinese shows it long before."""
 
 
+UNFIT = "OB-1701"
+"""The id of an export that cannot be used."""
+
 FAULTS = 0.01
 """Share of characters that may be damaged in what is still UTF-8; GB18030 read as UTF-8 has far more."""
 
@@ -72,9 +75,13 @@ def open_text(path: Path) -> TextIO:
             encoding = encoding_of(file.read(SAMPLE))
         return path.open(encoding=encoding, errors="replace")
     except IsADirectoryError as error:
-        raise CommandError(f"{path} is a folder. Name the file in it, or manifest.json of a chunked export.") from error
+        raise CommandError(
+            f"{path} is a folder. Name the file in it, or manifest.json of a chunked export.", code=UNFIT
+        ) from error
     except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}. Check the name and its mode.") from error
+        raise CommandError(
+            f"{path} cannot be read: {error.strerror}. Check the name and its mode.", code=UNFIT
+        ) from error
 
 
 def encoding_of(sample: bytes) -> str:

@@ -15,7 +15,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from msgspec import Struct
 
-from onebot_bot.errors import BotError, LearningError
+from onebot_bot.errors import BotError, LearningError, named
 from onebot_bot.learning.journal import Journal, open_run, unfinished, why_not_resumed
 from onebot_bot.learning.morning import draw
 from onebot_bot.learning.schedule import Past, Schedule, claim, due, settle, zone_of
@@ -242,7 +242,7 @@ class LearningCycle:
                 self._begin()
             except LearningError as error:
                 log.warning("The night could not begin.", cause=str(error))
-                ending = Ending("failed", str(error))
+                ending = Ending("failed", named(error))
                 report = NightReport(name="", ending=ending, started=self._clock.now(), seconds=0)
                 self._spawn(partial(self._tell, report))
 
@@ -375,7 +375,7 @@ async def _logged(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     try:
         await work()
     except Exception:
-        log.exception("The nightly cycle stumbled.")
+        log.exception("The nightly cycle stumbled.", code="OB-1401")
 
 
 def _report(journal: Journal, ending: Ending, serving: str, picture: Path | None) -> NightReport:

@@ -107,7 +107,7 @@ class Idle:
             log.warning("Memories could not be refined.", cause=str(error))
             return False
         except Exception:
-            log.exception("memories could not be refined")
+            log.exception("memories could not be refined", code="OB-1408")
             return False
 
     def _is_idle(self, status: EngineStatus) -> bool:

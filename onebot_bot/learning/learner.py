@@ -308,10 +308,14 @@ class Learner(nn.Module):
             if self.own_rows is not self.rows:
                 self.own_rows.copy_(tensors["rows.output"].float())
         except (RuntimeError, KeyError) as error:
-            raise ModelError(f"{folder}: the adapter does not fit this model or recipe: {error}") from error
+            raise ModelError(
+                f"{folder}: the adapter does not fit this model or recipe: {error}", code="OB-1205"
+            ) from error
         strange = [*found.unexpected_keys, *(name for name in found.missing_keys if "lora_" in name)]
         if strange:
-            raise ModelError(f"{folder}: the adapter has LoRA on other layers than the recipe: {strange[0]}")
+            raise ModelError(
+                f"{folder}: the adapter has LoRA on other layers than the recipe: {strange[0]}", code="OB-1205"
+            )
 
 
 def _lora(model: LoadedModel, recipe: Stage1 | Stage2, modules: Sequence[str]) -> LoraConfig:

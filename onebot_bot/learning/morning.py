@@ -131,7 +131,7 @@ def draw(folder: Path) -> Path | None:
     try:
         plot(rows, folder / PICTURE)
     except Exception:  # no picture is worth the report
-        log.exception("A night's metrics cannot be drawn.", folder=str(folder))
+        log.exception("A night's metrics cannot be drawn.", code="OB-1410", folder=str(folder))
         return None
     return folder / PICTURE
 

@@ -291,7 +291,7 @@ class NightWork:
         except ModelError:
             if adapter is not None or chosen is None:
                 raise
-            log.exception("The primed adapter cannot be used; the model serves without it.", adapter=str(chosen))
+            log.exception("The primed adapter cannot be used; none serves.", code="OB-1205", adapter=str(chosen))
             await serve(self._parts.engine, None)
 
     async def _serves(self, adapter: Path | None) -> bool:

@@ -42,7 +42,7 @@ def name_of(adapter: Path) -> str:
     try:
         return _read(adapter).name
     except (OSError, msgspec.DecodeError) as error:
-        raise ModelError(f"{adapter / META}: {error}; /learn rollback takes another adapter") from error
+        raise ModelError(f"{adapter / META}: {error}; /learn rollback takes another adapter", code="OB-1205") from error
 
 
 def _read(adapter: Path) -> _Meta:

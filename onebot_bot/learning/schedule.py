@@ -53,7 +53,7 @@ def zone_of(name: str) -> tzinfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        log.exception("learning.timezone is not known; UTC is used. Use a name such as Asia/Shanghai.", timezone=name)
+        log.exception("learning.timezone is not known; UTC is used.", code="OB-1805", timezone=name)
         return UTC
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from msgspec import Struct
 
-from onebot_bot.errors import BotError
+from onebot_bot.errors import BotError, named, with_id
 from onebot_bot.learning.journal import Journal
 from onebot_bot.learning.versions import Versions
 from onebot_bot.learning.work import CANDIDATE, Ending, Plan, Run, Verdict, Work
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 SHOWN: Final = 200
 """Characters of an unexpected error that the owner is shown; the log has all of it."""
+UNEXPECTED: Final = "OB-1401"
+"""The id of what no step raised on purpose."""
 _AGAIN: Final = frozenset({"swap"})
 """Steps that a new process does again though they were finished: what they did went with the old process."""
 
@@ -177,7 +179,7 @@ class Sequence:
             close(self._journal, ending, self._means.now())
             await self._work.swap(await whole(self._versions.current))
         except Exception as error:
-            log.exception("The model that served before cannot be put back.")
+            log.exception("The model that served before cannot be put back.", code="OB-1405")
             values = {"first": ending.reason or ending.state, "error": explain(error).reason}
             return Ending("failed", "the model that served before cannot be put back", "night.not_restored", values)
         return ending
@@ -231,13 +233,13 @@ def shortage(plan: Plan, folder: Path) -> Ending:
 def explain(error: Exception) -> Ending:
     """What to tell of an error; one that was not raised on purpose goes into the log with its traceback."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        log.error("The disk is full.", cause=str(error))
+        log.error("The disk is full.", code="OB-1305", cause=str(error))
         return Ending("failed", str(error), "night.disk_full", {"file": str(error.filename or "")})
     if isinstance(error, BotError):
-        log.error("The night has ended early.", cause=str(error))
-        return Ending("failed", str(error))
-    log.error("The night has ended early.", exc_info=error)
-    return Ending("failed", f"{type(error).__name__}: {str(error)[:SHOWN]}")
+        log.error("The night has ended early.", code=error.id, cause=str(error))
+        return Ending("failed", named(error))
+    log.error("The night has ended early.", code=UNEXPECTED, exc_info=error)
+    return Ending("failed", with_id(f"{type(error).__name__}: {str(error)[:SHOWN]}", UNEXPECTED))
 
 
 def _finite(value: float) -> float | None:

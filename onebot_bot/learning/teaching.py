@@ -100,10 +100,12 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _fail(folder: Path, step: str, status: int, word: str) -> None:
-    log.error("A training process failed.", step=step, status=status, stderr=_tail(folder / f"{step}.log"))
+    tail = _tail(folder / f"{step}.log")
+    log.error("A training process failed.", code="OB-1407", step=step, status=status, stderr=tail)
     if shutil.disk_usage(folder).free < FULL:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
-    raise LearningError(word or f"{step}: the training process ended with status {status}; see {folder}/{step}.log")
+    ended = f"{step}: the training process ended with status {status}; see {folder}/{step}.log"
+    raise LearningError(word or ended, code="OB-1407")
 
 
 def _tail(path: Path) -> str:

@@ -273,7 +273,7 @@ def _resolve(outcomes: list[_Outcome]) -> None:
     for future, result, error in outcomes:
         if future is None:
             if error is not None:
-                log.error("a write was lost", reason=str(error))
+                log.error("a write was lost", code="OB-1306", reason=str(error))
         elif future.done():
             continue  # cancelled by who waited; the write stands
         elif error is not None:
@@ -311,7 +311,9 @@ def _prepare(path: Path) -> int:
         # SQLite gives its side files the mode of the main one, so making that first makes all of them private.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}. Check the folder's owner and mode.") from error
+        raise StoreError(
+            f"{path} cannot be opened: {error.strerror}. Check the folder's owner and mode.", code="OB-1305"
+        ) from error
     return take_lock(path.with_suffix(".lock"))
 
 
@@ -342,7 +344,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) 
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(steps):
         raise StoreError(
-            f"{path}: version {version} is newer than this program knows (up to {len(steps)}). Update the program."
+            f"{path}: version {version} is newer than this program knows (up to {len(steps)}). Update the program.",
+            code="OB-1304",
         )
     if 0 < version < len(steps):
         _copy(connection, path.parent / "backups" / f"{path.stem}.v{version}{path.suffix}")
@@ -364,7 +367,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
             connection.backup(copy)
         temporary.replace(target)
     except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}.") from error
+        raise StoreError(f"{target} cannot be written: {error.strerror}.", code="OB-1305") from error
 
 
 def _explained(path: Path, error: sqlite3.Error) -> StoreError:
@@ -372,14 +375,15 @@ def _explained(path: Path, error: sqlite3.Error) -> StoreError:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, str(error))
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreError(f"{path} is held by another program. Close that one and start again.")
+        return StoreError(f"{path} is held by another program. Close that one and start again.", code="OB-1302")
     if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"{path} cannot grow: the disk is full. Free some space.")
+        return StoreError(f"{path} cannot grow: the disk is full. Free some space.", code="OB-1305")
     return StoreError(f"{path}: {error}")
 
 
 def _damaged(path: Path, reason: str) -> StoreError:
     return StoreError(
         f"{path} is damaged or no database ({reason}). Put a copy from {path.parent / 'backups'} in its place, "
-        f"or move it and its -wal and -shm files away to start empty."
+        f"or move it and its -wal and -shm files away to start empty.",
+        code="OB-1303",
     )

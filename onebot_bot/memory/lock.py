@@ -28,7 +28,9 @@ def take_lock(path: Path) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StoreError(f"{path} cannot be opened: {error.strerror}. Check the folder's owner and mode.") from error
+        raise StoreError(
+            f"{path} cannot be opened: {error.strerror}. Check its owner and mode.", code="OB-1305"
+        ) from error
     try:
         _lock(descriptor)
     except OSError as error:
@@ -36,7 +38,8 @@ def take_lock(path: Path) -> int:
             holder = _holder(descriptor)
             os.close(descriptor)
             raise StoreError(
-                f"{path.parent} is in use by another bot{holder}. Stop that one, or give this one its own folder."
+                f"{path.parent} is in use by another bot{holder}. Stop that one, or give this one its own folder.",
+                code="OB-1302",
             ) from error
         log.warning("no file locks here; do not start two bots on one folder", folder=str(path.parent))
     _sign(descriptor)

@@ -151,7 +151,9 @@ def _write(folder: Path, named: Sequence[tuple[str, Still]]) -> None:
         for digest, still in named:
             _write_one(folder / f"{digest}{SUFFIX}", still.data)
     except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror}. Check its owner and the disk.") from error
+        raise StoreError(
+            f"{folder} cannot be written: {error.strerror}. Check its owner and the disk.", code="OB-1305"
+        ) from error
 
 
 def _write_one(path: Path, data: bytes) -> None:

@@ -56,7 +56,7 @@ def write_snapshot(path: Path, payload: Bytes, stamp: Stamp) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror}.") from error
+        raise StoreError(f"{path} cannot be written: {error.strerror}.", code="OB-1305") from error
 
 
 def discard_snapshot(path: Path) -> None:
@@ -69,7 +69,7 @@ def discard_snapshot(path: Path) -> None:
         path.unlink(missing_ok=True)
         _temporary(path).unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError(f"{path} cannot be removed: {error.strerror}. Close what reads it.") from error
+        raise StoreError(f"{path} cannot be removed: {error.strerror}. Close what reads it.", code="OB-1305") from error
 
 
 def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
@@ -85,12 +85,12 @@ def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
     except FileNotFoundError as error:
         raise StoreError("there is none") from error
     except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
-        raise StoreError(f"it cannot be read: {error}") from error
+        raise StoreError(f"it cannot be read: {error}", code="OB-1309") from error
     if header.stamp != stamp:
         raise StoreError(f"it was made from {header.stamp}, the database holds {stamp}")
     body = memoryview(whole)[:-_DIGEST]
     if _hash(body).digest() != whole[-_DIGEST:]:
-        raise StoreError("it is damaged")
+        raise StoreError("it is damaged", code="OB-1309")
     return _index(body[line:], header.slots, dimension)
 
 

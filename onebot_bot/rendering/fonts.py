@@ -41,10 +41,13 @@ class FontSet(Struct, frozen=True):
         """Raise RenderError when there is no font for what is written: squares tell nobody anything."""
         if not self.chinese and _CHINESE.search(text):
             raise RenderError(
-                "there is no font with Chinese characters: pip install 'onebot-bot[fonts]', or install Noto Sans CJK"
+                "there is no font with Chinese characters: pip install 'onebot-bot[fonts]', or install Noto Sans CJK",
+                code="OB-1521",
             )
         if not self.emoji and _EMOJI.search(text):
-            raise RenderError("there is no font with colour emoji: install Noto Color Emoji (fonts-noto-color-emoji)")
+            raise RenderError(
+                "there is no font with colour emoji: install Noto Color Emoji (fonts-noto-color-emoji)", code="OB-1521"
+            )
 
 
 def find_fonts(*, system: bool = True, packages: Iterable[str] = PACKAGES) -> FontSet:

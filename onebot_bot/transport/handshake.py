@@ -64,7 +64,8 @@ def check_exposure(host: str, token: str) -> None:
     if not token and not is_loopback(host):
         raise ConfigError(
             f"server.token is empty while server.host is {host!r}: anyone who reaches this port could speak "
-            'for the bot. Set server.token = "auto" (or a token of your own), or server.host = "127.0.0.1".'
+            'for the bot. Set server.token = "auto" (or a token of your own), or server.host = "127.0.0.1".',
+            code="OB-1005",
         )
 
 

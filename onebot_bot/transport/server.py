@@ -149,7 +149,8 @@ class OneBotServer:
             raise ConfigError(
                 f"server.host, server.port: cannot listen on {config.host}:{config.port}: "
                 f"{error.strerror or error}. Stop what uses the port, or change server.port in config.toml "
-                "and the URL in NapCat."
+                "and the URL in NapCat.",
+                code="OB-1101",
             ) from error
 
     async def _stop(self) -> None:
@@ -222,7 +223,7 @@ class OneBotServer:
             try:
                 self._on_connect(account)
             except Exception:
-                log.exception("The start of a connection could not be handled.", account=account.self_id)
+                log.exception("A connection's start could not be handled.", code="OB-1130", account=account.self_id)
 
     # --- frames ----------------------------------------------------------------------------------------
 
@@ -249,7 +250,7 @@ class OneBotServer:
             )
         except Exception:
             # One event that goes wrong must not take the connection, and every later event, with it.
-            log.exception("An event could not be handled.", account=account.self_id)
+            log.exception("An event could not be handled.", code="OB-1130", account=account.self_id)
 
     # --- links that died quietly -----------------------------------------------------------------------
 

@@ -36,7 +36,8 @@ def read_token(config: ServerConfig, folder: Path, *, create: bool) -> str:
     if not create:
         raise ConfigError(
             f'server.token is "auto" and {path} does not exist yet: the bot makes it at its first start. '
-            "Start the bot once with `make run` or `onebot-bot run`."
+            "Start the bot once with `make run` or `onebot-bot run`.",
+            code="OB-1004",
         )
     return _made(path)
 
@@ -46,7 +47,8 @@ def _from_environment(name: str) -> str:
     if not token:
         raise ConfigError(
             f'server.token is "{_ENVIRONMENT}{name}", but the environment variable {name} is not set. '
-            'Set it to the token, or set server.token = "auto" in config.toml.'
+            'Set it to the token, or set server.token = "auto" in config.toml.',
+            code="OB-1004",
         )
     return token
 
@@ -60,7 +62,8 @@ def _from_file(path: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f'server.token is "auto", but {path} cannot be read: {error}. '
-            "Let the user who runs the bot read it, or delete it and a new one is made at the next start."
+            "Let the user who runs the bot read it, or delete it and a new one is made at the next start.",
+            code="OB-1004",
         ) from error
 
 
@@ -72,7 +75,8 @@ def _made(path: Path) -> str:
     except OSError as error:
         raise ConfigError(
             f'server.token is "auto", but {path} cannot be written: {error}. '
-            "Let the user who runs the bot write there, or set server.token to a token of your own."
+            "Let the user who runs the bot write there, or set server.token to a token of your own.",
+            code="OB-1004",
         ) from error
     return token
 

@@ -41,7 +41,7 @@ async def test_each_profile_that_fails_is_told(clock: Any) -> None:
         for name in ("small", "large", "small"):
             reports.report("report.profile", None, ProfileError(name, "no such folder"))
     told = [account.sent.get_nowait().message[0].text for _ in range(account.sent.qsize())]
-    assert [text.splitlines()[-1] for text in told] == [
+    assert [text.splitlines()[-2] for text in told] == [
         f"profiles.{name}: no such folder" for name in ("small", "large")
     ]
 

@@ -4,6 +4,7 @@ import pytest
 
 from onebot_bot.cli.console_actions import Desk
 from onebot_bot.cli.console_view import Screen, action_line, message_lines, raw_line
+from onebot_bot.errors import CommandError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Face, Image, Reply, Segment, Text
 from onebot_bot.transport.client import Call, OneBotClient, failed, ok
@@ -81,8 +82,8 @@ def test_nothing_said_steers_the_terminal(shown: list[str]) -> None:
     """Neither the bot's words nor an error's."""
     screen = Screen(shown.append, colour=False)
     screen.bubble("a\x1b", ["\x1b[2Jb\r\nc\td"])
-    screen.error("\x07")
-    assert shown == ["a� ▏�[2Jb\n   ▏c\td", "✗ �"]
+    screen.error(CommandError("\x07"))
+    assert shown == ["a� ▏�[2Jb\n   ▏c\td", "✗ � [OB-2000]"]
 
 
 def test_a_terminal_gets_colours(shown: list[str]) -> None:
@@ -90,8 +91,8 @@ def test_a_terminal_gets_colours(shown: list[str]) -> None:
     screen = Screen(shown.append, colour=True)
     screen.bubble("小忆", ["好"])
     screen.dim("x")
-    screen.error("y")
-    assert shown == ["\x1b[36m小忆 \x1b[0m▏好", "\x1b[2m· x\x1b[0m", "\x1b[31m✗ y\x1b[0m"]
+    screen.error(CommandError("y"))
+    assert shown == ["\x1b[36m小忆 \x1b[0m▏好", "\x1b[2m· x\x1b[0m", "\x1b[31m✗ y [OB-2000]\x1b[0m"]
 
 
 def test_an_action_is_one_line() -> None:

@@ -184,7 +184,7 @@ async def test_settings_hold_for_the_next_answer(lounge: Lounge, command: str, k
 )
 async def test_what_is_out_of_range_is_refused_with_the_range(lounge: Lounge, command: str, range_: str) -> None:
     """And nothing is changed."""
-    assert (await lounge.command(f"/set {command}")).endswith(range_)
+    assert (await lounge.command(f"/set {command}")).endswith(f"{range_} [OB-2010]")
     assert lounge.kept.branches.current(PRIVATE).settings == {}
 
 

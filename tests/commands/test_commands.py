@@ -185,7 +185,7 @@ def test_other_bots_commands_in_a_group_are_left_alone(room: Room) -> None:
 async def test_a_broken_command_shows_an_id_and_no_traceback(room: Room) -> None:
     """The owner is told; the chat sees where to look."""
     room.desk.broken = True
-    assert await room.type("/status", ANYONE, group=7) == "出错了，已经告诉主人（编号 abc123）。"
+    assert await room.type("/status", ANYONE, group=7) == "出错了，已经告诉主人（编号 abc123）。 [OB-2103]"
     assert isinstance(room.reported[0], ZeroDivisionError)
 
 

@@ -35,7 +35,7 @@ async def test_now_says_that_it_began_or_why_not(room: Room) -> None:
     """In any spelling."""
     assert await room.type("/学习 现在") == say("zh", "learn.started", prefix="/")
     room.desk.learning.refusal = "磁盘空间不够"
-    assert await room.type("/learn now") == "没有开始：磁盘空间不够"
+    assert await room.type("/learn now") == "没有开始：磁盘空间不够 [OB-1401]"
     assert room.desk.learning.did == ["start"]
 
 

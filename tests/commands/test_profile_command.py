@@ -85,11 +85,11 @@ async def test_who_has_to_wait_is_told(room: Room, state: str) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("/profile use smal", "没有叫 smal 的模型档案。是不是 small？"),
-        ("/profile use 大", "没有叫 大 的模型档案。/profile list 看有哪些。"),
-        ("/profile use", "用法：/profile list | use 名字 | reset"),
-        ("/profile reset all", "用法：/profile list | use 名字 | reset"),
-        ("/profile what", "用法：/profile list | use 名字 | reset"),
+        ("/profile use smal", "没有叫 smal 的模型档案。是不是 small？ [OB-2006]"),
+        ("/profile use 大", "没有叫 大 的模型档案。/profile list 看有哪些。 [OB-2006]"),
+        ("/profile use", "用法：/profile list | use 名字 | reset [OB-2001]"),
+        ("/profile reset all", "用法：/profile list | use 名字 | reset [OB-2001]"),
+        ("/profile what", "用法：/profile list | use 名字 | reset [OB-2001]"),
     ],
 )
 async def test_what_is_mistyped_is_answered_with_the_fix(room: Room, text: str, expected: str) -> None:
