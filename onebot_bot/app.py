@@ -1,7 +1,6 @@
 """The composition root: builds every long-lived object on one AsyncExitStack; leaving undoes it backwards."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
@@ -29,7 +28,7 @@ from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
-from onebot_bot.chat.settings import Settings
+from onebot_bot.chat.settings import settings_of
 from onebot_bot.chat.stickers import Stickers
 from onebot_bot.chat.turnlog import TurnLog
 from onebot_bot.commands.dispatcher import Dispatcher
@@ -41,15 +40,13 @@ from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import BotError, ConfigError
 from onebot_bot.learning.journal import interrupted_since
-from onebot_bot.learning.morning import report_text, with_texts
-from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.memory.unread import Unread
-from onebot_bot.nights import Around, Learning, build_learning, load_runner, prepare
+from onebot_bot.nights import Around, Learning, build_learning, load_runner, morning_teller, prepare
 from onebot_bot.own import Kept, OwnData, Rewrite
 from onebot_bot.private import close_to_others, private_files
 from onebot_bot.protocol.chat_id import ChatId
@@ -117,7 +114,7 @@ class App:
     async def _build(self, stack: AsyncExitStack, config: Config) -> None:
         """Each part stands on those before it; the door opens last."""
         self.configuration = Configuration(self.path, config, self._configured)
-        self._settings = _settings(config)
+        self._settings = settings_of(config)
         _note_words(config)
         self._accounts: dict[int, Account] = {}
         self._sessions: dict[ChatId, ChatSession] = {}
@@ -292,13 +289,6 @@ class App:
         """None for the echo: there is nothing to teach."""
         if not isinstance(self.engine, EngineWorker):
             return None
-
-        async def tell(report: NightReport) -> None:
-            if self.config.learning.report:
-                picture = await asyncio.to_thread(_read, report.plot)
-                shown = await with_texts(report, self._stores.memories.get)
-                await self._reports.tell(report_text(shown, self.config.bot.language), picture)
-
         around = Around(
             engine=self.engine,
             store=self._stores.memories,
@@ -309,7 +299,7 @@ class App:
             folder=self.folder,
             clock=self._clock,
             pause=lambda: self._router.paused(),  # noqa: PLW0108 - the router is made later
-            tell=tell,
+            tell=morning_teller(lambda: self.config, self._stores.memories.get, self._reports.tell),
             readings=lambda rows: self._senses.reader.readable(rows),  # noqa: PLW0108 - so is the reader
         )
         return build_learning(around)
@@ -329,7 +319,7 @@ class App:
 
     def _configured(self, config: Config) -> None:
         """Hand the live keys to what does not read them anew by itself."""
-        self._settings = _settings(config)
+        self._settings = settings_of(config)
         logs.set_level(config.log.level)
         _note_words(config)
         self._server.configure(config.server)
@@ -356,26 +346,10 @@ def _listened(shared: Services, learning: Learning) -> Services:
     return msgspec.structs.replace(shared, heard=learning.curator.heard)
 
 
-def _read(picture: str) -> bytes | None:
-    """None when there is no picture: the words are told without it."""
-    with contextlib.suppress(OSError):
-        return Path(picture).read_bytes() if picture else None
-    return None
-
-
 def _note_words(config: Config) -> None:
     """Who reads the logs knows from them what they are."""
     if config.log.content:
         log.warning("What people say is written into the logs: log.content is on.")
-
-
-def _settings(config: Config) -> Settings:
-    return Settings(
-        *(config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render),
-        *(config.tags, config.access, config.limits, config.requests, config.commands, config.character),
-        *(config.proactive, config.profiles),
-        own=config.own,
-    )
 
 
 async def _start_engine(

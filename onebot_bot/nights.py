@@ -1,8 +1,9 @@
 """Learning put together: from chats to memories by day, the nights, idle time, and which adapter the model loads."""
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from onebot_bot.extraction.documents import Readings, nothing_read
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
 from onebot_bot.learning.idle import Idle
+from onebot_bot.learning.morning import report_text, with_texts
 from onebot_bot.learning.night import NightWork, Parts, maker_of
 from onebot_bot.learning.primed import primed_for
 from onebot_bot.learning.recipes import load_recipes
@@ -30,6 +32,7 @@ from onebot_bot.learning.sequence import Means
 from onebot_bot.learning.versions import Versions
 from onebot_bot.learning.work import NightReport
 from onebot_bot.memories import Memories
+from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.unread import Unread
 from onebot_bot.sections.profiles import ProfileConfig
@@ -137,6 +140,29 @@ def build_learning(around: Around) -> Learning:
         persona=around.persona,
     )
     return Learning(versions=versions, curator=curator, cycle=cycle, idle=idle, runs=runs)
+
+
+def morning_teller(
+    config: Callable[[], Config],
+    find: Callable[[int], Awaitable[Memory | None]],
+    tell: Callable[[str, bytes | None], Awaitable[None]],
+) -> Callable[[NightReport], Coroutine[Any, Any, None]]:
+    """What tells the owner of a night, in words and with its picture, unless [learning] says not to."""
+
+    async def tell_of(report: NightReport) -> None:
+        if config().learning.report:
+            picture = await asyncio.to_thread(_read, report.plot)
+            shown = await with_texts(report, find)
+            await tell(report_text(shown, config().bot.language), picture)
+
+    return tell_of
+
+
+def _read(picture: str) -> bytes | None:
+    """None when there is no picture: the words are told without it."""
+    with contextlib.suppress(OSError):
+        return Path(picture).read_bytes() if picture else None
+    return None
 
 
 def recipes_folder(folder: Path) -> Path:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 from msgspec import Struct
 
+from onebot_bot.config import Config
 from onebot_bot.engine.request import SamplingParams
 from onebot_bot.memory.branches import Branch
 from onebot_bot.sections.access import AccessConfig
@@ -44,6 +45,16 @@ class Settings(Struct, frozen=True):
     profile: str = ""
     """The one of them by which all this is; empty: the main model's own."""
     own: OwnConfig = OwnConfig()
+
+
+def settings_of(config: Config) -> Settings:
+    """What of the whole configuration that is."""
+    return Settings(
+        *(config.bot, config.chat, config.generation, config.memory, config.log, config.sending, config.render),
+        *(config.tags, config.access, config.limits, config.requests, config.commands, config.character),
+        *(config.proactive, config.profiles),
+        own=config.own,
+    )
 
 
 def sampling_of(config: GenerationConfig) -> SamplingParams:
