@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier, first_word
+from onebot_bot.commands.verbs import usage
 from onebot_bot.config import SECRET_KEYS, Key, config_keys, get_key, shown_value
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
@@ -42,7 +43,7 @@ async def config(context: Context, rest: str) -> str:
         case "set" | "设置", True, True:
             return _set(context, key, value)
         case _:
-            raise CommandError(say(context.language, "config.usage", prefix=context.prefix))
+            raise usage(context, "config")
 
 
 def _keys(context: Context) -> Iterator[Key]:

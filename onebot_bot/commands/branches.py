@@ -6,7 +6,8 @@ import msgspec
 
 from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context
-from onebot_bot.commands.registry import MOST_DIGITS, Command, Handler, Tier, first_word, whole_number
+from onebot_bot.commands.registry import MOST_DIGITS, Answer, Command, Handler, Tier, first_word, whole_number
+from onebot_bot.commands.verbs import carry_out, spelled, usage
 from onebot_bot.config import config_keys
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.branches import Branch, Branches, Value
@@ -19,19 +20,9 @@ DEFAULT = ("default", "默认")
 # --- branch --------------------------------------------------------------------------------------------------------
 
 
-async def branch(context: Context, rest: str) -> str:
+async def branch(context: Context, rest: str) -> str | Answer:
     """Do one of the things below with the branches of this chat."""
-    verb, argument = first_word(rest or "list")
-    handler = _VERBS.get(verb.casefold())
-    if handler is None:
-        raise _usage(context)
-    answer = await handler(context, argument)
-    assert isinstance(answer, str)  # noqa: S101 - none of them sends files
-    return answer
-
-
-def _usage(context: Context) -> CommandError:
-    return CommandError(say(context.language, "branch.usage", prefix=context.prefix))
+    return await carry_out(context, rest, _VERBS, "branch", default="list")
 
 
 def _of(context: Context) -> Branches:
@@ -87,7 +78,7 @@ async def _rename(context: Context, rest: str) -> str:
     old = _find(context, first) if second else _of(context).current
     name = second or first
     if not name:
-        raise _usage(context)
+        raise usage(context, "branch")
     renamed = msgspec.structs.replace(old, name=_checked_name(context, name, but=old.number))
     await context.services.own.branches.put(context.chat, _of(context).with_changed(renamed))
     return say(context.language, "branch.renamed", old=_name(context, old), name=renamed.name)
@@ -137,18 +128,14 @@ def _checked_name(context: Context, name: str, but: int = 0) -> str:
     return name
 
 
-_VERBS: Mapping[str, Handler] = {
-    name: handler
-    for names, handler in (
-        (("list", "列表"), _list),
-        (("new", "新建"), _new),
-        (("switch", "切换"), _switch),
-        (("rename", "改名"), _rename),
-        (("clone", "复制"), _clone),
-        (("delete", "删除"), _delete),
-    )
-    for name in names
-}
+_VERBS: Mapping[str, Handler] = spelled(
+    (("list", "列表"), _list),
+    (("new", "新建"), _new),
+    (("switch", "切换"), _switch),
+    (("rename", "改名"), _rename),
+    (("clone", "复制"), _clone),
+    (("delete", "删除"), _delete),
+)
 
 # --- prompt --------------------------------------------------------------------------------------------------------
 
@@ -164,7 +151,7 @@ async def prompt(context: Context, rest: str) -> str:
         case "clear" | "清除", False:
             await _change(context, prompt="")
             return say(context.language, "prompt.cleared")
-    raise CommandError(say(context.language, "prompt.usage", prefix=context.prefix))
+    raise usage(context, "prompt")
 
 
 def _shown_prompt(context: Context) -> str:
@@ -228,8 +215,8 @@ async def set_own(context: Context, rest: str) -> str:
 
 def _set_usage(context: Context) -> str:
     keys = say(context.language, "list.comma").join(_spelling(key) for key in SETTABLE)
-    usage = say(context.language, "set.usage", prefix=context.prefix)
-    return "\n".join([usage, say(context.language, "set.names", keys=keys)])
+    told = say(context.language, "set.usage", prefix=context.prefix)
+    return "\n".join([told, say(context.language, "set.names", keys=keys)])
 
 
 def _spelling(key: str) -> str:

@@ -6,7 +6,7 @@ import msgspec
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Handler, Tier
-from onebot_bot.errors import CommandError
+from onebot_bot.commands.verbs import usage
 from onebot_bot.hours import parse_fraction, parse_share, parse_span
 from onebot_bot.memory.chat_settings import ChatSettings, overlaid
 from onebot_bot.sections.chat import Mode
@@ -52,13 +52,13 @@ def _with_talk(context: Context, own: ChatSettings, rest: str) -> ChatSettings:
     written, _, hours = rest.partition(" ")
     value = parse_fraction(written)
     if value is None:
-        raise CommandError(say(context.language, "talk.usage", prefix=context.prefix))
+        raise usage(context, "talk")
     if not hours.strip():
         return msgspec.structs.replace(own, talk_value=value)
     try:
         span = parse_span(hours)
     except ValueError as error:
-        raise CommandError(say(context.language, "talk.usage", prefix=context.prefix)) from error
+        raise usage(context, "talk") from error
     others = [text for text in own.talk_times if parse_share(text)[0] != span]
     return msgspec.structs.replace(own, talk_times=(f"{span} {value:g}", *others)[:MOST_TIMES])
 
@@ -90,7 +90,7 @@ def _hours(context: Context, written: str) -> str | None:
     try:
         return str(parse_span(written))
     except ValueError as error:
-        raise CommandError(say(context.language, "quiet.usage", prefix=context.prefix)) from error
+        raise usage(context, "quiet") from error
 
 
 def _command(names: tuple[str, ...], handler: Handler, arguments: str = "") -> Command:

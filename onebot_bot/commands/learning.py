@@ -6,7 +6,7 @@ from datetime import datetime
 from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context, LearningStatus
 from onebot_bot.commands.registry import Answer, Command, Tier, first_word
-from onebot_bot.errors import CommandError
+from onebot_bot.commands.verbs import spelled, usage
 from onebot_bot.texts import Language, say
 
 
@@ -16,7 +16,7 @@ async def learn(context: Context, rest: str) -> str | Answer:
     verb, argument = first_word(rest)
     handler = _VERBS.get(verb.casefold())
     if handler is None or argument:
-        raise CommandError(say(context.language, "learn.usage", prefix=context.prefix))
+        raise usage(context, "learn")
     if handler is _rollback and not sure:
         raise unconfirmed(context, say(context.language, "learn.would_roll_back"), "learn rollback")
     return await handler(context)
@@ -84,18 +84,13 @@ def _minutes(seconds: float, language: Language) -> str:
     return say(language, "learn.hours" if hours else "learn.minutes", hours=hours, minutes=minutes)
 
 
-_VERBS: Mapping[str, Callable[[Context], Awaitable[str | Answer]]] = {
-    "now": _now,
-    "现在": _now,
-    "status": _status,
-    "状态": _status,
-    "cancel": _cancel,
-    "取消": _cancel,
-    "rollback": _rollback,
-    "回滚": _rollback,
-    "report": _report,
-    "报告": _report,
-}
+_VERBS: Mapping[str, Callable[[Context], Awaitable[str | Answer]]] = spelled(
+    (("now", "现在"), _now),
+    (("status", "状态"), _status),
+    (("cancel", "取消"), _cancel),
+    (("rollback", "回滚"), _rollback),
+    (("report", "报告"), _report),
+)
 
 COMMANDS = (
     Command(

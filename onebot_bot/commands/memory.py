@@ -14,6 +14,7 @@ from msgspec import Struct
 from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Answer, Attachment, Command, Handler, Tier, first_word, whole_number
+from onebot_bot.commands.verbs import spelled, usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.rows import Memory
 from onebot_bot.texts import Language, say
@@ -37,7 +38,7 @@ async def memory(context: Context, rest: str) -> str | Answer:
     name, argument = first_word(rest)
     verb = _VERBS.get(name.casefold())
     if verb is None:
-        raise _usage(context)
+        raise usage(context, "memory")
     if _member(context) is not None and not verb.for_members:
         raise _refusal(context, name)
     return await verb.handler(context, argument)
@@ -49,10 +50,6 @@ def _member(context: Context) -> int | None:
     return context.message.user_id if limited else None
 
 
-def _usage(context: Context) -> CommandError:
-    return CommandError(say(context.language, "memory.usage", prefix=context.prefix))
-
-
 def _refusal(context: Context, verb: str) -> CommandError:
     language, name = context.language, f"{context.prefix}memory {verb}"
     tier, who = say(language, "tier.group_admin"), say(language, "who.group_admin")
@@ -62,7 +59,7 @@ def _refusal(context: Context, verb: str) -> CommandError:
 def _id(context: Context, text: str) -> int:
     number = whole_number(text.removeprefix("#"))
     if number is None:
-        raise _usage(context)
+        raise usage(context, "memory")
     return number
 
 
@@ -89,7 +86,7 @@ def _unknown(context: Context, memory_id: int) -> CommandError:
 async def _list(context: Context, page: str) -> str:
     number, member = whole_number(page or "1"), _member(context)
     if not number:
-        raise _usage(context)
+        raise usage(context, "memory")
     memories, total = await context.services.memories.page(context.chat, number, PAGE, member)
     if not total:
         return _none(context)
@@ -110,7 +107,7 @@ def _line(language: Language, one: Memory) -> str:
 
 async def _search(context: Context, text: str) -> str:
     if not text:
-        raise _usage(context)
+        raise usage(context, "memory")
     hits = await context.services.memories.search(context.chat, text, _member(context))
     if not hits:
         return _none(context)
@@ -183,7 +180,7 @@ def _maker(language: Language, found: Memory) -> str:
 
 async def _stats(context: Context, rest: str) -> str:
     if rest:
-        raise _usage(context)
+        raise usage(context, "memory")
     stats = await context.services.memories.stats(context.chat)
     return say(context.language, "memory.stats", **msgspec.structs.asdict(stats))
 
@@ -193,7 +190,7 @@ async def _stats(context: Context, rest: str) -> str:
 
 async def _add(context: Context, text: str) -> str:
     if not text:
-        raise _usage(context)
+        raise usage(context, "memory")
     kept = await context.services.memories.add(context.chat, text, speaker=context.message.user_id)
     return say(context.language, "memory.added", id=kept.id, text=kept.text)
 
@@ -202,7 +199,7 @@ async def _edit(context: Context, rest: str) -> str:
     number, text = first_word(rest)
     memory_id = _id(context, number)
     if not text:
-        raise _usage(context)
+        raise usage(context, "memory")
     kept = await context.services.memories.edit(context.chat, memory_id, text)
     if kept is None:
         raise _unknown(context, memory_id)
@@ -247,7 +244,7 @@ def _still_known(context: Context, trained: Sequence[str]) -> str:
 
 async def _export(context: Context, rest: str) -> str | Answer:
     if rest:
-        raise _usage(context)
+        raise usage(context, "memory")
     memories = await context.services.memories.export(context.chat)
     if not memories:
         return _none(context)
@@ -295,22 +292,18 @@ def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
-_VERBS: Mapping[str, Verb] = {
-    name: verb
-    for names, verb in (
-        (("list", "列表"), Verb(_list, for_members=True)),
-        (("search", "搜索"), Verb(_search, for_members=True)),
-        (("show", "查看"), Verb(_show, for_members=True)),
-        (("forget", "忘记"), Verb(_forget, for_members=True)),
-        (("add", "添加"), Verb(_add)),
-        (("edit", "修改"), Verb(_edit)),
-        (("pin", "置顶"), Verb(_pin)),
-        (("unpin", "取消置顶"), Verb(_unpin)),
-        (("stats", "统计"), Verb(_stats)),
-        (("export", "导出"), Verb(_export)),
-    )
-    for name in names
-}
+_VERBS: Mapping[str, Verb] = spelled(
+    (("list", "列表"), Verb(_list, for_members=True)),
+    (("search", "搜索"), Verb(_search, for_members=True)),
+    (("show", "查看"), Verb(_show, for_members=True)),
+    (("forget", "忘记"), Verb(_forget, for_members=True)),
+    (("add", "添加"), Verb(_add)),
+    (("edit", "修改"), Verb(_edit)),
+    (("pin", "置顶"), Verb(_pin)),
+    (("unpin", "取消置顶"), Verb(_unpin)),
+    (("stats", "统计"), Verb(_stats)),
+    (("export", "导出"), Verb(_export)),
+)
 
 COMMANDS = (
     Command(names=("memory", "记忆"), handler=memory, arguments="list|search|show|forget|add|edit|pin|stats|export …"),

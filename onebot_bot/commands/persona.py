@@ -5,6 +5,7 @@ bot is to them there.
 """
 
 import difflib
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -12,7 +13,8 @@ from onebot_bot.characters.cast import Cast
 from onebot_bot.characters.feelings import in_words
 from onebot_bot.characters.persona import Persona
 from onebot_bot.commands.context import Context
-from onebot_bot.commands.registry import Answer, Command, Handler, Tier, first_word
+from onebot_bot.commands.registry import Answer, Command, Handler, Tier
+from onebot_bot.commands.verbs import carry_out, spelled, usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.moods import Mood
 from onebot_bot.memory.persona_choices import EVERYBODY
@@ -34,11 +36,7 @@ class _Wish(Struct, frozen=True):
 
 async def persona(context: Context, rest: str) -> str | Answer:
     """Do one of the things below."""
-    name, argument = first_word(rest or "list")
-    verb = _VERBS.get(name.casefold())
-    if verb is None:
-        raise CommandError(say(context.language, "persona.usage", prefix=context.prefix))
-    return await verb(context, argument)
+    return await carry_out(context, rest, _VERBS, "persona", default="list")
 
 
 async def _list(context: Context, _rest: str) -> str:
@@ -58,7 +56,7 @@ async def _use(context: Context, rest: str) -> str:
     """Choose a persona; it greets."""
     wish = _wish(context, rest, "use")
     if not wish.name:
-        raise CommandError(say(context.language, "persona.usage", prefix=context.prefix))
+        raise usage(context, "persona")
     cast, found = context.services.cast, _found(context, wish.name)
     await cast.choices.put(context.chat, wish.user, found.id)
     sender = context.message.sender
@@ -71,7 +69,7 @@ async def _reset(context: Context, rest: str) -> str:
     """Take the choice back."""
     wish = _wish(context, rest, "reset")
     if wish.name:
-        raise CommandError(say(context.language, "persona.usage", prefix=context.prefix))
+        raise usage(context, "persona")
     await context.services.cast.choices.put(context.chat, wish.user, "")
     return say(context.language, "persona.reset", name=_called(context, _now(context)))
 
@@ -148,7 +146,7 @@ async def mood(context: Context, rest: str) -> str:
     if rest.casefold() in ("reset", "重置"):
         return await _calm(context)
     if rest:
-        raise CommandError(say(context.language, "mood.usage", prefix=context.prefix))
+        raise usage(context, "mood")
     config, cast = context.services.configuration.config.character, context.services.cast
     if not (config.emotions and config.mood and _now(context).emotions):
         return say(context.language, "mood.off")
@@ -173,12 +171,12 @@ async def _calm(context: Context) -> str:
     return say(context.language, "mood.calmed")
 
 
-_VERBS: dict[str, Handler] = {
-    **dict.fromkeys(("list", "列表"), _list),
-    **dict.fromkeys(("use", "使用", "用", "换"), _use),
-    **dict.fromkeys(("show", "查看"), _show),
-    **dict.fromkeys(("reset", "default", "重置", "默认"), _reset),
-}
+_VERBS: Mapping[str, Handler] = spelled(
+    (("list", "列表"), _list),
+    (("use", "使用", "用", "换"), _use),
+    (("show", "查看"), _show),
+    (("reset", "default", "重置", "默认"), _reset),
+)
 
 COMMANDS = (
     Command(names=("persona", "人设"), handler=persona, arguments="list|use|show|reset"),

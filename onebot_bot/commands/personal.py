@@ -6,7 +6,7 @@ from onebot_bot.commands.confirming import take_yes, unconfirmed
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.exporting import Kept, parts
 from onebot_bot.commands.registry import Answer, Attachment, Command
-from onebot_bot.errors import CommandError
+from onebot_bot.commands.verbs import usage
 from onebot_bot.texts import say
 
 ME = ("me", "我")
@@ -48,7 +48,7 @@ async def forget(context: Context, rest: str) -> str:
     """Erase all that is kept of the asker; first say what that is."""
     whom, sure = take_yes(rest)
     if whom.casefold() not in ME:
-        raise CommandError(say(context.language, "forget.usage", prefix=context.prefix))
+        raise usage(context, "forget")
     if not sure:
         messages, memories = await context.services.own.people.counts(context.message.user_id)
         what = say(context.language, "forget.sure", messages=messages, memories=memories, prefix=context.prefix)

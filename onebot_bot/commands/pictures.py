@@ -4,7 +4,7 @@ import msgspec
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier
-from onebot_bot.errors import CommandError
+from onebot_bot.commands.verbs import usage
 from onebot_bot.texts import say
 
 _CHOICES: dict[str, bool | None] = {
@@ -20,7 +20,7 @@ async def render(context: Context, rest: str) -> str:
     if choice in _CHOICES:
         await groups.put(context.chat, msgspec.structs.replace(groups.of(context.chat), pictures=_CHOICES[choice]))
     elif rest:
-        raise CommandError(say(context.language, "render.usage", prefix=context.prefix))
+        raise usage(context, "render")
     own = groups.of(context.chat).pictures
     drawn = context.services.configuration.config.render.enabled if own is None else own
     return say(context.language, "render.on" if drawn else "render.off")

@@ -6,6 +6,7 @@ import msgspec
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier
+from onebot_bot.commands.verbs import usage
 from onebot_bot.errors import CommandError
 from onebot_bot.hours import parse_span
 from onebot_bot.memory.chat_settings import ChatSettings
@@ -25,7 +26,7 @@ async def proactive(context: Context, rest: str) -> str:
     elif choice in OFF:
         await groups.put(context.chat, _with_first_words(context, 0))
     elif rest:
-        raise CommandError(say(context.language, "proactive.usage", prefix=context.prefix))
+        raise usage(context, "proactive")
     return _shown(context)
 
 

@@ -1,11 +1,13 @@
 """/profile: which model answers here. In private everybody chooses for themselves, in a group its admins do."""
 
 import difflib
+from collections.abc import Mapping
 
 import msgspec
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Answer, Command, Handler, Tier, first_word
+from onebot_bot.commands.verbs import carry_out, spelled, usage
 from onebot_bot.engine.request import ProfileState
 from onebot_bot.errors import CommandError
 from onebot_bot.sections.profiles import MAIN, choose
@@ -14,13 +16,10 @@ from onebot_bot.texts import say
 
 async def profile(context: Context, rest: str) -> str | Answer:
     """Do one of the things below; a profile's name alone chooses it."""
-    word, argument = first_word(rest or "list")
-    verb = _VERBS.get(word.casefold())
-    if verb is not None:
-        return await verb(context, argument)
-    if not argument and word.casefold() in _names(context):
+    word, argument = first_word(rest)
+    if word.casefold() not in _VERBS and not argument and word.casefold() in _names(context):
         return await _use(context, word)
-    raise _usage(context)
+    return await carry_out(context, rest, _VERBS, "profile", default="list")
 
 
 async def _list(context: Context, _rest: str) -> str:
@@ -45,7 +44,7 @@ async def _use(context: Context, rest: str) -> str:
     """Choose one."""
     name = rest.casefold()
     if not name:
-        raise _usage(context)
+        raise usage(context, "profile")
     if name not in _names(context):
         raise CommandError(say(context.language, "profile.unknown", name=rest[:40], hint=_hint(context, name)))
     await _put(context, name)
@@ -57,7 +56,7 @@ async def _use(context: Context, rest: str) -> str:
 async def _reset(context: Context, rest: str) -> str:
     """Take the choice back."""
     if rest:
-        raise _usage(context)
+        raise usage(context, "profile")
     await _put(context, None)
     return say(context.language, "profile.reset", name=profile_here(context))
 
@@ -100,14 +99,10 @@ def _hint(context: Context, name: str) -> str:
     return say(context.language, "profile.see_list", prefix=context.prefix)
 
 
-def _usage(context: Context) -> CommandError:
-    return CommandError(say(context.language, "profile.usage", prefix=context.prefix))
-
-
-_VERBS: dict[str, Handler] = {
-    **dict.fromkeys(("list", "列表"), _list),
-    **dict.fromkeys(("use", "使用", "用", "换"), _use),
-    **dict.fromkeys(("reset", "default", "重置", "默认"), _reset),
-}
+_VERBS: Mapping[str, Handler] = spelled(
+    (("list", "列表"), _list),
+    (("use", "使用", "用", "换"), _use),
+    (("reset", "default", "重置", "默认"), _reset),
+)
 
 COMMANDS = (Command(names=("profile", "模型", "档案"), handler=profile, arguments="list|use NAME|reset"),)

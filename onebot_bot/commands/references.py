@@ -5,27 +5,18 @@ from collections.abc import Mapping
 import msgspec
 
 from onebot_bot.commands.context import Context
-from onebot_bot.commands.registry import Command, Handler, first_word, whole_number
+from onebot_bot.commands.registry import Answer, Command, Handler, whole_number
+from onebot_bot.commands.verbs import carry_out, spelled, usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.personal import MOST_LINKS, Link
 from onebot_bot.texts import say
 
 
-async def ref(context: Context, rest: str) -> str:
+async def ref(context: Context, rest: str) -> str | Answer:
     """List, ask for, allow or revoke references."""
-    verb, argument = first_word(rest or "list")
-    handler = _VERBS.get(verb.casefold())
     if context.chat.kind != "private":
         raise CommandError(say(context.language, "ref.private", prefix=context.prefix))
-    if handler is None:
-        raise _usage(context)
-    answer = await handler(context, argument)
-    assert isinstance(answer, str)  # noqa: S101 - none of them sends files
-    return answer
-
-
-def _usage(context: Context) -> CommandError:
-    return CommandError(say(context.language, "ref.usage", prefix=context.prefix))
+    return await carry_out(context, rest, _VERBS, "ref", default="list")
 
 
 async def _list(context: Context, _argument: str) -> str:
@@ -89,19 +80,15 @@ async def _revoke(context: Context, argument: str) -> str:
 def _other(context: Context, argument: str) -> int:
     number = whole_number(argument)
     if not number or number == context.message.user_id:
-        raise _usage(context)
+        raise usage(context, "ref")
     return number
 
 
-_VERBS: Mapping[str, Handler] = {
-    name: handler
-    for names, handler in (
-        (("list", "列表"), _list),
-        (("ask", "申请"), _ask),
-        (("allow", "同意", "允许"), _allow),
-        (("revoke", "取消", "撤销"), _revoke),
-    )
-    for name in names
-}
+_VERBS: Mapping[str, Handler] = spelled(
+    (("list", "列表"), _list),
+    (("ask", "申请"), _ask),
+    (("allow", "同意", "允许"), _allow),
+    (("revoke", "取消", "撤销"), _revoke),
+)
 
 COMMANDS = (Command(names=("ref", "引用"), handler=ref, arguments="list|ask|allow|revoke …"),)

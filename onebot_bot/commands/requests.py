@@ -2,6 +2,7 @@
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier, first_word, whole_number
+from onebot_bot.commands.verbs import usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.requests import line_of
 from onebot_bot.texts import say
@@ -20,7 +21,7 @@ async def request(context: Context, rest: str) -> str:
     word, reason = first_word(rest)
     number, accept = whole_number(word.removeprefix("#")), verb.casefold() in ACCEPT
     if number is None or not (accept or verb.casefold() in REJECT) or (accept and reason):
-        raise CommandError(say(context.language, "request.usage", prefix=context.prefix))
+        raise usage(context, "request")
     asked = await context.services.requests.decide(number, accept=accept, reason=reason[:LONGEST_REASON])
     if asked is None:
         raise CommandError(say(context.language, "request.unknown", id=number, prefix=context.prefix))

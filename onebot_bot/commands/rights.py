@@ -7,6 +7,7 @@ from onebot_bot.commands.context import Context
 from onebot_bot.commands.durations import FOREVER, parse_duration
 from onebot_bot.commands.people import take_person
 from onebot_bot.commands.registry import Command, Tier, first_word, whole_number
+from onebot_bot.commands.verbs import spelled, usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.bans import Ban
 from onebot_bot.protocol.chat_id import ChatId
@@ -17,18 +18,14 @@ LONGEST_REASON = 200
 """Characters."""
 MOST_SHOWN = 30
 """Bans, or numbers of a list, in one answer."""
-_KINDS: Mapping[str, str] = {
-    **dict.fromkeys(("user", "users", "用户", "私聊"), "users"),
-    **dict.fromkeys(("group", "groups", "群"), "groups"),
-}
-_MODES: Mapping[str, str] = {
-    **dict.fromkeys(("deny-list", "deny", "blacklist", "黑名单"), "deny-list"),
-    **dict.fromkeys(("allow-list", "allow", "whitelist", "白名单"), "allow-list"),
-}
-
-
-def _usage(context: Context, command: str) -> CommandError:
-    return CommandError(say(context.language, f"{command}.usage", prefix=context.prefix))
+_KINDS: Mapping[str, str] = spelled(
+    (("user", "users", "用户", "私聊"), "users"),
+    (("group", "groups", "群"), "groups"),
+)
+_MODES: Mapping[str, str] = spelled(
+    (("deny-list", "deny", "blacklist", "黑名单"), "deny-list"),
+    (("allow-list", "allow", "whitelist", "白名单"), "allow-list"),
+)
 
 
 # --- bot admins ----------------------------------------------------------------------------------------------------
@@ -42,12 +39,12 @@ async def admin(context: Context, rest: str) -> str:
         return _admins(context, admins)
     person, rest = take_person(context, rest)
     if person is None or rest:
-        raise _usage(context, "admin")
+        raise usage(context, "admin")
     if verb in ADD:
         return _put_admins(context, [*admins, *([] if person in admins else [person])], "admin.added", person)
     if verb in REMOVE:
         return _put_admins(context, [one for one in admins if one != person], "admin.removed", person)
-    raise _usage(context, "admin")
+    raise usage(context, "admin")
 
 
 def _put_admins(context: Context, admins: list[int], key: str, person: int) -> str:
@@ -70,7 +67,7 @@ async def ban(context: Context, rest: str) -> str:
         return _bans(context)
     person, rest = take_person(context, rest)
     if person is None:
-        raise _usage(context, "ban")
+        raise usage(context, "ban")
     _spare(context, person)
     word, reason = first_word(rest)
     seconds = parse_duration(word)
@@ -114,7 +111,7 @@ async def unban(context: Context, rest: str) -> str:
     """Let somebody be heard again."""
     person, rest = take_person(context, rest)
     if person is None or rest:
-        raise _usage(context, "unban")
+        raise usage(context, "unban")
     lifted = await context.services.bans.lift(person)
     return say(context.language, "unban.done" if lifted else "unban.none", user=person)
 
@@ -135,7 +132,7 @@ async def access(context: Context, rest: str) -> str:
     lists = {"allow": "allow", "允许": "allow", "deny": "deny", "拒绝": "deny", **dict.fromkeys(REMOVE, "")}
     wanted = lists.get(first.casefold())
     if kind is None or wanted is None:
-        raise _usage(context, "access")
+        raise usage(context, "access")
     _enlist(context, wanted, kind, _listed_number(context, kind, rest))
     return _shown(context)
 
@@ -148,7 +145,7 @@ def _listed_number(context: Context, kind: str, rest: str) -> int:
         here = context.chat.peer if context.chat.kind == "group" and not rest else None
         number, rest = (here or whole_number(rest), "")
     if not number or rest:
-        raise _usage(context, "access")
+        raise usage(context, "access")
     return number
 
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier
+from onebot_bot.commands.verbs import usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.tallies import Counts
 from onebot_bot.protocol.chat_id import ChatId, ChatKind, parse_chat_id
@@ -28,7 +29,7 @@ async def stats(context: Context, rest: str) -> str:
     """A day of all chats, or the last days of one; in a group only of that group: others are none of its business."""
     day, chat = _day(context, rest), _chat(context, rest)
     if day is None and chat is None:
-        raise CommandError(say(context.language, "stats.usage", prefix=context.prefix))
+        raise usage(context, "stats")
     if context.chat.kind == "group":
         if chat not in (None, context.chat):
             raise CommandError(say(context.language, "stats.elsewhere"))
@@ -49,7 +50,7 @@ def _day(context: Context, rest: str) -> date | None:
     try:
         return datetime.strptime(rest, "%Y-%m-%d").replace(tzinfo=UTC).date()
     except ValueError as error:
-        raise CommandError(say(context.language, "stats.usage", prefix=context.prefix)) from error
+        raise usage(context, "stats") from error
 
 
 def _chat(context: Context, rest: str) -> ChatId | None:

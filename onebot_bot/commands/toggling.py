@@ -4,6 +4,7 @@ import msgspec
 
 from onebot_bot.commands.context import Context, Services
 from onebot_bot.commands.registry import Command, Registry, first_word
+from onebot_bot.commands.verbs import usage
 from onebot_bot.errors import CommandError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import say
@@ -30,7 +31,7 @@ async def toggle(context: Context, rest: str, registry: Registry) -> str:
         return _shown(context, own.disabled)
     command = registry.find(name.removeprefix(context.prefix).casefold())
     if command is None or verb.casefold() not in (*ENABLE, *DISABLE):
-        raise CommandError(say(context.language, "command.usage", prefix=context.prefix))
+        raise usage(context, "command")
     main = command.names[0]
     if main in ALWAYS:
         raise CommandError(say(context.language, "command.always", name=f"{context.prefix}{main}"))

@@ -2,6 +2,7 @@
 
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Command, Tier, whole_number
+from onebot_bot.commands.verbs import usage
 from onebot_bot.errors import CommandError
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.events import PrivateMessage
@@ -24,7 +25,7 @@ async def undo(context: Context, rest: str) -> str:
     """Take the last n exchanges out of view."""
     turns = whole_number(rest or "1")
     if turns is None or not 1 <= turns <= MOST_UNDONE:
-        raise CommandError(say(context.language, "undo.usage", prefix=context.prefix))
+        raise usage(context, "undo")
     count = await context.services.own.undo(context.chat, turns)
     return say(context.language, "undo.done" if count else "undo.none", count=count)
 
