@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from onebot_bot.cli.plan_profiles import Beside, left_by, profile_lines
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.fit import Choice, choices, free_ram, gibibytes, parameters
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, weight_sizes
@@ -41,16 +42,17 @@ def add_plan_arguments(parser: argparse.ArgumentParser) -> None:
 async def main_plan(args: argparse.Namespace) -> int:
     """Print the table; 1 when what is configured does not fit."""
     config = load_config(args.config)
-    path = args.model or args.config.absolute().parent / config.model.path
+    home = args.config.absolute().parent
+    path = args.model or home / config.model.path
     if args.model is None and config.model.path == "echo":
         raise ConfigError("model.path is `echo`: there is no model. Name a folder with --model.")
-    lines, fits = describe_plan(check_model_folder(path), config, find_device(config.model.device))
+    lines, fits = describe_plan(check_model_folder(path), config, find_device(config.model.device), home)
     print("\n".join(lines))
     return 0 if fits else 1
 
 
-def describe_plan(folder: ModelFolder, config: Config, device: Device) -> tuple[list[str], bool]:
-    """The lines to print, and whether what is configured fits."""
+def describe_plan(folder: ModelFolder, config: Config, device: Device, home: Path) -> tuple[list[str], bool]:
+    """The lines to print, and whether what is configured fits; `home` is what paths of profiles are relative to."""
     if folder.method:
         raise ModelError(f"{folder.path}: its weights are quantised ({folder.method}): what they take cannot be told.")
     sizes = weight_sizes(folder)
@@ -63,7 +65,25 @@ def describe_plan(folder: ModelFolder, config: Config, device: Device) -> tuple[
         *_table(found, config),
     ]
     fits = any(choice.weights == config.model.weights and choice.chats > 0 for choice in found)
-    return [*lines, *_advice(found, config, fits=fits)], fits
+    lines += _advice(found, config, fits=fits)
+    return [*lines, *_profiles(folder, config, device, home, found)], fits
+
+
+def _profiles(folder: ModelFolder, config: Config, device: Device, home: Path, found: list[Choice]) -> list[str]:
+    """Of the profiles; nothing where the main model does not fit, for then none does."""
+    main = next((way for way in found if way.weights == config.model.weights and way.chats > 0), None)
+    if main is None:
+        return []
+    beside = Beside(
+        home=home,
+        main=folder.path,
+        weights=main.weights,
+        context=config.model.max_context,
+        element=BYTES.get(config.model.dtype, device.element),
+        free=left_by(main, device.free, cuda=device.cuda),
+        cuda=device.cuda,
+    )
+    return profile_lines(config.profiles, beside)
 
 
 def _table(found: list[Choice], config: Config) -> list[str]:

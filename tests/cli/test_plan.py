@@ -12,8 +12,10 @@ from onebot_bot.config import Config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import ConfigError, ModelError
 from onebot_bot.sections.model import ModelConfig
+from onebot_bot.sections.profiles import ProfileConfig
 
 GIB = 2**30
+LAST = "* is configured, and 4 answers at once (max_running) fit."
 SMI = """#!/bin/sh
 echo 'NVIDIA H200, 141000'
 echo 'NVIDIA L4, 20000'
@@ -23,7 +25,15 @@ echo 'NVIDIA L4, 20000'
 def plan(folder: Path, free: int, *, cuda: bool = False, **model: object) -> tuple[list[str], bool]:
     """What is printed for so much free memory."""
     config = Config(model=ModelConfig(**model))  # type: ignore[arg-type]
-    return describe_plan(check_model_folder(folder), config, Device("CPU", free, 2, cuda=cuda))
+    return describe_plan(check_model_folder(folder), config, Device("CPU", free, 2, cuda=cuda), folder.parent)
+
+
+def profiles(folder: Path, free: int, **configured: ProfileConfig) -> list[str]:
+    """What is printed of profiles."""
+    config = Config(model=ModelConfig(max_context=512), profiles=configured)
+    device = Device("CPU", free, 2, cuda=False)
+    lines, _ = describe_plan(check_model_folder(folder), config, device, folder.parent)
+    return [line.strip() for line in lines[lines.index(LAST) + 1 :]]
 
 
 def test_the_trial_model_fits_a_computer(trial_folder: Path) -> None:
@@ -34,6 +44,31 @@ def test_the_trial_model_fits_a_computer(trial_folder: Path) -> None:
     rows = [line.removeprefix("*").split() for line in lines[3:6]]
     assert [(row[0], row[-1]) for row in rows] == [("full", "5"), ("int8", "5"), ("int4", "5")]
     assert lines[-1] == "* is configured, and 4 answers at once (max_running) fit."
+
+
+def test_profiles_are_told_beside_the_main_model(trial_folder: Path) -> None:
+    """What each takes and whether it fits, whether all are there at once, and what is missing."""
+    same, small = ProfileConfig(temperature=0.1), ProfileConfig(weights="int4")
+    tuned = ProfileConfig(path=trial_folder.name, adapter="tuned")
+    assert profiles(trial_folder, 4 * GIB) == []
+    lines = profiles(trial_folder, 4 * GIB, same=same, small=small, tuned=tuned, gone=ProfileConfig(path="nowhere"))
+    assert lines[0].startswith("profiles, beside the main model, which leaves 3.0 GiB:")
+    assert lines[1] == "same: the main model by other settings, which takes nothing"
+    assert lines[2].startswith("small: the main model once more, int4: 0.")
+    assert lines[2].endswith("with the cache of one chat, fits")
+    assert lines[3].startswith(f"tuned: {trial_folder.name} with tuned, full: 0.")
+    assert "nowhere" in lines[4]
+    assert lines[5:] == ["all that fit are there at once"]
+
+
+def test_profiles_that_do_not_fit_are_told(trial_folder: Path) -> None:
+    """Beside the main model, or beside each other; where that does not fit itself, there is nothing to tell."""
+    both = {"a": ProfileConfig(weights="int4"), "b": ProfileConfig(weights="int8")}
+    tight = profiles(trial_folder, 600 * 2**20, **both)
+    assert tight[-1] == "not all at once: the one unused longest makes room"
+    full = profiles(trial_folder, 500 * 2**20, again=ProfileConfig(adapter="tuned"))
+    assert full[1].endswith("does not fit: the main model answers in its place")
+    assert plan(trial_folder, 10**7)[0][-1].endswith("in [model] of config.toml.")
 
 
 def test_what_does_not_fit_is_told_with_what_does(trial_folder: Path) -> None:
