@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from onebot_bot.config import Config
 from onebot_bot.engine.fit import DoesNotFit
+from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.profiles import Profiles
 from onebot_bot.engine.runner import Runner
 from onebot_bot.engine.worker import EngineWorker
@@ -215,6 +216,7 @@ def _runner_of(
     folder: Path, config: Config, path: Path, profiles: Callable[[], Mapping[str, ProfileConfig]]
 ) -> Profiles:
     """The main model, and beside it those of the profiles."""
+    check_model_folder(path)  # before torch is imported, which takes seconds: what is missing is told at once
     from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
     from onebot_bot.engine.variants import VariantMaker, Wanted  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import sys
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -25,8 +26,18 @@ from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.unread import Unread
-from onebot_bot.nights import CAPABLE, Around, Learning, adapters, build_learning, prepare, recipes_folder
+from onebot_bot.nights import (
+    CAPABLE,
+    Around,
+    Learning,
+    adapters,
+    build_learning,
+    load_runner,
+    prepare,
+    recipes_folder,
+)
 from onebot_bot.sections.memory import LearningConfig
+from onebot_bot.sections.model import ModelConfig
 
 TRAINING = Path(__file__).parents[1] / "training"
 NOON = 1_795_176_000
@@ -219,3 +230,11 @@ def test_the_last_good_version_serves_before_the_primed_adapter(tmp_path: Path) 
         raise OSError("config.json")
 
     assert adapters(tmp_path, no_model) == []
+
+
+def test_a_missing_model_is_told_before_torch_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That takes seconds, on a busy machine minutes, and the owner waits for the word."""
+    for module in ("torch", "onebot_bot.engine.embedder", "onebot_bot.engine.variants", "onebot_bot.engine.generate"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelError, match="models/none"):
+        load_runner(tmp_path, Config(model=ModelConfig(path="models/none")))
