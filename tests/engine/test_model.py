@@ -167,7 +167,7 @@ def test_what_plan_prints_is_what_the_engine_takes(
     folder = check_model_folder(make_tiny(tmp_path / "small", trial_folder, layers=1))
     left, weights = 9 * 2**20, weight_bytes(weight_sizes(folder), 4, "full")
     found = choices(weight_sizes(folder), 4, weights + left, 2048)[0]
-    lines, _ = describe_plan(folder, Config(model=CONFIG), Device("CPU", weights + left, 2, cuda=False))
+    lines, _ = describe_plan(folder, Config(model=CONFIG), Device("CPU", weights + left, 2, cuda=False), tmp_path)
     monkeypatch.setattr(slots, "free_ram", lambda: left)
     loop = Generator(load_model(folder.path, CONFIG)).loop
     taken = loop.counters.kv_budget, loop.slots.budget // 2048
