@@ -13,7 +13,7 @@ from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.settings import Settings
-from onebot_bot.engine.request import Recalled, RecallHit, Vector
+from onebot_bot.engine.request import Generation, Recalled, RecallHit, Vector
 from onebot_bot.memory.branches import FIRST
 from onebot_bot.memory.history import History
 from onebot_bot.protocol.chat_id import ChatId
@@ -121,6 +121,12 @@ class World:
         """Let the merge window pass, once a session waits for it."""
         await until(lambda: bool(self.clock.sleeping))
         self.clock.advance(seconds)
+
+    async def asks(self, *segments: Segment, **fields: Any) -> Generation:
+        """Somebody says something; what the model is given for it."""
+        self.say(self.private(segments, **fields))
+        await self.quiet()
+        return await self.engine.next()
 
     async def settled(self) -> None:
         """Until everything queued so far is on the disk."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import RECIPES, TEXTS, learner_of, load_tiny, make_tiny
+from tiny import load_tiny, make_adapter, make_tiny
 
 from bench import engine, quality
 from bench.adapter import BARE, MERGED, PLAIN, SIDE, SIZES, Plan, find_figures, measure_steps, put_beside
@@ -12,7 +12,6 @@ from bench.engine import prepare
 from bench.goals import AIMS
 from bench.layout import GRIDS
 from onebot_bot.engine.fit import KINDS
-from onebot_bot.learning.prime import write_meta
 
 pytestmark = pytest.mark.model
 
@@ -28,12 +27,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, trial_folder: Path) -> Path
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
     """An adapter for it."""
-    learner = learner_of(load_tiny(folder))
-    learner.calibrate(learner.embed_texts(list(TEXTS)))
-    path = tmp_path_factory.mktemp("made")
-    learner.save(path)
-    write_meta(path, learner.model.fingerprint, 0.41, RECIPES, name="made")
-    return path
+    return make_adapter(tmp_path_factory.mktemp("made"), folder)
 
 
 async def test_both_ways_compute_the_same(folder: Path, adapter: Path) -> None:

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from documents import blank, docx, paragraphs, pdf
 from fakes import FakeClock, ScriptedEngine, answer, until
+from watching import concluded
 from world import World
 
 from onebot_bot.chat.files import Files
@@ -109,19 +110,12 @@ class Library(World):
         self.web.files[name] = data
         return File(file=name, file_id=f"/{name}", url=f"https://qq.example/{name}", file_size=str(len(data)))
 
-    async def asks(self, *segments: Segment, **fields: Any) -> Generation:
-        """Alice says something; what the model is given for it."""
-        self.say(self.private(segments, **fields))
-        await self.quiet()
-        return await self.engine.next()
-
     async def chat(self, *segments: Segment) -> list[str]:
         """Alice says something and is answered; what the model was shown."""
         generation = await self.asks(*segments)
         answer(generation, "ok")
         await self.account.next()
-        session = self.sessions[ALICE]
-        await until(lambda: session._turn is None)
+        await concluded(self)
         return shown(generation)
 
 

@@ -12,6 +12,7 @@ import pytest
 from fakes import FakeAccount, FakeClock, ScriptedEngine, answer, until
 from PIL import Image as Pillow
 from PIL import ImageColor
+from watching import concluded
 from world import World
 
 from onebot_bot.chat.eyes import Eyes
@@ -139,19 +140,12 @@ class Sights(World):
         """Pictures on the disk."""
         return len(list(self.folder.glob("*.jpg")))
 
-    async def asks(self, *segments: Segment, **fields: Any) -> Generation:
-        """Alice says something; what the model is given for it."""
-        self.say(self.private(segments, **fields))
-        await self.quiet()
-        return await self.engine.next()
-
     async def chat(self, *segments: Segment) -> list[str]:
         """Alice says something and is answered; what the model was shown."""
         generation = await self.asks(*segments)
         answer(generation, "ok")
         await self.account.next()
-        session = self.sessions[ALICE]
-        await until(lambda: session._turn is None)
+        await concluded(self)
         return shown(generation)
 
 

@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 from commands.desk import Learner
 from fakes import FakeClock, ScriptedEngine, answer, until
+from watching import seen
 from world import World
 
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config
-from onebot_bot.engine.request import FinishReason, Generation, Recalled, RecallHit, Text, Vector
+from onebot_bot.engine.request import FinishReason, Generation, Recalled, RecallHit, Vector
 from onebot_bot.memories import Memories
 from onebot_bot.memory.branches import BranchStore
 from onebot_bot.memory.chat_settings import ChatSettingsStore
@@ -136,12 +137,6 @@ class Lounge:
 
     def note(self, recalls: Collection[Recalled]) -> None:
         """Nothing was recalled."""
-
-
-def seen(generation: Generation) -> list[str]:
-    """What the model is shown, turn by turn, the persona left out."""
-    turns = generation.request.conversation.turns
-    return ["".join(p.text for p in t.parts if isinstance(p, Text)) for t in turns if t.role != "system"]
 
 
 def on_disk(folder: Path) -> bytes:

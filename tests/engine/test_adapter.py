@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import RECIPES, TEXTS, learner_of, load_tiny, make_tiny
+from tiny import load_tiny, make_adapter, make_tiny
 
 from onebot_bot.engine.adapter import CONFIG, HEADS, META, WEIGHTS, read_meta, untrained_heads
 from onebot_bot.engine.recall import KeyHead, QueryHead, depth_of, embedding_scale, first_trained, inject, pool
 from onebot_bot.errors import ModelError
-from onebot_bot.learning.prime import write_meta
 
 pytestmark = pytest.mark.model
 
@@ -25,12 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, trial_folder: Path) -> Path
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> Path:
     """An adapter for it."""
-    learner = learner_of(load_tiny(folder))
-    learner.calibrate(learner.embed_texts(list(TEXTS)))
-    path = tmp_path_factory.mktemp("made")
-    learner.save(path)
-    write_meta(path, learner.model.fingerprint, 0.41, RECIPES, name="made")
-    return path
+    return make_adapter(tmp_path_factory.mktemp("made"), folder)
 
 
 @pytest.fixture
