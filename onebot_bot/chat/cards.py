@@ -88,4 +88,6 @@ def _line(texts: Iterator[str]) -> str:
         bare = " ".join(text.split())
         if bare and not any(bare in other for other in kept):
             kept.append(bare)
+        if sum(map(len, kept)) >= LONGEST:
+            break
     return SEPARATOR.join(kept)[:LONGEST]

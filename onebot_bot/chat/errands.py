@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from msgspec.structs import replace
 
-from onebot_bot.chat.forwards import DEPTH, Forwarded, filled, messages_in
+from onebot_bot.chat.forwards import DEPTH, Forwarded, Room, filled, messages_in
 from onebot_bot.chat.guards import clean_name
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.errors import ActionError
@@ -59,6 +59,7 @@ class Errand:
         self._clock = clock
         self._gate = gate
         self._left = FETCHES
+        self._room = Room()
         self._deadline = clock.time() + SECONDS
 
     async def quoted(self, chat: ChatId, message_id: int) -> Message | None:
@@ -99,9 +100,8 @@ class Errand:
             content = _content(await self._ask(GetForwardMsg(forward.id)))
         if content is None:
             return forward
-        messages = [
-            Forwarded(message.name, await self.opened(message.segments, depth - 1)) for message in messages_in(content)
-        ]
+        found = messages_in(content, self._room)
+        messages = [Forwarded(message.name, await self.opened(message.segments, depth - 1)) for message in found]
         return filled(forward, messages, depth)
 
     async def _ask(self, action: Action) -> Any:

@@ -13,6 +13,15 @@ DEPTH = 3
 """Bundles in bundles are opened so far; QQ itself nests no deeper."""
 MOST = 100
 """Messages of one bundle that are kept."""
+TOGETHER = 2000
+"""Messages and segments that all the bundles of one message may hold together."""
+
+
+class Room:
+    """How much more of one message's bundles is looked into: bundles in bundles multiply."""
+
+    def __init__(self) -> None:
+        self.left = TOGETHER
 
 
 class Forwarded(Struct, frozen=True):
@@ -22,30 +31,40 @@ class Forwarded(Struct, frozen=True):
     segments: tuple[Segment, ...]
 
 
-def messages_in(content: Sequence[Any] | None) -> list[Forwarded]:
-    """The messages of a bundle's `content`, in whichever of the clients' shapes; what has none is left out."""
-    found = (_message(item) for item in (content or ())[:MOST])
-    return [message for message in found if message is not None]
+def messages_in(content: Sequence[Any] | None, room: Room) -> list[Forwarded]:
+    """The messages of a bundle's `content`, in whichever of the clients' shapes; what has none is left out.
+
+    So is what there is no `room` for.
+    """
+    found: list[Forwarded] = []
+    for item in (content or ())[:MOST]:
+        message = _message(item) if room.left > 0 else None
+        if message is not None:
+            room.left -= 1 + len(message.segments)
+            found.append(message)
+    return found
 
 
-def kept(segments: Sequence[Segment], depth: int = DEPTH) -> tuple[Segment, ...]:
+def kept(segments: Sequence[Segment], depth: int = DEPTH, room: Room | None = None) -> tuple[Segment, ...]:
     """The segments with what their bundles hold cut down to what is ever shown."""
-    return tuple(_kept(segment, depth) if isinstance(segment, Forward) else segment for segment in segments)
+    room = room or Room()
+    return tuple(_kept(segment, depth, room) if isinstance(segment, Forward) else segment for segment in segments)
 
 
-def filled(forward: Forward, messages: Sequence[Forwarded], depth: int = DEPTH) -> Forward:
+def filled(forward: Forward, messages: Sequence[Forwarded], depth: int = DEPTH, room: Room | None = None) -> Forward:
     """The bundle with those messages as its content."""
+    room = room or Room()
     content = [
-        {"sender": {"nickname": message.name}, "message": encode_message(kept(message.segments, depth - 1))}
+        {"sender": {"nickname": message.name}, "message": encode_message(kept(message.segments, depth - 1, room))}
         for message in messages[:MOST]
     ]
     return msgspec.structs.replace(forward, content=content)
 
 
-def _kept(forward: Forward, depth: int) -> Forward:
+def _kept(forward: Forward, depth: int, room: Room) -> Forward:
     if forward.content is None or depth < 1:
         return msgspec.structs.replace(forward, content=None)
-    return filled(forward, messages_in(forward.content), depth)
+    return filled(forward, messages_in(forward.content, room), depth, room)
 
 
 def _message(item: Any) -> Forwarded | None:

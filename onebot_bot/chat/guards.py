@@ -15,6 +15,8 @@ LONG_ENOUGH_TO_REPEAT = 12
 """Letters and digits: shorter answers ("ok") may well be the same twice."""
 LONGEST_NAME = 40
 """Characters of a name that the model is told."""
+LOOKED_AT = 1000
+"""Characters of a name that are looked at for them."""
 
 
 class Withheld(enum.Enum):
@@ -40,7 +42,12 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of control, zero-width and direction characters, and of what has no meaning at all."""
 _SPEAKER = r"\[[^\[\]\n]{0,60}\(-?\d{1,18}\)\]"
 """`[name(number)]`, as every line of a group begins for the model."""
-_FORGED = re.compile(rf"^([^\S\n]*)\[(?={_SPEAKER[2:]})", re.MULTILINE)
+_UNSEEN = (
+    r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+"""What a line may begin with and still look as if it began with what is behind it."""
+_FORGED = re.compile(rf"^((?:[^\S\n]|[{_UNSEEN}])*+)\[(?={_SPEAKER[2:]})", re.MULTILINE)
 _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 """All that a reader, human or not, takes for the end of a line."""
 _BRACKETS = str.maketrans("[]\ue000\ue001", "［］  ")
@@ -50,6 +57,7 @@ def clean_name(name: str) -> str:
     """A name as others see it: one line, without what is invisible or turns the text around; perhaps empty."""
     if name.isascii() and name.isprintable() and len(name) <= LONGEST_NAME:
         return name.strip()
+    name = name[:LOOKED_AT]
     seen = "".join(" " if character.isspace() else character for character in name if _shows(character))
     return " ".join(seen.split())[:LONGEST_NAME].rstrip()
 
@@ -80,11 +88,20 @@ _LEADING = re.compile(rf"(?:{_NO_TAG}{_SPEAKER}[:：]?\s*)+")
 _LINE = re.compile(rf"^[ \t]*{_NO_TAG}{_SPEAKER}[ \t]*[:：]?[ \t]*", re.MULTILINE)
 
 
+MOST_ROUNDS = 20
+"""Marks around marks that are taken out one by one."""
+
+
 def without_tokens(text: str) -> str:
-    """The text without marks of chat templates, also those that appear when others are taken out."""
-    while "<" in text and (bare := _TOKENS.sub("", text)) != text:
+    """The text without marks of chat templates, also those that appear when others are taken out.
+
+    Where they never end somebody is at play: then no mark's beginning is left.
+    """
+    for _ in range(MOST_ROUNDS):
+        if "<" not in text or (bare := _TOKENS.sub("", text)) == text:
+            return text
         text = bare
-    return text
+    return text.replace("<", "")
 
 
 def without_speakers(text: str, own: int) -> str:

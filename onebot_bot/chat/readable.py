@@ -1,9 +1,10 @@
 """A message as the model reads it: one line of text, whatever it was made of."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from onebot_bot.chat.cards import card_line, other_card
-from onebot_bot.chat.forwards import DEPTH, messages_in
+from onebot_bot.chat.forwards import DEPTH, Room, messages_in
 from onebot_bot.chat.guards import clean_name
 from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
@@ -33,6 +34,8 @@ NameOf = Callable[[str], str]
 
 FORWARDED = 3000
 """Characters of a bundle of forwarded messages."""
+_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
+"""What no keyboard types: it would only upset terminals, databases and tokenizers."""
 
 
 def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:
@@ -42,7 +45,13 @@ def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -
 
 def pieces(segments: Iterable[Segment], language: Language, name_of: NameOf) -> list[str]:
     """Each segment's share of the text."""
-    return [_one(segment, language, name_of, DEPTH) for segment in segments]
+    room = Room()
+    return [without_controls(_one(segment, language, name_of, DEPTH, room)) for segment in segments]
+
+
+def without_controls(text: str) -> str:
+    """The text without control characters, but for those of white space."""
+    return _CONTROLS.sub("", text)
 
 
 def names_in(account: int, bot: BotConfig) -> NameOf:
@@ -51,7 +60,7 @@ def names_in(account: int, bot: BotConfig) -> NameOf:
     return lambda number: own if number == str(account) else number
 
 
-def _one(segment: Segment, language: Language, name_of: NameOf, depth: int) -> str:
+def _one(segment: Segment, language: Language, name_of: NameOf, depth: int, room: Room) -> str:
     match segment:
         case Text(text=text) | Markdown(content=text):
             return text
@@ -62,17 +71,18 @@ def _one(segment: Segment, language: Language, name_of: NameOf, depth: int) -> s
         case Reply():
             return ""
         case Forward():
-            return _bundle(segment, language, name_of, depth)
+            return _bundle(segment, language, name_of, depth, room)
         case _:
             return _thing(segment, language)
 
 
-def _bundle(forward: Forward, language: Language, name_of: NameOf, depth: int) -> str:
+def _bundle(forward: Forward, language: Language, name_of: NameOf, depth: int, room: Room) -> str:
     """What was forwarded, each line behind a `>`: they are not the words of whoever forwarded it."""
     head = say(language, "see.forward")
-    messages = messages_in(forward.content) if depth else []
+    messages = messages_in(forward.content, room) if depth else []
     texts = (
-        f"{message.name}: " + "".join(_one(part, language, name_of, depth - 1) for part in message.segments).strip()
+        f"{message.name}: "
+        + "".join(_one(part, language, name_of, depth - 1, room) for part in message.segments).strip()
         for message in messages
     )
     lines = [f"> {line}" for text in texts for line in text.splitlines()]

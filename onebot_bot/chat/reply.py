@@ -1,6 +1,7 @@
 """From what the model wrote to the messages people get: pure functions."""
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Literal
 
@@ -21,7 +22,11 @@ FORWARDED = 1500
 Form = Literal["bubbles", "picture", "bundle"]
 """How an answer is sent: as messages, as a picture, or as a bundle of forwarded messages."""
 
-_TABLE = re.compile(r"^[^\n]*\|[^\n]*\n[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)+\|?[ \t]*$", re.MULTILINE)
+_RULE = r":?-++:?[ \t]*+"
+_TABLE = re.compile(
+    rf"^[^\n|]*+\|[^\n]*+\n[ \t]*+(?:\|[ \t]*+)?{_RULE}(?:\|[ \t]*+{_RULE})++(?:\|[ \t]*+)?$", re.MULTILINE
+)
+"""Possessive throughout: a model can be asked for thousands of bars and blanks."""
 _STRUCTURE = re.compile(
     r"^[ \t]*(?:```|~~~)|^#{1,6}[ \t]+\S|\$\$.+?\$\$|\\\[.+?\\\]|\\\(.+?\\\)|\$(?!\s)[^$\n]*\\[a-zA-Z]+[^$\n]*\$",
     re.MULTILINE | re.DOTALL,
@@ -38,6 +43,9 @@ _WHOLE = re.compile(
 _END = re.compile(
     r"[。！？!?…～~]+[”’」』）)]*(?: ?[\ue000-\ue0ff])*|\.(?=\s|\Z|[\ue000-\ue0ff])[”’]*(?: ?[\ue000-\ue0ff])*|\n+"
 )
+
+
+_NOWHERE = (sys.maxsize, sys.maxsize)
 
 
 def spoken(text: str) -> str:
@@ -106,10 +114,13 @@ def split_reply(text: str, max_bubbles: int) -> list[str]:
 def _sentences(text: str) -> Iterator[str]:
     """The text in pieces that end at a sentence's end; joined they are the text."""
     start = 0
-    spans = [match.span() for match in _WHOLE.finditer(text)]
+    spans = (match.span() for match in _WHOLE.finditer(text))
+    low, high = next(spans, _NOWHERE)
     for match in _END.finditer(text):
         end = match.end()
-        if any(low < end < high or low <= match.start() < high for low, high in spans):
+        while high <= match.start():  # both are in order: what is never cut and lies behind us matters no more
+            low, high = next(spans, _NOWHERE)
+        if low < end < high or low <= match.start() < high:
             continue
         yield text[start:end]
         start = end

@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 from onebot_bot.errors import MediaBroken
 from onebot_bot.memory.pictures import Still
-from onebot_bot.reading.raster import FORMATS, check_size
+from onebot_bot.reading.raster import FORMATS, check_scans, check_size
 
 QUALITY = 92
 
@@ -18,6 +18,7 @@ def make_still(data: bytes, pixels: int) -> Still:
     Raises:
         MediaBroken: it is no picture, is damaged, too large to be decoded, or a mere line.
     """
+    check_scans(data)
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             check_size(*image.size)

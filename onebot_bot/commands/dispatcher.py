@@ -42,6 +42,9 @@ from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
 
+LONGEST_NAME = 30
+"""Characters of an unknown command's name that are repeated."""
+
 Report = Callable[[str, ChatId | None, BaseException], str]
 
 
@@ -180,7 +183,8 @@ class Dispatcher:
             return command
         near = self._registry.nearest(name)
         hint = say(language, "command.near", name=f"{prefix}{near}") if near else ""
-        raise CommandError(say(language, "command.unknown", name=f"{prefix}{name}", hint=hint, prefix=prefix))
+        shown = f"{prefix}{name[:LONGEST_NAME]}"
+        raise CommandError(say(language, "command.unknown", name=shown, hint=hint, prefix=prefix))
 
 
 def tier_of(message: Message, bot: BotConfig) -> Tier:

@@ -19,7 +19,7 @@ from onebot_bot.errors import CommandError
 from onebot_bot.importing.json_export import AGAIN, read_json, read_jsonl
 from onebot_bot.importing.plain_text import CLASSIC, EXPORTER, read_classic, read_exporter
 from onebot_bot.importing.source import UNFIT, Chat, Item, Left, Reason, Said, open_text
-from onebot_bot.memory.history import Entry, History
+from onebot_bot.memory.history import LONGEST, Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language
 
@@ -165,7 +165,7 @@ def _entry(job: Job, chat: Chat, said: Said) -> Entry:
     bot = _is_bot(job, chat, said)
     return Entry(
         role="assistant" if bot else "user",
-        text=said.text,
+        text=said.text[:LONGEST],
         time=said.time,
         user_id=job.chat.account if bot else _number(job, said),
         name=said.name,

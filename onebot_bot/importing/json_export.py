@@ -6,6 +6,7 @@ broken entry must not cost the rest. The format: https://github.com/shuakami/qq-
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from json import JSONDecodeError
@@ -26,7 +27,8 @@ _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[\s,]*")
 # No string of JSON goes over the end of a line, so a stray quote does harm to one line only. Version 5 begins each
 # message on a line of its own, which ends the damage of a missing bracket.
-_STEP = re.compile(r'"(?:[^"\\\n]|\\.)*"|[{}\[\]]|\n[ \t]*(?=\{"id":)')
+_STEP = re.compile(r'"(?:[^"\\\n]|\\.)*+(?P<closed>")?|[{}\[\]]|\n[ \t]*(?=\{"id":)')
+_BRACKET = re.compile(r"[{}\[\]]")
 _OPENED_BY = {"}": "{", "]": "["}
 _BROKEN = object()
 
@@ -87,26 +89,49 @@ class _Text:
 
     def _pass(self) -> None:
         """Go behind the brackets that open here, whatever is between them."""
-        opened: list[str] = []
+        brackets = _Brackets()
         while True:
-            for step in _STEP.finditer(self._text, self._at):
+            for step in self._steps():
                 self._at = step.end()
-                if _closed(opened, step[0]):
+                if brackets.ended_by(step[0]):
                     return
             self._at = max(self._at, self._text.rfind("\n", self._at))
             if not self.more():
                 self._at = len(self._text)
                 return
 
+    def _steps(self) -> Iterator[re.Match[str]]:
+        """What the value is made of; of a string that does not end on its line, the brackets in it."""
+        for step in _STEP.finditer(self._text, self._at):
+            if step[0][0] == '"' and step["closed"] is None:
+                # No quote behind this one ends a string on the line either, so none is looked at again.
+                yield from _BRACKET.finditer(self._text, step.start(), step.end())
+            else:
+                yield step
 
-def _closed(opened: list[str], step: str) -> bool:
-    """Keep count of the open brackets; True when this step ends the value."""
-    if step[0] in "{[":
-        opened.append(step)
-    elif step[0] in "}]" and _OPENED_BY[step] in opened:
-        while opened.pop() != _OPENED_BY[step]:
-            continue
-    return not opened or step[0] == "\n"
+
+class _Brackets:
+    """Those that are open."""
+
+    def __init__(self) -> None:
+        self._opened: list[str] = []
+        self._counts = Counter[str]()
+
+    def ended_by(self, step: str) -> bool:
+        """Keep count of them; True when this step ends the value."""
+        if step[0] in "{[":
+            self._opened.append(step)
+            self._counts[step] += 1
+        elif step[0] in "}]" and self._counts[_OPENED_BY[step]]:
+            self._close(_OPENED_BY[step])
+        return not self._opened or step[0] == "\n"
+
+    def _close(self, opening: str) -> None:
+        """End the last of that kind, and what was opened in it."""
+        last = ""
+        while last != opening:
+            last = self._opened.pop()
+            self._counts[last] -= 1
 
 
 def read_json(path: Path, language: Language, zone: tzinfo) -> Iterator[Item]:
@@ -262,7 +287,7 @@ def _clock(text: str, zone: tzinfo) -> float:
 
 # --- what was said ------------------------------------------------------------------------------------------------
 
-_THING = re.compile(r"\[(图片|语音|视频|文件)[:： ] ?([^\]\n]*)\]")
+_THING = re.compile(r"\[(图片|语音|视频|文件)[:： ] ?([^\]\n]{0,500})\]")
 _THINGS = {"图片": "see.image", "语音": "see.record", "视频": "see.video", "文件": "see.file"}
 _QUOTE = re.compile(r"^\[回复(?:消息|[ ][^\n]*)\]\s*")
 

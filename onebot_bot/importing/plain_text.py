@@ -14,7 +14,7 @@ CLASSIC = re.compile(r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2} +\d{1,2}:\d{2}:\d{2})(?:[ \
 EXPORTER = re.compile(r"^(?:时间|Time)[:：] ?(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2})$")
 
 _NUMBERED = re.compile(r"^(?:【[^】]{1,12}】)?(.*?)\((\d{5,11})\)$")
-_MAIL = re.compile(r"^(?:【[^】]{1,12}】)?(.*?)<([^<>\s]+@[^<>\s]+)>$")
+_MAIL = re.compile(r"^(?:【[^】]{1,12}】)?(.*?)<([^<>\s@]++@[^<>\s]++)>$")
 _OBJECT = re.compile(r"^消息对象[:：](.*)$")
 _RULE = re.compile(r"^=+$")
 _QQ_MAIL = re.compile(r"^(\d{5,11})@qq\.com$", re.IGNORECASE)

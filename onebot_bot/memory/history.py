@@ -60,6 +60,9 @@ class Counts(msgspec.Struct, frozen=True):
     unanswered: int
 
 
+LONGEST = 20_000
+"""Characters of a message that are kept; QQ's own are shorter."""
+
 LATELY = 2000
 """Messages among which `speakers` looks."""
 

@@ -3,14 +3,17 @@ r"""CQ codes: a message written as one string, `[CQ:at,qq=10001] 你好`.
 NapCat sends this form in `raw_message`, and in `message` when `messagePostFormat` is `string`.
 It is only read and shown here, never sent: words that a person wrote would be taken for codes.
 
-The grammar is that of NapCat's decoder: names are `\w+`, no spaces, a parameter splits at its first `=`.
+The grammar is that of NapCat's decoder: names are `\w+`, no spaces, a parameter splits at its first `=`. A value has no
+`[`, which every encoder escapes: so each code is read once, whatever a string is made of.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
-_CODE = re.compile(r"\[CQ:(\w+)((?:,\w+=[^,\]]*)*)\]")
+_CODE = re.compile(r"\[CQ:(\w++)((?:,\w++=[^,\[\]]*+)*+)\]")
 
 
 def escape(text: str) -> str:
@@ -32,14 +35,14 @@ def unescape(text: str) -> str:
     return text.replace("&amp;", "&")
 
 
-def parse_cq(text: str) -> list[dict[str, Any]]:
+def parse_cq(text: str, most: int = sys.maxsize) -> list[dict[str, Any]]:
     """Split a CQ string into `{"type", "data"}` objects; every value is a string.
 
-    What is not a well-formed code stays text, as it does in NapCat.
+    What is not a well-formed code stays text, as it does in NapCat; what is behind `most` codes is one text.
     """
     found: list[dict[str, Any]] = []
     end = 0
-    for code in _CODE.finditer(text):
+    for code in islice(_CODE.finditer(text), most):
         _append_text(found, text[end : code.start()])
         found.append({"type": code[1], "data": _parameters(code[2])})
         end = code.end()

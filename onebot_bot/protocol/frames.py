@@ -5,6 +5,7 @@ Struct. Whatever does not go that way takes the lenient one, which never fails o
 """
 
 import json
+import re
 from typing import Any, cast
 
 import msgspec
@@ -47,6 +48,12 @@ _KINDS: dict[tuple[str, str], type[events.EventBase]] = {
 }
 # A time above this is in milliseconds: as seconds it would lie in the year 5138.
 _LATEST_SECOND = 10**11
+LAST_DAY = 4_102_444_800
+"""Unix seconds to which later times are brought down, the year 2100: far ones are no date at all in most libraries."""
+LARGEST_EVENT = 8 * 2**20
+"""Bytes of an event; NapCat's own have thousands. Answers may be larger: files come in them."""
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
+"""Where there may be half a surrogate pair."""
 
 
 class ActionResponse(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,11 +107,13 @@ def decode_frame(data: bytes | str) -> Event | ActionResponse:
     """Decode one frame. What has no `post_type` but `echo`, `retcode` or `status` is an answer.
 
     Raises:
-        FrameError: it is not a JSON object, or one nested hundreds of levels deep.
+        FrameError: it is not a JSON object, or one nested hundreds of levels deep; or it is larger than `LARGEST_EVENT`
+            and no answer as NapCat writes them.
     """
     try:
         return _decode_exact(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
+        _check_size(data)
         return _decode_object(_read_object(data))
 
 
@@ -124,6 +133,8 @@ def decode_event(raw: dict[str, Any]) -> Event:
 
 def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     header = _HEADER.decode(data)
+    if not _is_plain_answer(header):
+        _check_size(data)
     kind = _KINDS.get(_key(header))
     if kind is None:
         return _RESPONSE.decode(data) if _is_plain_answer(header) else _decode_object(_read_object(data))
@@ -132,6 +143,12 @@ def _decode_exact(data: bytes | str) -> Event | ActionResponse:
         # Nobody else holds the new Struct yet, so filling it in is still part of constructing it.
         msgspec.structs.force_setattr(event, "message", decode_message_json(header.message))
     return _clamp_time(event)
+
+
+def _check_size(data: bytes | str) -> None:
+    """Reading what is not in NapCat's own shape takes a second for each 16 MiB, and holds up everything else."""
+    if len(data) > LARGEST_EVENT:
+        raise FrameError(f"an event has {len(data)} bytes, more than {LARGEST_EVENT}")
 
 
 def _is_plain_answer(header: _Header) -> bool:
@@ -151,8 +168,9 @@ def _header_of(raw: dict[str, Any]) -> _Header:
 
 
 def _clamp_time(event: events.EventBase) -> Event:
-    if event.time > _LATEST_SECOND:
-        event = msgspec.structs.replace(event, time=event.time // 1000)
+    if not 0 <= event.time <= LAST_DAY:
+        seconds = event.time // 1000 if event.time > _LATEST_SECOND else event.time
+        event = msgspec.structs.replace(event, time=min(max(seconds, 0), LAST_DAY))
     return cast("Event", event)
 
 
@@ -178,7 +196,8 @@ def _read_json(text: str) -> Any:
 
     QQ cuts names in the middle of an emoji; msgspec refuses the escape that JavaScript writes for the half.
     """
-    return _mend(json.loads(text))
+    found = json.loads(text)
+    return _mend(found) if _HALVES.search(text) else found
 
 
 def _mend(value: Any) -> Any:

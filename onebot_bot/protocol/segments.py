@@ -16,6 +16,10 @@ from onebot_bot.protocol.cqcode import format_cq, parse_cq
 from onebot_bot.protocol.lenient import fit
 
 _TAG = "segment"
+MOST = 1000
+"""Segments of one message that are read; QQ's own messages have at most some dozens."""
+DEEPEST = 8
+"""`node` segments inside one another that are opened."""
 
 
 class SegmentBase(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=_TAG):
@@ -273,7 +277,7 @@ _DECODER: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
 
 
 def decode_message_json(data: bytes | msgspec.Raw) -> tuple[Segment, ...]:
-    """Decode the JSON of a `message` value: the fast way for whole frames.
+    """Decode the JSON of a `message` value, its first `MOST` segments: the fast way for whole frames.
 
     Raises:
         msgspec.DecodeError: it is not JSON. What is wrong inside never raises.
@@ -284,41 +288,42 @@ def decode_message_json(data: bytes | msgspec.Raw) -> tuple[Segment, ...]:
         return decode_message(msgspec.json.decode(data))
     if isinstance(decoded, str):
         return decode_message(decoded)
-    return tuple([wire.data for wire in decoded])
+    return tuple([wire.data for wire in decoded[:MOST]])
 
 
-def decode_message(raw: Any) -> tuple[Segment, ...]:
-    """Decode a message: an array of segments, one segment object, or a CQ string.
+def decode_message(raw: Any, depth: int = DEEPEST) -> tuple[Segment, ...]:
+    """Decode a message: an array of segments, one segment object, or a CQ string; its first `MOST` segments.
 
-    Anything else is an empty message. What is not known inside becomes an `UnknownSegment`.
+    Anything else is an empty message, and so is what `node` segments hold `depth` of them deep. What is not known
+    inside becomes an `UnknownSegment`.
     """
     if isinstance(raw, str):
-        raw = parse_cq(raw)
+        raw = parse_cq(raw, MOST)
     elif isinstance(raw, dict):
         raw = [raw]
-    if not isinstance(raw, list | tuple):
+    if not isinstance(raw, list | tuple) or depth < 0:
         return ()
-    return tuple([_decode_segment(item) for item in raw])
+    return tuple([_decode_segment(item, depth) for item in raw[:MOST]])
 
 
-def _decode_segment(raw: Any) -> Segment:
+def _decode_segment(raw: Any, depth: int) -> Segment:
     if not isinstance(raw, dict):
         return UnknownSegment("", {"value": raw})
     name, data = raw.get("type"), raw.get("data") or {}
     if not isinstance(name, str) or not isinstance(data, dict):
         return UnknownSegment(str(name or ""), {"value": data})
     if name == "node":
-        return _decode_node(data)
+        return _decode_node(data, depth)
     kind = _KINDS.get(name)
     known = None if kind is None else fit(data, kind)
     return UnknownSegment(name, data) if known is None else cast("Segment", known)
 
 
-def _decode_node(data: dict[str, Any]) -> Segment:
+def _decode_node(data: dict[str, Any], depth: int) -> Segment:
     node = fit({**data, "content": ()}, Node)
     if node is None:
         return UnknownSegment("node", data)
-    return msgspec.structs.replace(node, content=decode_message(data.get("content")))
+    return msgspec.structs.replace(node, content=decode_message(data.get("content"), depth - 1))
 
 
 def encode_segment(segment: Segment) -> dict[str, Any]:

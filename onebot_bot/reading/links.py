@@ -3,11 +3,14 @@
 import json
 import re
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import Any
 
 LONGEST = 2048
 MOST = 16
 """Links of one message."""
+LOOKED_AT = 10 * MOST
+"""Links of which these are chosen: the same one may come again, or be none."""
 MAX_CARD = 64 * 1024
 _LINK = re.compile(r"https?://[A-Za-z0-9\-._~:/?#@!$&'*+,;=%()\[\]]+", re.IGNORECASE)
 """ASCII alone: in Chinese nothing need stand between a link and the word behind it."""
@@ -19,15 +22,19 @@ _CARD_KEYS = ("jumpUrl", "qqdocurl", "jump_url", "url")
 
 def links_in(text: str) -> list[str]:
     """The links in a text, each once, in order."""
-    found = (_trimmed(match[0]) for match in _LINK.finditer(text))
+    found = (_trimmed(match[0]) for match in islice(_LINK.finditer(text), LOOKED_AT))
     return list(dict.fromkeys(link for link in found if len(link) <= LONGEST and "." in link))[:MOST]
 
 
 def _trimmed(link: str) -> str:
     """Without what belongs to the sentence around it."""
-    while link and (link[-1] in _TRAILING or link.count(link[-1]) > link.count(_PAIRS.get(link[-1], link[-1]))):
-        link = link[:-1]
-    return link
+    spare = {closing: link.count(closing) - link.count(opening) for closing, opening in _PAIRS.items()}
+    end = len(link)
+    while end and (link[end - 1] in _TRAILING or spare.get(link[end - 1], 0) > 0):
+        end -= 1
+        if link[end] in spare:
+            spare[link[end]] -= 1
+    return link[:end]
 
 
 def links_of_card(data: str) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from onebot_bot.reading.extract import Extract, Limits, bounded
-from onebot_bot.reading.raster import FORMATS, check_size
+from onebot_bot.reading.raster import FORMATS, check_scans, check_size
 
 MAX_SIDE = 1600
 """Pixels: what is larger is read in parts, one below the other, for a long screenshot made small cannot be read."""
@@ -48,6 +48,7 @@ def parts_of(width: int, height: int) -> Iterator[tuple[int, int]]:
 
 def _opened(data: bytes) -> Image.Image:
     """The picture, upright and in colours, no wider than `MAX_SIDE` and no higher than its parts are."""
+    check_scans(data)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         check_size(*image.size)
         picture = ImageOps.exif_transpose(image)

@@ -11,6 +11,8 @@ HEAD = 2048
 """Bytes in which a page names its encoding."""
 ENOUGH = 200
 """Characters from which on an element may be all that a page is about."""
+MOST_MAIN = 50
+"""Such elements of a page that are looked at: each may lie in the one before."""
 _CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _NOT_SHOWN = "script, style, noscript, template, svg, canvas, iframe, object, head, select, button, [hidden]"
 _AROUND = "nav, header, footer, aside, form, [role=navigation], [role=banner], [role=contentinfo]"
@@ -45,7 +47,7 @@ def _meta(tree: LexborHTMLParser, name: str) -> str:
 def _main_words(tree: LexborHTMLParser) -> str:
     for node in tree.css(_NOT_SHOWN):
         node.decompose()
-    found = max((_text(node) for node in tree.css(_MAIN)), key=len, default="")
+    found = max((_text(node) for node in tree.css(_MAIN)[:MOST_MAIN]), key=len, default="")
     if len(found) >= ENOUGH:
         return found
     whole = _text(tree.body)

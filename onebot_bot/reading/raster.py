@@ -9,6 +9,15 @@ MAX_PIXELS = 50_000_000
 MAX_RATIO = 100
 """Of the long side to the short one: image processors refuse from 200 on, and there is nothing to be seen."""
 
+MOST_SCANS = 100
+"""Of a JPEG that is shown finer and finer: encoders make ten, and each is a walk over the whole picture."""
+
+
+def check_scans(data: bytes) -> None:
+    """Raise MediaBroken for a JPEG that would take minutes to decode: of small files, scan after scan of nothing."""
+    if data.startswith(b"\xff\xd8") and (scans := data.count(b"\xff\xda")) > MOST_SCANS:
+        raise MediaBroken(f"A picture of {scans} scans is not decoded.")
+
 
 def check_size(width: int, height: int) -> None:
     """Raise MediaBroken when a picture of that size, told by its header, had better not be decoded."""

@@ -34,7 +34,7 @@ PATHS = frozenset(
 """What people may have entered for another framework: NoneBot, aiocqhttp, AstrBot, Yunzai, Koishi, MaiBot."""
 
 SUGGESTED_PATH = "/onebot/v11/ws"
-_SELF_ID = re.compile(r"[1-9][0-9]{0,18}")
+_SELF_ID = re.compile(r"[1-9][0-9]{0,17}")
 
 
 @dataclass(frozen=True, slots=True)
