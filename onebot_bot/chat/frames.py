@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import time
 from typing import TYPE_CHECKING
 
 from PIL import Image
@@ -19,6 +20,8 @@ FORMATS = "mov,mp4,matroska,webm,avi,flv,mpegts"
 """Containers that hold a video themselves: a playlist would name files of this machine, or addresses."""
 MAX_DECODED = 300
 """Frames decoded from a key frame on towards the wanted one; a further one will do then."""
+MOST_SECONDS = 10.0
+"""Of decoding; the frame that is there by then will do, as one of an enormous video takes long."""
 
 
 def can_watch() -> bool:
@@ -50,19 +53,22 @@ def _frames(container: "InputContainer", count: int) -> list[Image.Image]:
         raise MediaBroken("A video has no pictures in it.")
     stream = container.streams.video[0]
     check_size(stream.width, stream.height)
+    until = time.monotonic() + MOST_SECONDS
     if not container.duration:
-        return [_frame_at(container, stream, 0)]
+        return [_frame_at(container, stream, 0, until)]
     begin = container.start_time or 0
-    return [_frame_at(container, stream, begin + container.duration * (2 * i + 1) // (2 * count)) for i in range(count)]
+    places = [begin + container.duration * (2 * i + 1) // (2 * count) for i in range(count)]
+    return [_frame_at(container, stream, place, until) for place in places]
 
 
-def _frame_at(container: "InputContainer", stream: "VideoStream", when: int) -> Image.Image:
+def _frame_at(container: "InputContainer", stream: "VideoStream", when: int, until: float) -> Image.Image:
     """The first frame that is not before `when` (microseconds), or the last one there is."""
     container.seek(when)
     found = None
     for number, frame in enumerate(container.decode(stream)):
         found = frame
-        if number == MAX_DECODED or (frame.time is not None and frame.time * 1_000_000 >= when):
+        there = frame.time is not None and frame.time * 1_000_000 >= when
+        if there or number == MAX_DECODED or time.monotonic() > until:
             break
     if found is None:
         raise MediaBroken("A video holds no whole frame.")

@@ -4,22 +4,23 @@ from collections import OrderedDict
 from collections.abc import Mapping
 
 from onebot_bot.chat.access import Door
-from onebot_bot.chat.forwards import kept
 from onebot_bot.chat.guards import clean_name
+from onebot_bot.chat.keeping import worth_keeping
 from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.memory.erasing import QUOTED
-from onebot_bot.memory.history import Entry
+from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
-from onebot_bot.protocol.segments import At, Reply, Segment, Text, encode_message
 from onebot_bot.texts import say
 from onebot_bot.transport.account import Account
 
 CLAIMS = 1024
 """Group messages remembered as one account's to answer."""
+LONGEST_NUMBER = 32
+"""Characters of QQ's own number of a message."""
 
 
 class Intake:
@@ -77,7 +78,7 @@ class Intake:
         """Whether this account is the first of ours to see a message that is for none of them in particular."""
         if not isinstance(message, GroupMessage) or not message.real_seq or not self._speaks_in(message.chat_id):
             return True
-        key = (message.group_id, message.real_seq)
+        key = (message.group_id, message.real_seq[:LONGEST_NUMBER])
         owner = self._claimed.setdefault(key, message.self_id)
         if len(self._claimed) > CLAIMS:
             self._claimed.popitem(last=False)
@@ -93,12 +94,12 @@ class Intake:
             text = say(language, "see.quote", name=name, text=quoted.text[:QUOTED]) + text
         return Entry(
             role="user",
-            text=text,
+            text=text[:LONGEST],
             time=message.time,
             user_id=message.user_id,
             name=self._name(message),
             message_id=message.message_id,
-            segments=_worth_keeping(message.message),
+            segments=worth_keeping(message.message),
             reply_to=quoted.message_id if quoted is not None else None,
         )
 
@@ -106,10 +107,3 @@ class Intake:
         """What the sender goes by; empty, which means the number, where the word list speaks against it."""
         name = clean_name(message.sender.name)
         return "" if name and self._services.guard.refuses(name) else name
-
-
-def _worth_keeping(segments: tuple[Segment, ...]) -> list[object] | None:
-    """Plain words are kept as text already."""
-    if all(isinstance(segment, Text | At | Reply) for segment in segments):
-        return None
-    return list(encode_message(kept(segments)))

@@ -16,6 +16,7 @@ from onebot_bot.chat.errands import Errand, Gate, is_closed
 from onebot_bot.chat.guards import label
 from onebot_bot.chat.happenings import Happening, happening_of
 from onebot_bot.chat.intake import Intake
+from onebot_bot.chat.keeping import words_of
 from onebot_bot.chat.outbox import Outbox, Queues
 from onebot_bot.chat.participation import Freshness, Trigger
 from onebot_bot.chat.services import Services
@@ -25,7 +26,7 @@ from onebot_bot.chat.witness import Witness
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
-from onebot_bot.protocol.segments import Reply, plain_text
+from onebot_bot.protocol.segments import Reply
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
@@ -113,7 +114,7 @@ class ChatRouter(TaskOwner):
             return
         if isinstance(message, GroupMessage) and message.group_name and self._services.cast is not None:
             self._services.cast.note_name(message.chat_id, label(message.group_name))
-        words = plain_text(message.message).strip()
+        words = words_of(message)
         command = freshness is not Freshness.OLD and self._commands.matches(words, message)
         chat = self._services.settings().chat
         heard = door is Door.OPEN and self._services.presence.listens(message.chat_id, chat, message.time)
@@ -257,7 +258,7 @@ class ChatRouter(TaskOwner):
         chats = await self._services.history.recent_chats(account.self_id, now - GAP_SECONDS)
         for message in await self._fill_gap(account, chats[:GAP_CHATS]):
             # Commands are not on record, so one that was carried out already would look like a missed one.
-            if self._commands.matches(plain_text(message.message).strip(), message):
+            if self._commands.matches(words_of(message), message):
                 continue
             if not await self._known(message):
                 self._take(account, message, Freshness.MISSED if message.time >= since else Freshness.OLD)
