@@ -18,7 +18,7 @@ def fit(raw: Mapping[str, Any], kind: type[StructT]) -> StructT | None:
     """Convert a decoded JSON object to `kind`; None when it does not fit even so."""
     try:
         return msgspec.convert(_prepare(raw, kind), kind, strict=False)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the second: half a character where a number is to be
         return None
 
 
