@@ -37,12 +37,12 @@ SIGNS = (
     "(1)]", "=", ",", "]", "[", "{", "}",
 )  # fmt: skip
 PIECES = (*FORGED, *TAGS, *UNSEEN, *SIGNS)
-NUMBERS = (
+NUMBERS: tuple[int | float, ...] = (
     0, 1, -1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**64, 10**30, 10**400, 0.0,
     -0.0, 0.5, 1e18, 1e308,
     float("inf"), float("-inf"), float("nan"), 10**11 + 1, 1_760_000_000_000,
 )  # fmt: skip
-SCALARS = (
+SCALARS: tuple[Any, ...] = (
     *NUMBERS, True, False, None, "", "all", "0", "-7", "007", "1e5", "0x10", "9" * 400, "null", "true", " 5 ", "10000",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own floor's room, and from every floor below it.
 FLOORS = (
-    {"errors", "hours", "catalogue", "private"},
+    {"errors", "hours", "marks", "catalogue", "private"},
     {"sections", "logfile"},
     {"config", "logs", "texts"},
     {"config_file"},

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from onebot_bot.engine.request import SamplingParams
+from onebot_bot.marks import without_piles
 
 LONG_ENOUGH_TO_REPEAT = 12
 """Letters and digits: shorter answers ("ok") may well be the same twice."""
@@ -119,7 +120,7 @@ def without_speakers(text: str, own: int) -> str:
 
 def normalised(text: str) -> str:
     """Only what makes two texts differ for a reader: letters and digits, of one width and case."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", without_piles(text)).casefold()))
 
 
 def same_again(said: str, before: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from onebot_bot.chat.cards import card_line, other_card
 from onebot_bot.chat.forwards import DEPTH, Room, messages_in
 from onebot_bot.chat.guards import clean_name
+from onebot_bot.marks import without_piles
 from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
     At,
@@ -50,8 +51,8 @@ def pieces(segments: Iterable[Segment], language: Language, name_of: NameOf) -> 
 
 
 def without_controls(text: str) -> str:
-    """The text without control characters, but for those of white space."""
-    return _CONTROLS.sub("", text)
+    """The text without control characters, but for those of white space, and without piles of marks."""
+    return without_piles(_CONTROLS.sub("", text))
 
 
 def names_in(account: int, bot: BotConfig) -> NameOf:

@@ -38,11 +38,13 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 
 # Meant for whoever extracts, not for the chat: no source, however true it may be.
 _FOR_THE_EXTRACTOR = re.compile(
-    r"""["“]?(?:text|speaker|sources|importance|supersedes)["”]?\s*[:：].*["“]?(?:text|speaker|sources)["”]?\s*[:：]
-    |(?:ignore|disregard|forget)\b.{0,20}\b(?:above|previous|prior|earlier|instructions?|prompt|rules)\b
+    r"""(?:ignore|disregard|forget)\b.{0,20}\b(?:above|previous|prior|earlier|instructions?|prompt|rules)\b
     |(?:忽略|无视|忘掉|不要管).{0,8}(?:以上|上面|之前|前面|先前|指令|提示|规则)""",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
+# The keys of its answers: two of them one behind the other.
+_FIRST_KEY = re.compile(r"(?:text|speaker|sources|importance|supersedes)[\"”]?\s*+[:：]", re.IGNORECASE)
+_NEXT_KEY = re.compile(r"(?:text|speaker|sources)[\"”]?\s*+[:：]", re.IGNORECASE)
 
 
 class Source(Struct, frozen=True):
@@ -103,7 +105,10 @@ def chunk_of(chat: ChatId, entries: Sequence[Entry], zone: tzinfo, command_prefi
 
 def instructs(text: str) -> bool:
     """Whether a text speaks to whoever extracts."""
-    return _FOR_THE_EXTRACTOR.search(text) is not None
+    if _FOR_THE_EXTRACTOR.search(text) is not None:
+        return True
+    first = _FIRST_KEY.search(text)
+    return first is not None and _NEXT_KEY.search(text, first.end()) is not None
 
 
 def is_chinese(text: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from onebot_bot.errors import ReadingError
+from onebot_bot.marks import without_piles
 
 Kind = Literal["pdf", "docx", "text", "page", "picture"]
 
@@ -60,7 +61,7 @@ _EMPTY_LINES = re.compile(r"\n[ \t\xa0\u3000]*(?:\n[ \t\xa0\u3000]*)+")
 
 def clean(text: str) -> str:
     """The text with one kind of line break, no long gaps, and nothing that is not to be seen."""
-    text = _BREAKS.sub("\n", text)
+    text = without_piles(_BREAKS.sub("\n", text))
     text = "".join(char for char in text if char in "\n\t" or not _is_unseen(char))
     return _EMPTY_LINES.sub("\n\n", _GAPS.sub("  ", text)).strip()
 

@@ -1,14 +1,12 @@
 """Frames that mean harm, or come from a broken client: each is an event, an answer, or a FrameError, and soon."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
+from hostile import soon
 
 from bench import fuzz_values, fuzz_wire
 from bench.fuzz_wire import ANSWER, EVENTS, SEGMENTS
@@ -19,14 +17,6 @@ from onebot_bot.protocol.segments import DEEPEST, MOST, Node, Text, UnknownSegme
 
 MIB = 2**20
 GROUP_MESSAGE = EVENTS["group message"]
-
-
-@contextmanager
-def soon(seconds: float = 1.0) -> Iterator[None]:
-    """Fail where the block takes the processor for longer."""
-    begun = time.process_time()
-    yield
-    assert time.process_time() - begun < seconds
 
 
 def group_message(**changes: Any) -> GroupMessage:
