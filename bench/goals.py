@@ -32,10 +32,20 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "taking part": ("taking part in groups", "群里参与"),
     "adapters": ("a merged adapter, beside one on a side path", "合并的适配器，对比旁路的适配器"),
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
+    "links": ("connections that come and go at random", "连接随机断开重连"),
 }
 """The goals of the design, G1 to G10, and what else has some."""
 
 AIMS: Mapping[str, Mapping[str, Aim]] = {
+    "links": {
+        "programs": Aim("links", (">=", 1000), "random programs played", "随机程序的个数"),
+        "lost": Aim("links", ("<=", 0), "messages that are not on record", "没有记录下来的消息"),
+        "doubled": Aim("links", ("<=", 0), "messages sent twice", "发了两次的消息"),
+        "unsettled": Aim("links", ("<=", 0), "calls without an answer or a reason", "既没回答也没原因的呼叫"),
+        "wrong": Aim("links", ("<=", 0), "actions without their own outcome", "没有得到自己结果的动作"),
+        "leaked": Aim("links", ("<=", 0), "tasks, futures, descriptors left", "遗留的任务、future、描述符"),
+        "refused": Aim("links", ("<=", 0), "connections refused", "被拒绝的连接"),
+    },
     "message_path": {
         "rate_ratio_routing": Aim(
             "G6",

@@ -241,6 +241,27 @@ _GPU = (
     ),
 )  # fmt: skip
 
+_LINKS = (
+    Grid(
+        title="What was played",
+        columns=(Column("count", "{:,.0f}"),),
+        rows=_rows(
+            {
+                "programs": "programs",
+                "connections": "connections made",
+                "endings": "connections ended, well or not",
+                "freezes": "clients that stopped reading",
+                "messages": "messages to the bot",
+                "answers": "answers that QQ got",
+                "actions": "actions beside the answers",
+                "broken_frames": "broken frames",
+                "seconds": "seconds",
+            },
+            "{}",
+        ),
+    ),
+)
+
 GRIDS: Mapping[str, Sequence[Grid]] = {
     "message_path": _MESSAGE_PATH,
     "engine": (_engine_grid("one torch thread"),),
@@ -252,5 +273,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "startup": _STARTUP,
     "participation": _PARTICIPATION,
     "gpu": _GPU,
+    "links": _LINKS,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""

@@ -44,10 +44,15 @@ class Measured(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 def parse_arguments(about: str, arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """`quick` and `json`, which every bench takes."""
+    return make_parser(about).parse_args(arguments)
+
+
+def make_parser(about: str) -> argparse.ArgumentParser:
+    """The parser of these two, for benches that take more."""
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds: under a minute, less exact")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the goals there")
-    return parser.parse_args(arguments)
+    return parser
 
 
 def describe_machine(packages: Iterable[str]) -> str:
