@@ -259,7 +259,7 @@ async def test_a_failing_handler_costs_one_event(lines: Lines) -> None:
         for _ in range(2):
             await client.send_event(poke())
             assert isinstance(await soon(heard.get()), PokeNotice)
-    assert (await line(lines, "The start of a connection could not be handled."))["level"] == "error"
+    assert (await line(lines, "A connection's start could not be handled."))["level"] == "error"
     assert (await line(lines, "An event could not be handled."))["level"] == "error"
 
 
