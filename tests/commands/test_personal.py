@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from commands.desk import NIGHT
-from commands.lounge import ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, interrupted, lounge_at, on_disk, seen
+from commands.lounge import ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, interrupted, lounge_at, on_disk
 from fakes import FakeClock, ScriptedEngine, until
+from watching import seen
 
 from onebot_bot.commands.context import LearningStatus
 from onebot_bot.errors import StoreError

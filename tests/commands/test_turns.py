@@ -1,8 +1,9 @@
 """Taking back, asking again, other words, off the record: what the model sees afterwards, and what is learned."""
 
 import pytest
-from commands.lounge import ADMIN, ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, interrupted, seen
+from commands.lounge import ADMIN, ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, interrupted
 from fakes import answer, until
+from watching import seen
 
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.chat_settings import ChatSettings
