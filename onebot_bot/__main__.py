@@ -1,4 +1,4 @@
-"""The command line: `onebot-bot run`, `console`, `import`, `fetch`, `prime`, `plan`, `doctor`."""
+"""The command line: `onebot-bot run`, `console`, `import`, `fetch`, `prime`, `plan`, `doctor`, `backup`, `restore`."""
 
 import argparse
 import asyncio
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from onebot_bot import __version__
+from onebot_bot.cli.backup import add_backup_arguments, add_restore_arguments, main_backup, main_restore
 from onebot_bot.cli.console import add_console_arguments, main_console
 from onebot_bot.cli.doctor import add_doctor_arguments, main_doctor
 from onebot_bot.cli.fetch import add_fetch_arguments, main_fetch
@@ -46,6 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     _add(commands, "fetch", "download a model", add_fetch_arguments, main_fetch)
     _add(commands, "prime", "teach a model to use its memory", add_prime_arguments, main_prime)
     _add(commands, "plan", "show which weights and how many chats fit into memory", add_plan_arguments, main_plan)
+    _add(commands, "backup", "write everything that matters into one file", add_backup_arguments, main_backup)
+    _add(commands, "restore", "put a backup back, or list them", add_restore_arguments, main_restore)
     _add(commands, "doctor", "check the installation", add_doctor_arguments, main_doctor)
     return parser
 

@@ -14,6 +14,8 @@ import msgspec
 import structlog
 
 from onebot_bot import logs
+from onebot_bot.backups.contents import Place
+from onebot_bot.backups.daily import Backups
 from onebot_bot.characters.cast import open_cast
 from onebot_bot.chat.access import Access, Door
 from onebot_bot.chat.guarding import Guard
@@ -137,6 +139,13 @@ class App:
         self._cast = await open_cast(
             self._stores.database, self.folder / "personas", self._reports.report, self._local_time
         )
+        self._backups = Backups(
+            self._stores.database,
+            lambda: Place(self.path, self.config),
+            self._reports.report,
+            self._clock,
+            self._local_time,
+        )
         learning = self._make_learning()
         services = await self._open_services(stack, config, learning)
         self._router = await stack.enter_async_context(
@@ -189,6 +198,7 @@ class App:
             requests=self._requests,
             first_words=lambda chat: stores.words.of(chat).on(self._today()),
             own=self._make_own(),
+            backups=self._backups,
             learner=Nights(learning.cycle, learning.versions, self._language, find) if learning else None,
             cast=self._cast,
         )
@@ -262,7 +272,7 @@ class App:
     def _begin(self, stack: AsyncExitStack, initiative: Initiative) -> None:
         """What goes on in the background."""
         prepared = _prepare(self.engine, self._memories, self._reports)
-        for work in (self._watch(), self._cast.watch(), prepared, initiative.run()):
+        for work in (self._watch(), self._cast.watch(), prepared, initiative.run(), self._backups.run()):
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
 
     async def _open_door(self, stack: AsyncExitStack, config: Config, initiative: Initiative) -> None:

@@ -16,6 +16,7 @@ from msgspec import Meta, Struct, field
 
 from onebot_bot.errors import ConfigError
 from onebot_bot.sections.access import AccessConfig
+from onebot_bot.sections.backup import BackupConfig
 from onebot_bot.sections.base import Section
 from onebot_bot.sections.bot import BotConfig, CommandsConfig
 from onebot_bot.sections.character import CharacterConfig
@@ -62,6 +63,7 @@ class Config(Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     own: OwnConfig = OwnConfig()
     memory: MemoryConfig = MemoryConfig()
     learning: LearningConfig = LearningConfig()
+    backup: BackupConfig = BackupConfig()
     log: LogConfig = LogConfig()
 
 

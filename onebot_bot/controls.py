@@ -15,6 +15,7 @@ from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.profiles import explain_writer
 from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.session import ChatSession
+from onebot_bot.commands.backup_control import BackupControl
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
 from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -213,6 +214,7 @@ class CommandServices:
     first_words: Callable[[ChatId], int]
     cast: Cast
     own: OwnControl
+    backups: BackupControl
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

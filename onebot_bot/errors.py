@@ -20,6 +20,7 @@ The tree::
     │   └── RequestError       this one request cannot be served by this model
     ├── LearningError          a night cannot learn, or what it made cannot be used
     ├── StoreError             the database or the index cannot be used
+    │   └── DatabaseDamaged    because it is damaged: a backup can be put back
     └── CommandError           what a person typed as a command cannot be done
 
 Messages are for the person who has to act on them: they name the file, key or command and the fix. Each error has an
@@ -27,6 +28,7 @@ id, such as OB-1201, by which docs/errors.md tells its cause and the next step (
 """
 
 import re
+from pathlib import Path
 from typing import ClassVar
 
 _SHOWN = re.compile(r"\[OB-\d{4}\]$", re.MULTILINE)
@@ -192,6 +194,21 @@ class StoreError(BotError):
     """The database or the vector index cannot be opened, read or written."""
 
     code = "OB-1301"
+
+
+class DatabaseDamaged(StoreError):
+    """The database file is damaged, or none at all."""
+
+    code = "OB-1303"
+
+    def __init__(self, path: Path, reason: str, way_back: str = "") -> None:
+        super().__init__(
+            f"{path} is damaged or no database ({reason}). "
+            + (way_back or "`onebot-bot restore` lists the backups and puts one back")
+            + "; or move it and its -wal and -shm files away to start empty."
+        )
+        self.path = path
+        self.reason = reason
 
 
 class CommandError(BotError):

@@ -75,3 +75,16 @@ def parse_fraction(text: str) -> float | None:
 def minute_of(moment: datetime) -> int:
     """The minute of the day, from 0 to 1439."""
     return 60 * moment.hour + moment.minute
+
+
+def parse_time(text: str) -> int:
+    """Read `04:30`: a minute of the day, from 0 to 1439.
+
+    Raises:
+        ValueError: it is no time of day.
+    """
+    found = re.fullmatch(_TIME, unicodedata.normalize("NFKC", text).strip())
+    minute = 60 * int(found[1]) + int(found[2] or 0) if found else DAY
+    if minute >= DAY:
+        raise ValueError(f"{text!r} is no time of day; write it like 04:30")
+    return minute

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from onebot_bot import __version__
 from onebot_bot.app import App
+from onebot_bot.backups.shelf import with_way_back
+from onebot_bot.errors import DatabaseDamaged
 from onebot_bot.texts import say
 from onebot_bot.transport.token import TOKEN_FILE
 
@@ -22,7 +24,11 @@ async def serve(path: Path, *, stop: asyncio.Event | None = None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with App(path) as app:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            app = await stack.enter_async_context(App(path))
+        except DatabaseDamaged as error:
+            raise await asyncio.to_thread(with_way_back, error) from error
         sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))
         sys.stdout.flush()
         await ended.wait()

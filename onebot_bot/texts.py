@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from onebot_bot.catalogue import (
+    backup,
     character,
     commands,
     failures,
@@ -31,6 +32,7 @@ _HAN = re.compile(r"[\u3400-\u9fff]")
 
 _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **seen.TEXTS,
+    **backup.TEXTS,
     **reading.TEXTS,
     **commands.TEXTS,
     **manners.TEXTS,

@@ -20,7 +20,7 @@ FLOORS = (
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
     {"extraction", "importing", "characters", "vector_maker"},
     {"chat", "commands", "learning", "memories"},
-    {"controls", "nights", "own", "senses", "stores"},
+    {"controls", "nights", "own", "senses", "stores", "backups"},
     {"app", "start", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

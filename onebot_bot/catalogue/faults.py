@@ -19,8 +19,8 @@ _DISK: Mapping[str, Failure] = {
         "database-damaged",
         ("数据库损坏，或根本不是数据库。", "The database is damaged, or no database."),
         (
-            "停掉机器人，从 memory_store/backups 恢复，坏的那份先挪到一边。",
-            "Stop the bot and restore from memory_store/backups; move the damaged file aside first.",
+            "停掉机器人，运行提示里的 onebot-bot restore；坏的那份会挪到一边。",
+            "Stop the bot and run the `onebot-bot restore` it names; the damaged file is moved aside.",
         ),
     ),
     "OB-1304": Failure(
@@ -53,10 +53,25 @@ _DISK: Mapping[str, Failure] = {
         ("私密文件能被这台机器上的其他用户读到。", "Private files can be read by other users of this machine."),
         ("运行提示里的 chmod。", "Run the chmod it names."),
     ),
+    "OB-1311": Failure(
+        "backup",
+        ("备份没有做成；已有的备份都还在。", "No backup could be made; the earlier ones stay."),
+        ("看提示里的文件和原因；处理好后发送 /backup。", "See the file and reason it names; then send /backup."),
+    ),
     "OB-1312": Failure(
         "disk-low",
         ("磁盘快满了。", "The disk is nearly full."),
         ("清理一些空间；旧模型、旧备份最占地方。", "Free some space; old models and backups take the most."),
+    ),
+    "OB-1313": Failure(
+        "backup-damaged",
+        ("备份文件损坏，或不是备份。", "The backup is damaged, or no backup."),
+        ("用别的备份：onebot-bot restore 列出哪些是好的。", "Take another: `onebot-bot restore` lists the good ones."),
+    ),
+    "OB-1314": Failure(
+        "restore-interrupted",
+        ("恢复到一半中断了，文件半新半旧。", "A restore was interrupted: the files are of two states."),
+        ("再运行一次提示里的命令，它会做完。", "Run the command it names once more; it finishes the work."),
     ),
 }
 

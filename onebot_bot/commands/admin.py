@@ -9,7 +9,7 @@ from onebot_bot.config import SECRET_KEYS, Key, config_keys, get_key, shown_valu
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
 
-OWNERS_KEYS = ("bot.owners", "bot.admins", "server.", "model.", "log.", "guard.words")
+OWNERS_KEYS = ("bot.owners", "bot.admins", "server.", "model.", "log.", "guard.words", "backup.")
 """What bot admins do not set: who rules the bot, who may connect, and which files it reads and writes."""
 
 

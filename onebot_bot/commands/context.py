@@ -7,6 +7,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from onebot_bot.characters.cast import Cast
+from onebot_bot.commands.backup_control import BackupControl
 from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
@@ -252,6 +253,10 @@ class Services(Protocol):
     @property
     def learning(self) -> LearningControl:
         """The nightly learning."""
+
+    @property
+    def backups(self) -> BackupControl:
+        """Backups."""
 
     async def overview(self) -> Overview:
         """A snapshot for /status."""

@@ -10,6 +10,7 @@ import structlog
 
 from onebot_bot.commands import (
     admin,
+    backup,
     basic,
     branches,
     group,
@@ -83,6 +84,7 @@ def build_registry() -> Registry:
                 names=("command", "指令"), handler=toggle, group_tier=Tier.GROUP_ADMIN, arguments="enable|disable NAME"
             ),
             *learning.COMMANDS,
+            *backup.COMMANDS,
         ]
     )
     return registry

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, Self, TypeVar
 import msgspec
 import structlog
 
-from onebot_bot.errors import StoreError
-from onebot_bot.memory.lock import take_lock
+from onebot_bot.errors import DatabaseDamaged, StoreError
+from onebot_bot.memory.copying import Stopped, copy_database, explain, never, off_loop, require_whole
+from onebot_bot.memory.lock import refuse_half_restored, take_lock
 from onebot_bot.memory.schema import STEPS, Step
 from onebot_bot.private import FOLDER
 from onebot_bot.protocol.chat_id import ChatId
@@ -31,6 +32,9 @@ T = TypeVar("T")
 
 BATCH = 4096
 """Most writes in one transaction: bounds how long the first of them waits."""
+
+BACKUPS = "backups"
+"""The folder beside the database for copies of it."""
 
 BUSY_MS = 5000
 """Milliseconds to wait for another program that holds the file, such as a database browser."""
@@ -49,6 +53,7 @@ class Database:
         self._writer: _Writer | None = None  # None before entering and from the start of leaving
         self._reader: sqlite3.Connection | None = None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="memory-reader")
+        self._copying = asyncio.Lock()  # held while a copy is made: its snapshot keeps the log from being emptied
 
     async def __aenter__(self) -> Self:
         """Open the file, making it when there is none.
@@ -121,16 +126,19 @@ class Database:
             StoreError: SQLite could not write.
         """
         # In the reader's thread, because a reader at work is what would be in the way.
-        if await self._in_reader(_empty_log):
+        async with self._copying:
+            busy = await self._in_reader(_empty_log)
+        if busy:
             log.warning("the database's log cannot be emptied while another program reads", file=str(self.path))
 
-    async def backup(self, target: Path) -> None:
-        """Write a whole copy (mode 600) to `target` while the bot runs.
+    async def backup(self, target: Path, stopped: Stopped = never) -> None:
+        """Write a whole copy (mode 600) of this moment to `target`; reads and writes go on meanwhile.
 
         Raises:
             StoreError: the copy could not be written; an older `target` is left as it was.
         """
-        await self.read(lambda connection: _copy(connection, target))
+        async with self._copying:
+            await off_loop(lambda ended: copy_database(self.path, target, lambda: ended() or stopped()))
 
     async def _in_reader(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         if self._reader is None:
@@ -138,7 +146,7 @@ class Database:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._reading, fn, self._reader)
         except sqlite3.Error as error:
-            raise _explained(self.path, error) from error
+            raise explain(self.path, error) from error
 
     def _queue(self) -> "queue.SimpleQueue[_Job | None]":
         if self._writer is None:
@@ -230,7 +238,7 @@ class _Writer(threading.Thread):
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-            return [_Outcome(job.future, None, _explained(self._path, error)) for job in jobs]
+            return [_Outcome(job.future, None, explain(self._path, error)) for job in jobs]
         return outcomes
 
     def _set_lasting(self, lasting: bool) -> None:  # noqa: FBT001 - the state itself
@@ -245,7 +253,7 @@ class _Writer(threading.Thread):
         except sqlite3.Error as error:
             if not self._connection.in_transaction:
                 raise  # a full or failing disk has undone the whole transaction: everybody's write is lost
-            return _Outcome(job.future, None, _explained(self._path, error))
+            return _Outcome(job.future, None, explain(self._path, error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it goes to who queued the write
             return _Outcome(job.future, None, error)
 
@@ -300,7 +308,7 @@ def _open(path: Path, steps: Sequence[Step]) -> tuple[sqlite3.Connection, sqlite
             connection.close()
         os.close(lock)
         if isinstance(error, sqlite3.Error):
-            raise _explained(path, error) from error
+            raise explain(path, error) from error
         raise
     return opened[0], opened[1], lock
 
@@ -314,7 +322,14 @@ def _prepare(path: Path) -> int:
         raise StoreError(
             f"{path} cannot be opened: {error.strerror}. Check the folder's owner and mode.", code="OB-1305"
         ) from error
-    return take_lock(path.with_suffix(".lock"))
+    lock = take_lock(path.with_suffix(".lock"))
+    try:
+        refuse_half_restored(path.parent)
+        require_whole(path)
+    except StoreError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -337,7 +352,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, path: Path) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise _damaged(path, verdict)
+        raise DatabaseDamaged(path, verdict)
 
 
 def _migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) -> None:
@@ -348,42 +363,10 @@ def _migrate(connection: sqlite3.Connection, path: Path, steps: Sequence[Step]) 
             code="OB-1304",
         )
     if 0 < version < len(steps):
-        _copy(connection, path.parent / "backups" / f"{path.stem}.v{version}{path.suffix}")
+        copy_database(path, path.parent / BACKUPS / f"{path.stem}.v{version}{path.suffix}")
     for number, step in enumerate(steps[version:], version + 1):
         connection.execute("BEGIN IMMEDIATE")
         for statement in step:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
-
-
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
-    try:
-        target.parent.mkdir(FOLDER, parents=True, exist_ok=True)
-        temporary.unlink(missing_ok=True)
-        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT, 0o600))
-        with contextlib.closing(sqlite3.connect(temporary)) as copy:
-            connection.backup(copy)
-        temporary.replace(target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {error.strerror}.", code="OB-1305") from error
-
-
-def _explained(path: Path, error: sqlite3.Error) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte of an extended code
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(path, str(error))
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return StoreError(f"{path} is held by another program. Close that one and start again.", code="OB-1302")
-    if code == sqlite3.SQLITE_FULL:
-        return StoreError(f"{path} cannot grow: the disk is full. Free some space.", code="OB-1305")
-    return StoreError(f"{path}: {error}")
-
-
-def _damaged(path: Path, reason: str) -> StoreError:
-    return StoreError(
-        f"{path} is damaged or no database ({reason}). Put a copy from {path.parent / 'backups'} in its place, "
-        f"or move it and its -wal and -shm files away to start empty.",
-        code="OB-1303",
-    )

@@ -1,5 +1,6 @@
 """A lock file that keeps a second bot off the same folder; it goes with the process, however that ends."""
 
+import contextlib
 import errno
 import os
 import sys
@@ -10,6 +11,9 @@ import structlog
 from onebot_bot.errors import StoreError
 
 log = structlog.get_logger(__name__)
+
+RESTORING = "restoring"
+"""The file in the database's folder while a backup is put back; it holds what to run when that was interrupted."""
 
 _BUSY = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK})
 
@@ -52,8 +56,18 @@ def _holder(descriptor: int) -> str:
 
 
 def _sign(descriptor: int) -> None:
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+    # For people only: a full disk is told of by whoever needs the room.
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode("ascii"))
+
+
+def refuse_half_restored(folder: Path) -> None:
+    """Raise StoreError when a restore into this folder was interrupted: what is there are parts of two states."""
+    marker = folder / RESTORING
+    if marker.exists():
+        command = marker.read_text(encoding="utf-8", errors="replace").strip()
+        raise StoreError(f"{folder}: putting a backup back was interrupted. Finish it with: {command}", code="OB-1314")
 
 
 if sys.platform == "win32":

@@ -10,6 +10,7 @@ from fakes import FakeAccount, ScriptedEngine
 
 from onebot_bot.characters.cast import Cast
 from onebot_bot.characters.library import SHIPPED, Library
+from onebot_bot.commands.backup_control import KeptBackup, MadeBackup
 from onebot_bot.commands.context import LearningStatus, Overview
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -79,6 +80,23 @@ class Learner:
         return self.trained.get(memory_id, [])
 
 
+class Cellar:
+    """Backups of which a test says when they were made."""
+
+    def __init__(self) -> None:
+        self.made: list[KeptBackup] = []
+
+    async def make(self) -> MadeBackup:
+        """One of a little more than a megabyte."""
+        self.made.insert(0, KeptBackup(f"backup-{len(self.made)}.zip", NIGHT, 1_250_000))
+        path = Path("backups") / self.made[0].name
+        return MadeBackup(path=path, bytes=1_250_000, messages=1200, memories=3, pictures=0, adapter="")
+
+    async def kept(self) -> list[KeptBackup]:
+        """Those."""
+        return self.made
+
+
 class Lobby:
     """Requests that wait for a decision."""
 
@@ -130,6 +148,7 @@ class Desk:
         self.config = Config()
         self.learning = Learner()
         self.requests = Lobby()
+        self.backups = Cellar()
         self.first_words: Callable[[ChatId], int] = lambda _: 0
         self.did: list[str] = []
         self.engine = ScriptedEngine().status
