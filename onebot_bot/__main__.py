@@ -19,6 +19,7 @@ from onebot_bot.config import load_config
 from onebot_bot.config_file import migrate_config
 from onebot_bot.errors import BotError, named
 from onebot_bot.logs import logging_to
+from onebot_bot.restarting import STATUS, start_again
 
 T = TypeVar("T")
 Main = Callable[[argparse.Namespace], Coroutine[Any, Any, int]]
@@ -29,12 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     chosen: Main = args.main
     try:
-        return run_loop(chosen(args))
+        status = run_loop(chosen(args))
     except BotError as error:
         print(f"onebot-bot: {named(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    if status == STATUS:
+        start_again()
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,7 +71,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def main_run(args: argparse.Namespace) -> int:
-    """Serve until a signal ends it."""
+    """Serve until a signal ends it; `STATUS`: the process is to be started anew."""
     from onebot_bot.start import serve  # noqa: PLC0415 - the other commands start without the whole bot
 
     if left := migrate_config(args.config):
@@ -75,8 +79,7 @@ async def main_run(args: argparse.Namespace) -> int:
     config = load_config(args.config)
     file = args.config.absolute().parent / config.log.file if config.log.file else None
     with logging_to(config.log.level, file):
-        await serve(args.config)
-    return 0
+        return STATUS if await serve(args.config) else 0
 
 
 def run_loop(work: Coroutine[Any, Any, T]) -> T:

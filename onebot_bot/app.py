@@ -40,7 +40,8 @@ from onebot_bot.controls import Chats, CommandServices, Configuration, Nights
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import BotError, ConfigError
+from onebot_bot.errors import ConfigError
+from onebot_bot.health import NEVER, Restarts, prepare_memories, tell_restart, watch_engine
 from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -48,7 +49,7 @@ from onebot_bot.memory.history import History
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.memory.unread import Unread
-from onebot_bot.nights import Around, Learning, build_learning, load_runner, morning_teller, prepare
+from onebot_bot.nights import Around, Learning, build_learning, load_runner, morning_teller
 from onebot_bot.own import Kept, OwnData, Rewrite
 from onebot_bot.private import close_to_others, private_files
 from onebot_bot.protocol.chat_id import ChatId
@@ -82,7 +83,9 @@ class App:
         make_history: Callable[[Database], History] = History,
         engine: Engine | None = None,
         clock: Clock | None = None,
+        restarts: Restarts = NEVER,
     ) -> None:
+        self._restarts = restarts
         self.path = path.absolute()
         self.folder = self.path.parent
         self._make_history = make_history
@@ -236,6 +239,8 @@ class App:
             eyes=self._senses.eyes,
             reader=self._senses.reader,
         )
+        if self._restarts.last is not None:
+            tell_restart(self._restarts.last, shared.rest, self._reports)
         return shared if learning is None else _listened(shared, learning)
 
     def _surroundings(self, guard: Guard) -> Surroundings:
@@ -271,8 +276,10 @@ class App:
 
     def _begin(self, stack: AsyncExitStack, initiative: Initiative) -> None:
         """What goes on in the background."""
-        prepared = _prepare(self.engine, self._memories, self._reports)
-        for work in (self._watch(), self._cast.watch(), prepared, initiative.run(), self._backups.run()):
+        prepared = prepare_memories(self.engine, self._memories, self._reports)
+        watched = watch_engine(self.engine, self._reports, self._restarts.restart)
+        works = (self._watch(), self._cast.watch(), prepared, initiative.run(), self._backups.run(), watched)
+        for work in works:
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
 
     async def _open_door(self, stack: AsyncExitStack, config: Config, initiative: Initiative) -> None:
@@ -370,7 +377,7 @@ async def _start_engine(
 
     name = Path(config.model.path).name
     return await stack.enter_async_context(
-        EngineWorker(name, lambda: load_runner(folder, config, profiles), config.model.max_running)
+        EngineWorker(name, lambda: load_runner(folder, config, profiles), config.model.max_running, config.model.stall)
     )
 
 
@@ -388,13 +395,3 @@ async def _guarded(work: Coroutine[Any, Any, None], reports: Reports) -> None:
         await work
     except Exception as error:  # noqa: BLE001 - see above
         reports.report("report.background", None, error)
-
-
-async def _prepare(engine: Engine, memories: Memories, reports: Reports) -> None:
-    """Once the model is loaded, make the memories its own; when it fails to load, tell the owner."""
-    if not isinstance(engine, EngineWorker):
-        return
-    try:
-        await prepare(engine, memories)
-    except BotError as error:
-        reports.report("report.model", None, error)

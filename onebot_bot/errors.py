@@ -17,6 +17,7 @@ The tree::
     ├── FetchError             a model could not be downloaded
     ├── ModelError             the model cannot be loaded or used
     │   ├── ProfileError       a profile's model cannot be loaded; the main one answers
+    │   ├── ModelStalled       the model has not come back from a step for too long
     │   └── RequestError       this one request cannot be served by this model
     ├── LearningError          a night cannot learn, or what it made cannot be used
     ├── StoreError             the database or the index cannot be used
@@ -176,6 +177,19 @@ class ProfileError(ModelError):
     def __init__(self, profile: str, reason: str) -> None:
         super().__init__(f"profiles.{profile}: {reason}")
         self.profile = profile
+
+
+class ModelStalled(ModelError):
+    """The model's thread does not come back from a step: a kernel or a driver hangs."""
+
+    code = "OB-1221"
+
+    def __init__(self, seconds: float, limit: float) -> None:
+        super().__init__(
+            f"the model has not finished a step for {seconds:.0f} s (model.stall is {limit:g}): a kernel or the "
+            "driver hangs, or the machine is far too slow for this model; see the log for where it is"
+        )
+        self.seconds = seconds
 
 
 class RequestError(ModelError):

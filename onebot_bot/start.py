@@ -4,34 +4,68 @@ import asyncio
 import contextlib
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from onebot_bot import __version__
 from onebot_bot.app import App
 from onebot_bot.backups.shelf import with_way_back
-from onebot_bot.errors import DatabaseDamaged
+from onebot_bot.errors import DatabaseDamaged, ModelStalled
+from onebot_bot.health import Restarts
+from onebot_bot.restarting import Restarted, may_restart, note, start_again, take
 from onebot_bot.texts import say
 from onebot_bot.transport.token import TOKEN_FILE
 
+LEAVING_SECONDS = 30.0
+"""What an orderly end may take before a process whose model hangs is started anew all the same."""
 
-async def serve(path: Path, *, stop: asyncio.Event | None = None) -> None:
-    """Run the bot of `path` until a signal (or `stop`) ends it.
+
+async def serve(path: Path, *, stop: asyncio.Event | None = None) -> bool:
+    """Run the bot of `path` until a signal (or `stop`) ends it, or its model hangs.
+
+    Returns:
+        Whether the process is to be started anew, because of a hang.
 
     Raises:
         ConfigError, StoreError: it cannot start; the text names the fix.
     """
     ended = stop or asyncio.Event()
+    hang = Hang(ended.set)
     for number in (signal.SIGINT, signal.SIGTERM):
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            app = await stack.enter_async_context(App(path))
+            app = await stack.enter_async_context(App(path, restarts=Restarts(hang.restart, take())))
         except DatabaseDamaged as error:
             raise await asyncio.to_thread(with_way_back, error) from error
         sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))
         sys.stdout.flush()
         await ended.wait()
+    return hang.noted
+
+
+class Hang:
+    """Ends the process for another one when the model hangs; `end` begins an orderly end."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        self._end = end
+        self.noted = False
+
+    def restart(self, error: ModelStalled) -> bool:
+        """Whether it will be started anew: not when that was done too often lately."""
+        now = time.time()
+        if not may_restart(now):
+            return False
+        note(now, Restarted(str(error), now - error.seconds))
+        self.noted = True
+        timer = threading.Timer(LEAVING_SECONDS, start_again)  # whatever else hangs by now cannot hold it up
+        timer.daemon = True
+        timer.start()
+        self._end()
+        return True
 
 
 def banner(app: App, *, to_a_person: bool) -> str:

@@ -18,7 +18,7 @@ from onebot_bot.engine.request import (
     ProfileState,
     Vector,
 )
-from onebot_bot.engine.worker import stop_reason
+from onebot_bot.engine.waiters import stop_reason
 from onebot_bot.errors import BotError, NotConnected, RequestError
 from onebot_bot.protocol.actions import SetInputStatus
 

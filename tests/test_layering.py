@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own floor's room, and from every floor below it.
 FLOORS = (
-    {"errors", "hours", "marks", "catalogue", "private"},
+    {"errors", "hours", "marks", "catalogue", "private", "restarting"},
     {"sections", "logfile"},
     {"config", "logs", "texts"},
     {"config_file"},
@@ -21,6 +21,7 @@ FLOORS = (
     {"extraction", "importing", "characters", "vector_maker"},
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights", "own", "senses", "stores", "backups"},
+    {"health"},
     {"app", "start", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}

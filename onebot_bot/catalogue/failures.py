@@ -207,6 +207,23 @@ _MODEL: Mapping[str, Failure] = {
             "Ask again; if it recurs, see the log, and take a smaller model or context.",
         ),
     ),
+    "OB-1221": Failure(
+        "model-hung",
+        ("模型很久没有算完一步：显卡内核或驱动卡死了。", "The model did not finish a step for long: a kernel hangs."),
+        (
+            "机器人会自己重启；反复出现就更新显卡驱动、重启机器。真是机器太慢，就调大 [model] 的 stall。",
+            "The bot restarts itself; if it recurs renew the driver and restart the machine. "
+            "If the machine is just slow, raise stall in [model].",
+        ),
+    ),
+    "OB-1222": Failure(
+        "model-thread",
+        ("模型所在的线程出错，已经恢复。", "The model's thread failed and was set going again."),
+        (
+            "不用管；反复出现就带着日志里那几行去报告问题。",
+            "Nothing; if it recurs report it with the lines of the log.",
+        ),
+    ),
 }
 
 FAILURES: Mapping[str, Failure] = {**_SETTINGS, **_LINKS, **_MODEL}

@@ -36,5 +36,13 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "\n  还没有主人：把你的 QQ 号写进 [bot] owners，才能使用管理命令",
         "\n  No owner yet: put your QQ number into [bot] owners to use the admin commands",
     ),
+    "report.engine": (
+        "模型线程出了问题，正在自动处理。",
+        "The model's thread is in trouble; it is being dealt with.",
+    ),
+    "report.restarted": (
+        "模型卡住了，机器人刚刚整个重启了自己；没回复的消息会接着回复。",
+        "The model hung, so the bot restarted itself whole; what was not answered yet is answered now.",
+    ),
     "report.model": ("模型加载失败，暂时不能回复。", "The model failed to load; nothing can be answered."),
 }

@@ -157,6 +157,8 @@ IDS: Mapping[str, str] = {
     "report.request": "OB-2104",
     "report.background": "OB-2105",
     "report.model": "OB-1201",
+    "report.engine": "OB-1222",
+    "report.restarted": "OB-1221",
     "report.words": "OB-1002",
     "report.persona": "OB-1006",
     "report.profile": "OB-1210",

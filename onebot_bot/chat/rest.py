@@ -36,8 +36,9 @@ class Rest:
         self.resting, self._ended = False, now
 
     def remember(self, began: float, now: float) -> None:
-        """A process that was killed had let the chats rest since `began`; that rest ends now, with the start."""
-        self._began, self._ended = began, now
+        """Nobody was answered since `began`, as far as a process knew that has ended; that ends now, with the start."""
+        self._began = began if self._began is None else min(began, self._began)
+        self._ended = now
 
     def oldest(self, now: float, within: float) -> int:
         """Unix second from which messages are still answered: what came during a rest counts as of its end."""

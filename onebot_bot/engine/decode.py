@@ -28,7 +28,7 @@ from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.request import Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
 from onebot_bot.engine.sampling import BROKEN, Choice, Scored, choose, draw, hot
 from onebot_bot.engine.slots import Slot, Slots, find_budget
-from onebot_bot.engine.worker import stop_reason
+from onebot_bot.engine.waiters import stop_reason
 from onebot_bot.errors import BotError, ModelError
 
 log = structlog.get_logger(__name__)

@@ -202,6 +202,10 @@ class Generation:
         """Whether the outcome is known."""
         return self._outcome.done()
 
+    def when_done(self, call: Callable[["Generation"], object]) -> None:
+        """Have `call` hear of the outcome, soon after it is there."""
+        self._outcome.add_done_callback(lambda _: call(self))
+
     async def result(self) -> GenerationResult:
         """The finished answer.
 

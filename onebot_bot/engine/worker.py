@@ -6,18 +6,19 @@ at interrupts before every step, so both take effect within one forward pass. No
 
 import asyncio
 import contextlib
-import math
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import structlog
 from msgspec import Struct, structs
 
+from onebot_bot.engine.pulse import PATIENT, Pulse, stack_of
+from onebot_bot.engine.rates import Rates
 from onebot_bot.engine.request import (
     Counters,
     EngineStatus,
@@ -25,21 +26,25 @@ from onebot_bot.engine.request import (
     Generation,
     GenerationRequest,
     GenerationResult,
-    Usage,
     Vector,
 )
 from onebot_bot.engine.runner import UNCALIBRATED, Runner, Running
-from onebot_bot.errors import BotError, ModelError, id_of, named
+from onebot_bot.engine.waiters import CLOSING, Waiters, settle, stop_reason, unstarted
+from onebot_bot.errors import BotError, ModelError, ModelStalled, id_of, named
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-RATE_WINDOW = 20  # answers that the shown rates are taken over
 JOIN_SECONDS = 30.0
 """How long leaving waits for the step in progress."""
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
-CLOSING = "the bot is shutting down"
+WATCH_SECONDS = 1.0
+"""How often the event loop looks at the thread, at least."""
+MOST_TROUBLES = 20
+"""Kept for whoever tells the owner; the log has all."""
+STUMBLE_SECONDS = 0.1
+"""Between two rounds that fail, so that the log is not flooded."""
 LOOK_SECONDS = 0.05
 """How often is looked whether the model that answers wait for is there, while there is nothing else to do."""
 
@@ -53,14 +58,18 @@ class _Job(Struct):
 
 
 class EngineWorker:
-    """Async context manager: the thread starts on enter and has ended, every waiter told, on exit."""
+    """Async context manager: the thread starts on enter and has ended, every waiter told, on exit.
 
-    def __init__(self, name: str, load: Callable[[], Runner], max_running: int = 4) -> None:
+    `stall` is how many seconds a step may take; 0: for ever.
+    """
+
+    def __init__(self, name: str, load: Callable[[], Runner], max_running: int = 4, stall: float = 0.0) -> None:
         self._name = name
         self._load = load
         self._max_running = max_running
+        self._pulse = Pulse(stall)
         self._inbox: queue.SimpleQueue[Generation | _Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._main, name="model", daemon=True)
+        self._thread = self._new_thread()
         self._state = "loading"
         self.failure: BotError | None = None
         """Why the model is not there, once loading has failed."""
@@ -71,9 +80,12 @@ class EngineWorker:
         self._running: list[Running] = []
         self._held = False
         """Whether all that waits, waits for a model that is being loaded."""
-        self._finished: deque[Usage] = deque(maxlen=RATE_WINDOW)
-        self._answers = 0
-        self._interrupts = 0
+        self._rates = Rates()
+        self._stumbled = False
+        """Whether the last round failed outside of the model."""
+        self._waiters = Waiters()
+        self.troubles: asyncio.Queue[BotError] = asyncio.Queue()
+        """What befell the thread: ModelStalled when it hangs, ModelError when it had to be set going again."""
 
     async def __aenter__(self) -> Self:
         """Start the thread; the model loads while submissions already queue."""
@@ -81,6 +93,7 @@ class EngineWorker:
         self.loaded: asyncio.Future[None] = self._loop.create_future()
         """Done when the model is ready or has failed to load (then /status says why); never an exception."""
         self._thread.start()
+        self._watcher = self._loop.create_task(self._watch())
         return self
 
     async def __aexit__(
@@ -88,8 +101,11 @@ class EngineWorker:
     ) -> None:
         """End at the next token; what runs and waits is resolved as INTERRUPTED, with what was written."""
         self._closing = True
+        self._watcher.cancel()
         self._inbox.put(None)
-        await asyncio.to_thread(self._thread.join, LOADING_SECONDS if self._state == "loading" else JOIN_SECONDS)
+        hopeless = self._state == "loading" or self._pulse.stalled
+        await asyncio.to_thread(self._thread.join, LOADING_SECONDS if hopeless else JOIN_SECONDS)
+        self._waiters.release()
 
     # --- on the event loop ---------------------------------------------------------------------------------------
 
@@ -99,8 +115,9 @@ class EngineWorker:
         if self.failure is not None:
             generation.finish(self.failure)
         elif self._closing:
-            generation.finish(_unstarted(generation, FinishReason.INTERRUPTED))
+            generation.finish(unstarted(generation, FinishReason.INTERRUPTED))
         else:
+            self._waiters.expect(generation)
             self._inbox.put(generation)
         return generation
 
@@ -133,31 +150,26 @@ class EngineWorker:
             raise self.failure
         if self._closing:
             raise ModelError(CLOSING)
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if self._pulse.stalled:
+            raise self._pulse.error()
+        future: asyncio.Future[T] = self._waiters.promise()
         self._inbox.put(_Job(work, future, exclusive))
         return await future
 
     @property
     def status(self) -> EngineStatus:
         """A snapshot for people; rates are over the last 20 answers."""
-        recent = list(self._finished)
-        seconds = sum(u.total - u.first_token for u in recent)
-        tokens = sum(max(0, u.new_tokens - 1) for u in recent)
-        first = sorted(u.first_token for u in recent)
         runner = self._runner
         return EngineStatus(
-            state=self._state,
+            state="stalled" if self._state == "ready" and self._pulse.stalled else self._state,
             model=self._name,
             device=runner.device if runner else "",
             memory=runner.memory() if runner else 0,
             running=len(self._running),
             queued=len(self._waiting) + self._inbox.qsize(),
-            answers=self._answers,
-            tokens_per_second=tokens / seconds if seconds else 0.0,
-            first_token=sum(first) / len(first) if first else 0.0,
-            first_token_p50=_at_share(first, 0.5),
-            first_token_p95=_at_share(first, 0.95),
-            interrupts=self._interrupts,
+            answers=self._rates.answers,
+            interrupts=self._rates.interrupts,
+            **self._rates.shown(),
             counters=structs.replace(runner.counters) if runner else Counters(),
             sees=runner.sees if runner else False,
             trained_recall=runner.trained_recall if runner else False,
@@ -174,25 +186,80 @@ class EngineWorker:
         """Whether anybody waits for the thread; from any thread."""
         return bool(self._closing or self._inbox.qsize() or self._waiting or self._jobs)
 
+    # --- looking after the thread, on the event loop -------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        """Tell once of each hang, and have another thread go on where one has died."""
+        stalled, pause = False, min(WATCH_SECONDS, self._pulse.limit / 4 or WATCH_SECONDS)
+        while not self._closing:
+            await asyncio.sleep(pause)
+            before, stalled = stalled, self._pulse.stalled
+            if stalled and not before:
+                error = self._pulse.error()
+                log.error("the model's thread hangs", code=error.id, error=str(error), where=stack_of(self._thread))
+                self._waiters.release_jobs(error)
+                self._trouble(error)
+            if not self._thread.is_alive():
+                self._thread = self._new_thread()
+                self._thread.start()
+                self._trouble(ModelError("the model's thread had died; another one goes on", code="OB-1222"))
+
+    def give_up(self, error: ModelStalled) -> None:
+        """Nothing will be done about a hang: all that waits, and all that comes, fails until the thread comes back."""
+        self.failure, self._state = error, f"failed: {error}"
+        self._waiters.release(error)
+
+    def _trouble(self, error: BotError) -> None:
+        if self.troubles.qsize() < MOST_TROUBLES:
+            self.troubles.put_nowait(error)
+
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._main, name="model", daemon=True)
+
     # --- on the model's thread -----------------------------------------------------------------------------------
 
     def _main(self) -> None:
+        if self._state == "loading":
+            self._load_runner()
+        while True:
+            try:
+                while self._take():
+                    if self._runner is not None and self.failure is None:
+                        self._work(self._runner)
+                self._end_all()
+            except BaseException as error:  # noqa: BLE001 - without this thread nobody would ever be answered
+                self._stumble(error)
+            if self._closing:
+                return
+
+    def _load_runner(self) -> None:
         try:
             self._runner = self._load()
             self._state = "ready"
-        except Exception as error:  # noqa: BLE001 - whatever a model folder can raise must reach the operator
+        except BaseException as error:  # noqa: BLE001 - whatever a model folder can raise must reach the operator
             self._fail(error)
-        self._tell(_settle, self.loaded, None)
-        while self._take():
-            if self._runner is not None and self.failure is None:
-                self._work(self._runner)
-        self._end_all()
+        self._tell(settle, self.loaded, None)
 
-    def _fail(self, error: Exception) -> None:
+    def _stumble(self, error: BaseException) -> None:
+        """A round failed outside of the model: its answers end, and where that did not help, those that wait do."""
+        log.critical("the model's thread failed; it goes on", code="OB-1222", exc_info=error)
+        failure = ModelError(f"the model's thread failed: {_name_of(error)}", code="OB-1222")
+        ended = [running.generation for running in self._running]
+        self._running = []
+        if self._stumbled:
+            ended += self._waiting
+            self._waiting.clear()
+            time.sleep(STUMBLE_SECONDS)
+        self._stumbled = True
+        for generation in ended:
+            self._tell(generation.finish, failure)
+        self._tell(self._trouble, failure)
+
+    def _fail(self, error: BaseException) -> None:
         """Loading failed: say so to everybody from now on."""
         trace = not isinstance(error, BotError)
         log.error("the model could not be loaded", code=id_of(error, "OB-1201"), error=str(error), exc_info=trace)
-        self.failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {error}")
+        self.failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {_name_of(error)}")
         self._state = f"failed: {named(self.failure)}"
 
     def _take(self) -> bool:
@@ -220,7 +287,7 @@ class EngineWorker:
         if isinstance(message, Generation):
             self._tell(message.finish, error)
         else:
-            self._tell(_settle, message.future, error)
+            self._tell(settle, message.future, error)
 
     def _work(self, runner: Runner) -> None:
         """One round: jobs that may run now, admissions, one step of everything that runs."""
@@ -229,26 +296,37 @@ class EngineWorker:
         self._admit(runner)
         if self._running:
             self._step(runner)
+        self._stumbled = False
 
     def _step(self, runner: Runner) -> None:
         try:
-            runner.step(self._running)
-        except Exception as error:
+            with self._pulse.during():
+                runner.step(self._running)
+        except BaseException as error:
             log.exception("a step failed; the answers in it fail, the worker goes on", code="OB-1220")
             for running in self._running:
-                running.outcome = running.outcome or ModelError(f"generation failed: {error}")
+                running.outcome = running.outcome or ModelError(f"generation failed: {_name_of(error)}", code="OB-1220")
         self._publish()
+        self._come_back()
+
+    def _come_back(self) -> None:
+        """What was given up is there again."""
+        if isinstance(self.failure, ModelStalled):
+            self.failure, self._state = None, "ready"
+            self._tell(self._trouble, ModelError("the model's thread has come back; it answers again", code="OB-1221"))
 
     def _run_jobs(self, runner: Runner) -> None:
         while self._jobs and not (self._jobs[0].exclusive and self._running):
             job = self._jobs.popleft()
             try:
-                result = job.work(runner)
-            except Exception as error:  # noqa: BLE001 - the waiter gets it, whatever it is
-                plain = job.exclusive or isinstance(error, BotError)
-                self._tell(_settle, job.future, error if plain else ModelError(f"the model could not run: {error}"))
+                with self._pulse.during(PATIENT if job.exclusive else 1.0):
+                    result = job.work(runner)
+            except BaseException as error:  # noqa: BLE001 - the waiter gets it, whatever it is
+                plain = isinstance(error, BotError) or (job.exclusive and isinstance(error, Exception))
+                self._tell(settle, job.future, error if plain else ModelError(f"the model could not run: {error!r}"))
             else:
-                self._tell(_settle, job.future, result)
+                self._tell(settle, job.future, result)
+            self._come_back()
 
     def _expire_waiting(self) -> None:
         """Interrupted or overdue before their turn came: resolved without touching the model."""
@@ -256,7 +334,7 @@ class EngineWorker:
             reason = stop_reason(generation)
             if reason is not None:
                 self._waiting.remove(generation)
-                self._tell(generation.finish, _unstarted(generation, reason))
+                self._tell(generation.finish, unstarted(generation, reason))
 
     def _admit(self, runner: Runner) -> None:
         """First come, first served, up to `max_running`; an exclusive job in the queue holds the door.
@@ -278,12 +356,13 @@ class EngineWorker:
         try:
             if not runner.ready(generation):
                 return False
-            self._running.append(runner.start(generation))
+            with self._pulse.during():
+                self._running.append(runner.start(generation))
         except BotError as error:
             self._tell(generation.finish, error)
-        except Exception as error:
+        except BaseException as error:
             log.exception("an answer could not be started", code="OB-1220")
-            self._tell(generation.finish, ModelError(f"generation failed: {error}"))
+            self._tell(generation.finish, ModelError(f"generation failed: {_name_of(error)}", code="OB-1220"))
         return True
 
     def _publish(self) -> None:
@@ -291,15 +370,10 @@ class EngineWorker:
             if delta := running.take_delta():
                 self._tell(running.generation.push, delta)
             if running.outcome is not None:
-                self._count(running.outcome)
+                if isinstance(running.outcome, GenerationResult):
+                    self._rates.count(running.outcome)
                 self._tell(running.generation.finish, running.outcome)
         self._running = [running for running in self._running if running.outcome is None]
-
-    def _count(self, outcome: GenerationResult | BotError) -> None:
-        if isinstance(outcome, GenerationResult):
-            self._answers += 1
-            self._interrupts += outcome.finish_reason is FinishReason.INTERRUPTED
-            self._finished.append(outcome.usage)
 
     def _end_all(self) -> None:
         """Every waiter gets a final result."""
@@ -308,9 +382,9 @@ class EngineWorker:
         if self._running and self._runner is not None:
             self._step(self._runner)  # which ends what is interrupted, and keeps what was written
         for generation in [*(running.generation for running in self._running), *self._waiting]:
-            self._tell(generation.finish, _unstarted(generation, FinishReason.INTERRUPTED))
+            self._tell(generation.finish, unstarted(generation, FinishReason.INTERRUPTED))
         for job in self._jobs:
-            self._tell(_settle, job.future, ModelError(CLOSING))
+            self._tell(settle, job.future, ModelError(CLOSING))
         with contextlib.suppress(queue.Empty):
             while (message := self._inbox.get_nowait()) is not None:
                 self._refuse(message, ModelError(CLOSING))
@@ -321,30 +395,6 @@ class EngineWorker:
             self._loop.call_soon_threadsafe(call, *args)
 
 
-def stop_reason(generation: Generation) -> FinishReason | None:
-    """Why this answer has to end now, whatever the model would write next."""
-    if generation.interrupted:
-        return FinishReason.INTERRUPTED
-    if time.monotonic() - generation.submitted > generation.request.timeout:
-        return FinishReason.TIMEOUT
-    return None
-
-
-def _unstarted(generation: Generation, reason: FinishReason) -> GenerationResult:
-    waited = time.monotonic() - generation.submitted
-    return GenerationResult(text="", finish_reason=reason, usage=Usage(queued=waited, total=waited))
-
-
-def _at_share(ordered: Sequence[float], share: float) -> float:
-    """The least value that so many are not above; 0 of none."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
-
-
-def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
-    """Resolve a future that its waiter may have abandoned."""
-    if future.done():
-        return
-    if isinstance(outcome, Exception):
-        future.set_exception(outcome)
-    else:
-        future.set_result(outcome)
+def _name_of(error: BaseException) -> str:
+    """What it says; its kind, where it says nothing."""
+    return str(error) or type(error).__name__

@@ -56,6 +56,16 @@ class ModelConfig(Section, frozen=True, kw_only=True):
     max_running: Annotated[
         int, Meta(ge=1, le=64, description="Answers generated side by side; further ones queue.", extra=RESTART)
     ] = 4
+    stall: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=86400,
+            description="Seconds without one finished step of the model after which it counts as hung: the process "
+            "restarts itself and answers what waits. 0: never.",
+            extra=RESTART,
+        ),
+    ] = 300.0
 
 
 class GenerationConfig(Section, frozen=True, kw_only=True):

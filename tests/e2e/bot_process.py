@@ -114,6 +114,19 @@ class Bot:
         """Whether there is a process."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def listening(self) -> None:
+        """Wait until it, having started itself anew, listens again."""
+        assert self._process is not None
+        async with asyncio.timeout(2 * START_SECONDS):
+            self.started = await asyncio.to_thread(_read_next_banner, self._process.stdout)
+        assert "Token" in self.started
+
     def kill(self) -> None:
         """End it at once, as a power cut would (SIGKILL)."""
         if self._process is None:
@@ -198,6 +211,13 @@ def _read_banner(output: IO[str] | None) -> str:
         if "Token" in line:
             break
     return "".join(lines)
+
+
+def _read_next_banner(output: IO[str] | None) -> str:
+    """Of a process that has said something already."""
+    assert output is not None
+    first = next((line for line in output if "onebot-bot" in line), "")
+    return first + _read_banner(output)
 
 
 class Sent(Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The one thread that owns the model: order, interrupts, failures, the end."""
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator
 
@@ -8,9 +9,11 @@ import numpy as np
 import pytest
 from fakes import FakeRunner, FakeRunning
 
+from onebot_bot.engine.pulse import Pulse
 from onebot_bot.engine.request import Conversation, FinishReason, GenerationRequest, SamplingParams, Text, Turn
+from onebot_bot.engine.runner import Runner
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import ModelError, RequestError
+from onebot_bot.errors import BotError, ModelError, ModelStalled, RequestError
 
 LONG = 1_000_000
 
@@ -255,3 +258,148 @@ async def test_a_job_that_fails_is_a_model_error_for_its_waiter_alone() -> None:
         with pytest.raises(ModelError, match="CUDA out of memory"):
             await worker.embed(["x"])
         assert (await worker.submit(request()).result()).text == "abcde"
+
+
+# --- a thread that hangs or dies ----------------------------------------------------------------------------------
+
+
+class Stuck:
+    """A runner whose step does not come back before it may."""
+
+    def __init__(self) -> None:
+        self.inside, self.free = threading.Event(), threading.Event()
+        self.runner = FakeRunner(self.hang)
+
+    def hang(self, _: list[FakeRunning]) -> None:
+        """As a kernel does."""
+        self.inside.set()
+        assert self.free.wait(30)
+
+
+async def told(worker: EngineWorker) -> BotError:
+    """The next trouble."""
+    return await asyncio.wait_for(worker.troubles.get(), 10)
+
+
+async def test_a_hang_is_told_once_and_ends_when_the_step_comes_back() -> None:
+    """The answer is not lost, and jobs that would hold others up are not left waiting."""
+    stuck = Stuck()
+    async with EngineWorker("fake", lambda: stuck.runner, stall=0.02) as worker:
+        generation = worker.submit(request())
+        await asyncio.to_thread(stuck.inside.wait, 5)
+        job = asyncio.ensure_future(worker.embed(["a"]))
+        trouble = await told(worker)
+        assert isinstance(trouble, ModelStalled)
+        assert "model.stall is 0.02" in str(trouble)
+        assert worker.status.state == "stalled"
+        with pytest.raises(ModelStalled):
+            await job
+        with pytest.raises(ModelStalled):
+            await worker.embed(["b"])
+        stuck.free.set()
+        assert (await generation.result()).text == "abcde"
+        assert worker.status.state == "ready"
+        assert worker.troubles.empty()
+
+
+async def test_a_hang_that_was_given_up_fails_everybody_until_the_step_comes_back() -> None:
+    """Who waits, who comes; and afterwards it answers as before."""
+    stuck = Stuck()
+    async with EngineWorker("fake", lambda: stuck.runner, max_running=1, stall=0.02) as worker:
+        waiting = [worker.submit(request()) for _ in range(3)]
+        trouble = await told(worker)
+        assert isinstance(trouble, ModelStalled)
+        worker.give_up(trouble)
+        for generation in [*waiting, worker.submit(request())]:
+            with pytest.raises(ModelStalled):
+                await generation.result()
+        assert worker.status.state.startswith("failed")
+        stuck.free.set()
+        assert "come back" in str(await told(worker))
+        assert (await worker.submit(request()).result()).text == "abcde"
+
+
+async def test_leaving_a_thread_that_hangs_resolves_every_waiter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process can end although the thread does not."""
+    monkeypatch.setattr("onebot_bot.engine.worker.LOADING_SECONDS", 0.01)
+    stuck = Stuck()
+    async with EngineWorker("fake", lambda: stuck.runner, stall=0.02) as worker:
+        generation = worker.submit(request())
+        await told(worker)
+    assert (await generation.result()).finish_reason is FinishReason.INTERRUPTED
+    stuck.free.set()
+
+
+async def test_a_slow_step_is_no_hang() -> None:
+    """Every step that ends is a sign of life, however many there are."""
+    pulse = Pulse(10.0, clock=iter([0.0, 9.0, 9.0, 18.0, 18.0, 18.0, 29.0, 29.0]).__next__)
+    for seconds in (9.0, 9.0):
+        with pulse.during():
+            assert pulse.silent == seconds
+    with pulse.during():
+        assert not pulse.stalled
+        assert pulse.stalled
+        assert str(pulse.error()).startswith("the model has not finished a step for 11 s")
+    assert pulse.silent == 0.0
+
+
+async def test_without_a_limit_nothing_is_a_hang() -> None:
+    """`model.stall = 0`."""
+    pulse = Pulse(0.0, clock=iter([0.0, 1e9]).__next__)
+    with pulse.during():
+        assert not pulse.stalled
+
+
+@pytest.mark.parametrize("error", [SystemExit("a library"), MemoryError()])
+async def test_no_exception_ends_the_thread(error: BaseException) -> None:
+    """Not even those that are no errors: the answer fails, the next one is written."""
+
+    def burst(running: list[FakeRunning]) -> None:
+        if running[0].generation.request.sampling.max_new_tokens == 7:
+            raise error
+
+    async with EngineWorker("fake", lambda: FakeRunner(burst)) as worker:
+        with pytest.raises(ModelError, match=r"generation failed: (a library|MemoryError)"):
+            await worker.submit(request(7)).result()
+        with pytest.raises(ModelError, match="could not run"):
+            await worker.run_exclusive(lambda _: sys.exit(3))
+        assert (await worker.submit(request()).result()).text == "abcde"
+
+
+async def test_a_fault_outside_of_the_model_ends_the_answers_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is told, the thread goes on; where it happens again at once, those that wait are told too."""
+    faults, real = iter([True, True]), FakeRunning.take_delta
+
+    def take_delta(running: FakeRunning) -> str:
+        if next(faults, False):
+            raise KeyError("text")
+        return real(running)
+
+    monkeypatch.setattr(FakeRunning, "take_delta", take_delta)
+    async with EngineWorker("fake", FakeRunner, max_running=1) as worker:
+        answers = [worker.submit(request()) for _ in range(3)]
+        for generation in answers:
+            with pytest.raises(ModelError, match="thread failed: 'text'"):
+                await generation.result()
+        assert "thread failed" in str(await told(worker))
+        assert (await worker.submit(request()).result()).text == "abcde"
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_thread_that_died_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ended it: what waited is answered by the next one."""
+    monkeypatch.setattr("onebot_bot.engine.worker.WATCH_SECONDS", 0.01)
+    deaths = iter([True])
+
+    class Mortal(EngineWorker):
+        def _work(self, runner: Runner) -> None:
+            if bool(self._waiting) and next(deaths, False):
+                sys.exit(1)
+            super()._work(runner)
+
+        def _stumble(self, error: BaseException) -> None:
+            raise error
+
+    async with Mortal("fake", FakeRunner) as worker:
+        assert (await asyncio.wait_for(worker.submit(request()).result(), 10)).text == "abcde"
+        assert "another one goes on" in str(await told(worker))
