@@ -37,6 +37,11 @@ class FontSet(Struct, frozen=True):
         """In the order in which they are asked for a character."""
         return tuple(family for family in (self.chinese, PLAIN, self.emoji) if family)
 
+    @property
+    def with_pictures(self) -> tuple[str, ...]:
+        """The same for emoji: other fonts have some of them, in black."""
+        return (self.emoji, *self.families) if self.emoji else self.families
+
     def check(self, text: str) -> None:
         """Raise RenderError when there is no font for what is written: squares tell nobody anything."""
         if not self.chinese and _CHINESE.search(text):

@@ -10,6 +10,7 @@ from onebot_bot.errors import RenderError
 from onebot_bot.rendering.source import literal
 
 OPENING, CLOSING = "([{⟨⌊⌈", ")]}⟩⌋⌉"
+BARS = frozenset("|∣‖∥")
 LIMITS = frozenset({"lim", "max", "min", "sup", "inf", "det", "gcd", "limsup", "liminf", "argmax", "argmin"})
 """Operators whose subscript stands below them in a displayed formula."""
 ACCENTS = {
@@ -116,11 +117,11 @@ def _row(element: Element) -> str:
 def _written(items: Sequence[Element]) -> str:
     """Neighbours, with every pair of brackets as high as what is between them."""
     rows: list[list[str]] = [[]]
-    for item in items:
+    for item, before, after in zip(items, (None, *items), (*items[1:], None), strict=False):
         written = _node(item)
-        if _opens(item):
+        if _opens(item) or (_is_bar(item) and _is_table(after)):
             rows.append([written])
-        elif _closes(item) and len(rows) > 1:
+        elif (_closes(item) or (_is_bar(item) and _is_table(before))) and len(rows) > 1:
             rows[-2].append(_stretched([*rows.pop(), written]))
         else:
             rows[-1].append(written)
@@ -131,6 +132,15 @@ def _written(items: Sequence[Element]) -> str:
 
 def _stretched(parts: Iterable[str]) -> str:
     return f"lr({' '.join(parts)})"
+
+
+def _is_bar(element: Element) -> bool:
+    """One side of a determinant, or of a norm."""
+    return element.tag == "mo" and _text(element) in BARS
+
+
+def _is_table(element: Element | None) -> bool:
+    return element is not None and element.tag == "mtable"
 
 
 def _opens(element: Element) -> bool:
@@ -160,10 +170,13 @@ def _children(element: Element, count: int) -> list[str]:
 
 def _attached(*places: str) -> Callable[[Element], str]:
     def write(element: Element) -> str:
-        base, *scripts = _children(element, 1 + len(places))
-        marks = [
-            f"{place}: {_script(node, text)}" for place, node, text in zip(places, element[1:], scripts, strict=True)
-        ]
+        below = len(element) - len(places)
+        if below > 1 and any(child.tag == "mtable" for child in element[:below]):
+            base = _written(element[:below])  # of a matrix, latex2mathml leaves the brackets beside it
+        else:
+            base = _children(element, 1 + len(places))[0]
+        scripts = element[-len(places) :]
+        marks = [f"{place}: {_script(node, _node(node))}" for place, node in zip(places, scripts, strict=True)]
         return _call("attach", base, *marks)
 
     return write

@@ -35,16 +35,39 @@ _PAGE = """\
 #show table.cell.where(y: 0): strong
 #show heading: set text(fill: rgb("{accent}"))
 #show heading: set block(above: 1.3em, below: 0.9em)
+#show emph: set text(fill: rgb("{accent}"))
 #show underline: set text(fill: rgb("{accent}"))
 #show raw: set text(font: ("DejaVu Sans Mono", {fonts}))
 #show raw.where(block: true): set text(size: 11pt)
 #show raw.where(block: true): it => block(fill: rgb("{panel}"), inset: 10pt, radius: 6pt, width: 100%, it)
-#show raw.where(block: false): it => box(
-  fill: rgb("{panel}"), inset: (x: 3pt), outset: (y: 3pt), radius: 3pt, it,
+#show raw.where(block: false): it => highlight(
+  fill: rgb("{panel}"), extent: 2.5pt, top-edge: 1em, bottom-edge: -0.3em, radius: 3pt, it,
 )
 #set raw(theme: bytes({colours}))
+#let emoji(body) = text(font: ({pictures}), body)
+#let box-of(done) = box(
+  baseline: 1.5pt, width: 10pt, height: 10pt, stroke: 0.9pt + rgb("{comment}"), radius: 2pt, inset: 1.8pt,
+  if done {{ curve(
+    stroke: (paint: rgb("{accent}"), thickness: 1.6pt, cap: "round", join: "round"),
+    curve.move((0.3pt, 3.6pt)), curve.line((2.5pt, 5.9pt)), curve.line((6.3pt, 0.7pt)),
+  ) }},
+)
+#let todo(..items) = grid(
+  columns: (auto, 1fr), column-gutter: 7pt, row-gutter: 0.8em,
+  ..items.pos().map(((done, body)) => (if done == none {{ [•] }} else {{ box-of(done) }}, body)).flatten(),
+)
+#let narrow(size, body) = {{
+  set text(size: size)
+  set table(inset: 4pt)
+  body
+}}
+#let fitted(body) = layout(room => {{
+  let wide = measure(body).width
+  if wide > room.width {{ scale(100% * (room.width / wide), reflow: true, body) }} else {{ body }}
+}})
 #let framed(body) = box(stroke: 0.6pt + rgb("{ink}"), inset: 5pt, body)
 #show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
+#show quote.where(block: true): set block(spacing: 1.1em)
 #show quote.where(block: true): it => block(
   stroke: (left: 3pt + rgb("{accent}")), inset: (left: 10pt, y: 4pt), width: 100%, it.body,
 )
@@ -95,7 +118,9 @@ def _source(body: str, theme: Theme, fonts: FontSet) -> str:
         accent=theme.accent,
         panel=theme.panel,
         line=theme.line,
+        comment=theme.comment,
         fonts=", ".join(map(literal, fonts.families)) + ",",
+        pictures=", ".join(map(literal, fonts.with_pictures)) + ",",
         colours=literal(_code_colours(theme)),
         body=body,
     )

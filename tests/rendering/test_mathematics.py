@@ -23,6 +23,11 @@ from onebot_bot.rendering.mathematics import typst_math
         (r"\vec{a}", "arrow(a)"),
         (r"\overline{AB}", "overline(A B)"),
         (r"\begin{pmatrix}1&2\\3&4\end{pmatrix}", r'lr(\( mat(delim: #none, align: #center, "1", "2"; "3", "4") \))'),
+        (
+            r"\begin{pmatrix}1\end{pmatrix}^{-1}",
+            r'attach(lr(\( mat(delim: #none, align: #center, "1") \)), t: − "1")',
+        ),
+        (r"\begin{vmatrix}1\end{vmatrix}", r'lr(\| mat(delim: #none, align: #center, "1") \|)'),
         (r"\begin{aligned}a&=b\\c&=d\end{aligned}", "a & \\= b \\\n c & \\= d"),
         (r"\text{若 }x", '"若 " x'),
         (r"中", '"中"'),

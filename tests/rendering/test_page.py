@@ -61,6 +61,23 @@ def test_every_text_stands_out(theme: Theme) -> None:
             assert (high + 0.05) / (low + 0.05) >= 4.5, f"{ink} on {behind}"
 
 
+@pytest.mark.parametrize(
+    "markdown",
+    [
+        "a" * 200,
+        f"`{'a' * 200}`",
+        f"```\n{'a' * 200}\n```",
+        f"$${'+'.join('x' * 80)}$$",
+        f"| {' | '.join(['abcdefghijkl'] * 8)} |\n|{'---|' * 8}",
+    ],
+    ids=["word", "code in a line", "code", "formula", "table"],
+)
+def test_nothing_leaves_the_picture(markdown: str, fonts: FontSet) -> None:
+    """Its margin stays empty: long words are cut, long formulas and tables of many columns made smaller."""
+    margin = np.asarray(opened(draw(markdown, THEMES["light"], fonts)))[:, -30:]
+    assert margin.min() == 255
+
+
 def test_chinese_is_drawn_and_differs(fonts: FontSet) -> None:
     """Two words are two pictures: a font that lacks them would draw the same square twice."""
     assert draw("天", THEMES["light"], fonts) != draw("地", THEMES["light"], fonts)
