@@ -95,6 +95,19 @@ _LINKS: Mapping[str, Failure] = {
             "Stop what uses the port, or change port in [server] and the URL in NapCat.",
         ),
     ),
+    "OB-1102": Failure(
+        "never-connected",
+        ("没有 QQ 连上来过，或现在没有连着。", "No QQ account has ever connected, or none is connected now."),
+        (
+            "在 NapCat 的网络配置里检查 WebSocket 客户端：已启用，URL、Token 和启动时显示的一样。",
+            "Check the WebSocket client in NapCat: enabled, URL and token as shown when the bot starts.",
+        ),
+    ),
+    "OB-1103": Failure(
+        "heartbeat-old",
+        ("连接还在，但 NapCat 很久没有心跳。", "The connection is there, but NapCat has sent no heartbeat for long."),
+        ("看 NapCat 是否卡住或掉线，重启 NapCat。", "See whether NapCat hangs or is offline; restart it."),
+    ),
     "OB-1104": Failure(
         "wrong-token",
         ("令牌不对，机器人拒绝了连接。", "The token is wrong, so the bot refused the connection."),
@@ -107,6 +120,11 @@ _LINKS: Mapping[str, Failure] = {
         "bot-not-running",
         ("机器人没有在运行，或地址不对。", "The bot is not running, or the address is another one."),
         ("先在另一个终端里运行 make run。", "Run `make run` in another terminal first."),
+    ),
+    "OB-1106": Failure(
+        "qq-offline",
+        ("NapCat 连着，但 QQ 掉线了。", "NapCat is connected, but QQ is offline."),
+        ("在 NapCat 里重新登录这个 QQ 号。", "Log the account in again in NapCat."),
     ),
     "OB-1110": Failure(
         "frame",

@@ -73,6 +73,11 @@ _DISK: Mapping[str, Failure] = {
         ("恢复到一半中断了，文件半新半旧。", "A restore was interrupted: the files are of two states."),
         ("再运行一次提示里的命令，它会做完。", "Run the command it names once more; it finishes the work."),
     ),
+    "OB-1315": Failure(
+        "backup-old",
+        ("很久没有成功的备份了。", "There has been no good backup for long."),
+        ("看日志里备份失败的原因，然后发送 /backup。", "See in the log why it failed, then send /backup."),
+    ),
 }
 
 _NIGHTS: Mapping[str, Failure] = {
@@ -110,6 +115,19 @@ _NIGHTS: Mapping[str, Failure] = {
         "report-picture",
         ("学习报告的图画不出来，文字照常。", "The picture of the report could not be drawn; the words are there."),
         ("重新安装：make run。", "Install again: make run."),
+    ),
+    "OB-1412": Failure(
+        "night-half-done",
+        ("有一晚的学习做到一半就断了。", "A night's learning was broken off half-way."),
+        (
+            "启动机器人：十二小时内的会接着做，更早的会丢弃。",
+            "Start the bot: one of the last twelve hours goes on, an older one is thrown away.",
+        ),
+    ),
+    "OB-1413": Failure(
+        "training-leftover",
+        ("训练文件夹里有没人认领的大文件。", "There are large files in the training folder that belong to nothing."),
+        ("确认没有在学习，然后删除提示的文件夹。", "When nothing is being learned, delete the folder it names."),
     ),
 }
 
@@ -181,6 +199,11 @@ _INSTALLATION: Mapping[str, Failure] = {
         ("缺少程序需要的包，或装坏了。", "A package that the program needs is missing or broken."),
         ("重新安装：make run。", "Install again: make run."),
     ),
+    "OB-1804": Failure(
+        "clock",
+        ("这台机器的时间不对。", "The clock of this machine is wrong."),
+        ("打开系统的自动对时（NTP）。", "Switch on the system's time synchronisation (NTP)."),
+    ),
     "OB-1805": Failure(
         "time-zone",
         ("不认识 learning.timezone 这个时区，按 UTC 算。", "learning.timezone is not known; UTC is used."),
@@ -188,6 +211,11 @@ _INSTALLATION: Mapping[str, Failure] = {
             "写成 Asia/Shanghai 这样的名字；缺时区数据就安装 tzdata。",
             "Use a name such as Asia/Shanghai; if the zones are missing, install tzdata.",
         ),
+    ),
+    "OB-1806": Failure(
+        "errors-repeat",
+        ("日志里反复出现同一个错误。", "The same error stands in the log again and again."),
+        ("在这张表里查那个编号。", "Look that error's id up in this table."),
     ),
     "OB-1807": Failure(
         "no-model",

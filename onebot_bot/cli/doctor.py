@@ -3,24 +3,32 @@
 import argparse
 import asyncio
 import errno
-import importlib
-import importlib.metadata
 import os
 import secrets
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
 
 import msgspec
 import structlog
-from msgspec import Struct
 
 from onebot_bot.characters.library import SHIPPED, Library
+from onebot_bot.chat.wordlist import read_words
+from onebot_bot.cli.doctor_installed import check_fonts, check_packages, check_python, check_torch
+from onebot_bot.cli.doctor_kept import (
+    check_backups,
+    check_clock,
+    check_database,
+    check_holder,
+    check_index,
+    check_private,
+)
+from onebot_bot.cli.doctor_nights import check_adapter, check_leftovers, check_nights, check_recipes
+from onebot_bot.cli.doctor_running import check_links, check_log, url_of
+from onebot_bot.cli.finding import Finding
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.errors import BotError, ConfigError, ModelError, NotConnected, with_id
@@ -33,30 +41,6 @@ from onebot_bot.transport.handshake import SUGGESTED_PATH, check_exposure, is_lo
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import TOKEN_FILE, read_token
 
-OLDEST_PYTHON = (3, 11)
-PACKAGES = {
-    "accelerate": "accelerate",
-    "aiohttp": "aiohttp",
-    "apscheduler": "apscheduler",
-    "faiss-cpu": "faiss",
-    "gguf": "gguf",
-    "jinja2": "jinja2",
-    "latex2mathml": "latex2mathml",
-    "markdown-it-py": "markdown_it",
-    "numpy": "numpy",
-    "peft": "peft",
-    "pillow": "PIL",
-    "prompt-toolkit": "prompt_toolkit",
-    "psutil": "psutil",
-    "pypdf": "pypdf",
-    "selectolax": "selectolax",
-    "tomlkit": "tomlkit",
-    "transformers": "transformers",
-    "typst": "typst",
-    "websockets": "websockets",
-}
-"""Distribution and module of what the bot imports somewhere; msgspec and structlog are needed to get here."""
-
 DISK_FAIL, DISK_WARN = 100 * 2**20, 2**30
 """Free bytes below which nothing can be stored, and below which it soon cannot."""
 
@@ -66,28 +50,10 @@ SHORTEST_TOKEN = 16
 WAIT = 5.0
 """Seconds for anything on this machine to answer."""
 
+RUNNING = "this bot is running on"
+"""How the finding begins that the port is this bot's."""
+
 _SIGNS = {"ok": "✓", "warn": "!", "fail": "✗"}
-_FONTS = (
-    "中文字体：python -m pip install -c constraints.txt -e '.[fonts]'；表情字体：Debian、Ubuntu 安装 "
-    "fonts-noto-color-emoji（中文也可装 fonts-noto-cjk）。Windows 自带这两种字体。"
-)
-_REINSTALL = "重新安装：在项目文件夹里运行 make run；或 python -m pip install -c constraints.txt -e ."
-
-
-class Finding(Struct, frozen=True):
-    """What one check found.
-
-    Attributes:
-        status: `warn` is worth knowing, `fail` keeps the bot from working.
-        what: what was found, in a line.
-        fix: what to do, in Chinese; empty when all is well.
-        code: the id of the failure; empty when all is well.
-    """
-
-    status: Literal["ok", "warn", "fail"]
-    what: str
-    fix: str = ""
-    code: str = ""
 
 
 def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,11 +93,27 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     yield check_torch(config.model.device)
     yield check_fonts()
     yield check_ocr(config, folder)
+    yield check_words(config, folder)
+    yield check_recipes(folder)
     yield check_store(folder)
     yield check_disk(folder)
+    yield check_private(config, path)
+    yield check_clock(folder)
+    yield check_database(folder)
+    yield check_index(folder)
+    yield check_backups(config, folder)
     yield check_token(config.server, folder)
     token = _known_token(config.server, folder)
-    yield await check_port(config.server, token)
+    port = await check_port(config.server, token)
+    serving = port.what.startswith(RUNNING)
+    yield port
+    yield check_holder(folder, serving=serving)
+    yield check_adapter(folder)
+    yield check_nights(folder, serving=serving)
+    yield check_leftovers(folder, serving=serving)
+    yield check_log(config, folder)
+    for finding in await check_links(config.server, token, WAIT) if serving else ():
+        yield finding
     yield await check_loopback(config.server, token)
 
 
@@ -150,31 +132,7 @@ def _quiet_logs() -> Iterator[None]:
         structlog.configure(**before)
 
 
-# --- what is installed -----------------------------------------------------------------------------------------
-
-
-def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Finding:
-    """Python is recent enough."""
-    shown = ".".join(map(str, version))
-    if version < OLDEST_PYTHON:
-        return Finding("fail", f"Python {shown} is too old", "请安装 Python 3.11 或更新的版本。", "OB-1801")
-    return Finding("ok", f"Python {shown}")
-
-
-def check_packages(packages: dict[str, str] = PACKAGES) -> Finding:
-    """Whatever the bot imports can be imported."""
-    problems = [problem for name, module in packages.items() if (problem := _import_problem(name, module))]
-    if problems:
-        return Finding("fail", "; ".join(problems), _REINSTALL, "OB-1802")
-    return Finding("ok", f"{len(packages)} packages can be imported")
-
-
-def _import_problem(name: str, module: str) -> str:
-    try:
-        importlib.import_module(module)
-    except (ImportError, OSError) as error:  # OSError: a library of the system is missing
-        return f"{name}: {error}"
-    return ""
+# --- settings and files ---
 
 
 def check_personas(folder: Path) -> Finding:
@@ -186,46 +144,15 @@ def check_personas(folder: Path) -> Finding:
     return Finding("ok", f"personas: {', '.join(persona.id for persona in library.all())}")
 
 
-def check_torch(device: str) -> Finding:
-    """Torch can be imported, and has the configured device."""
+def check_words(config: Config, folder: Path) -> Finding:
+    """The word lists of [guard] can be read."""
+    names = [name for name in (config.guard.words_in, config.guard.words_out) if name]
     try:
-        torch: Any = importlib.import_module("torch")
-    except (ImportError, OSError) as error:
-        return Finding("fail", f"torch: {error}", _REINSTALL, "OB-1802")
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
-    if device.startswith("cuda") and not name:
-        return Finding(
-            "fail",
-            f"torch {torch.__version__} finds no GPU, but model.device is {device!r}",
-            "检查显卡驱动和 CUDA 版 torch；或把 config.toml 中 [model] 的 device 改为 auto。",
-            "OB-1204",
-        )
-    if not name and device == "auto" and shutil.which("nvidia-smi"):
-        return Finding(
-            "warn",
-            f"torch {torch.__version__} does not use the NVIDIA GPU of this machine",
-            "模型会在 CPU 上运行。要用显卡，请更新驱动并安装 CUDA 版 torch。",
-            "OB-1204",
-        )
-    return Finding("ok", f"torch {torch.__version__} on {'cpu' if device == 'cpu' else name or 'cpu'}")
-
-
-def check_fonts(*, system: bool = True) -> Finding:
-    """There are fonts for pictures of long answers; those of the system are looked for too, unless told otherwise."""
-    try:
-        module: Any = importlib.import_module("onebot_bot.rendering.fonts")
-    except ImportError as error:
-        return Finding("fail", f"pictures of long answers: {error}", _REINSTALL, "OB-1802")
-    fonts = module.find_fonts(system=system)
-    missing = [
-        *([] if fonts.chinese else ["a font with Chinese characters"]),
-        *([] if fonts.emoji else ["a font with colour emoji"]),
-    ]
-    if not missing:
-        return Finding("ok", f"pictures of long answers are set in {fonts.chinese} and {fonts.emoji}")
-    return Finding(
-        "warn", f"pictures lack {' and '.join(missing)}: answers that need it are sent as text", _FONTS, "OB-1521"
-    )
+        for name in names:
+            read_words(folder / name)
+    except ConfigError as error:
+        return Finding("fail", str(error), "按提示改好词表；不用词表就清空 config.toml 中 [guard] 的那一项。", error.id)
+    return Finding("ok", f"word lists: {', '.join(names) or 'none'}")
 
 
 def check_ocr(config: Config, folder: Path, *, installed: bool | None = None) -> Finding:
@@ -243,9 +170,6 @@ def check_ocr(config: Config, folder: Path, *, installed: bool | None = None) ->
     return Finding(
         "warn", "RapidOCR is not installed: of a picture this model is told only that there is one", fix, "OB-1522"
     )
-
-
-# --- what is on the disk ---------------------------------------------------------------------------------------
 
 
 def check_model(config: Config, folder: Path) -> Finding:
@@ -372,10 +296,9 @@ def _bind(host: str, port: int) -> None:
 
 async def _who_is_there(config: ServerConfig, token: str) -> Finding:
     """Ask for entry with QQ number 0: our bot refuses it with words of its own, after looking at the token."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(config.host, config.host)  # noqa: S104 - compared, not bound
-    said = await _dial(f"ws://{host}:{config.port}{SUGGESTED_PATH}", token)
+    said = await _dial(url_of(config, "ws"), token)
     if "X-Self-ID" in said:
-        return Finding("ok", f"this bot is running on {config.host}:{config.port}")
+        return Finding("ok", f"{RUNNING} {config.host}:{config.port}")
     if "access token" in said:
         fix = "停掉另一个机器人；若就是这个，请把它重新启动。"
         return Finding("fail", f"a bot with another token is on {config.host}:{config.port}", fix, "OB-1104")

@@ -151,7 +151,7 @@ def read_journal(folder: Path) -> Journal | None:
 def unfinished(runs: Path, now: float) -> list[Journal]:
     """Runs that a kill ended, the newest first; one whose journal cannot be read is closed here and now."""
     found = []
-    for folder in _folders(runs):
+    for folder in run_folders(runs):
         journal = read_journal(folder)
         if journal is None:
             log.warning("A night's journal cannot be read; the night is discarded.", folder=str(folder))
@@ -184,7 +184,7 @@ def interrupted_since(runs: Path, now: float) -> float | None:
 
 def prune_runs(runs: Path, keep: int = KEPT) -> None:
     """Delete the folders of all but the newest runs."""
-    for folder in _folders(runs)[keep:]:
+    for folder in run_folders(runs)[keep:]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -193,7 +193,7 @@ def _needed(journal: Journal) -> list[str]:
     return [name for step in journal.record.steps if step.finished is not None for name in step.gave.get("files", ())]
 
 
-def _folders(runs: Path) -> list[Path]:
+def run_folders(runs: Path) -> list[Path]:
     """The run folders, newest first."""
     if not runs.is_dir():
         return []
@@ -211,9 +211,14 @@ def _free_folder(runs: Path, name: str) -> Path:
 
 def _clear(folder: Path) -> None:
     """Delete checkpoints and the like; what can be read by people stays."""
-    for path in folder.iterdir():
+    for path in large_files(folder):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.suffix not in _SMALL:
+        else:
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def large_files(folder: Path) -> list[Path]:
+    """Folders and files of a run that go when it ends."""
+    return [path for path in folder.iterdir() if path.is_dir() or path.suffix not in _SMALL]

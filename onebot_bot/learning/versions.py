@@ -32,7 +32,7 @@ BEFORE: Final = "before"
 WITHDRAWN: Final = "withdrawn"
 """A file in the folder of a version that was rolled back: it never serves again."""
 _NAME = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
-_HIDDEN: Final = "."
+HIDDEN: Final = "."
 """Folders whose name begins so are being written or deleted."""
 
 
@@ -245,7 +245,7 @@ class Versions:
 
     def _take_in(self, candidate: Path, final: Path) -> None:
         """Copied, since the two may lie on different disks; under its own name only when all of it is there."""
-        part = final.with_name(f"{_HIDDEN}{final.name}.new")
+        part = final.with_name(f"{HIDDEN}{final.name}.new")
         copy_folder(candidate, part)
         write_whole(part / BEFORE, f"{self.serving_name()}\n")
         part.replace(final)
@@ -257,14 +257,14 @@ class Versions:
 
     def _remove(self, folder: Path) -> None:
         """Delete a version; whoever looks meanwhile sees all of it or nothing."""
-        going = folder.with_name(f"{_HIDDEN}{folder.name}.old")
+        going = folder.with_name(f"{HIDDEN}{folder.name}.old")
         folder.replace(going)
         shutil.rmtree(going)
 
     def _sweep(self) -> None:
         """Delete what a kill left half written or half deleted."""
         if self._adapters.is_dir():
-            for left in [path for path in self._adapters.iterdir() if path.name.startswith(_HIDDEN)]:
+            for left in [path for path in self._adapters.iterdir() if path.name.startswith(HIDDEN)]:
                 shutil.rmtree(left, ignore_errors=True)
 
 

@@ -50,6 +50,21 @@ def take_lock(path: Path) -> int:
     return descriptor
 
 
+def holder_of(path: Path) -> str | None:
+    """Who holds the lock of `path`: ` (process 123)`, or empty when it does not say; None: nobody does."""
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+    except OSError:
+        return None
+    try:
+        _lock(descriptor)
+    except OSError as error:
+        return _holder(descriptor) if error.errno in _BUSY else None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def _holder(descriptor: int) -> str:
     pid = os.read(descriptor, 32).decode("ascii", "replace").strip()
     return f" (process {pid})" if pid else ""

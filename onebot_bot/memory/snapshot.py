@@ -18,6 +18,9 @@ from onebot_bot.memory.index import Bytes, VectorIndex
 _DIGEST = 32
 """Bytes of BLAKE2b at the end of the file."""
 
+_PART, _LONGEST_LINE = 2**20, 2**16
+"""Bytes that are read at once, and that a header may have."""
+
 _ALIGNED = 8
 """The header fills as many bytes as some times this: the numbers after it are read where they lie."""
 
@@ -92,6 +95,22 @@ def load_index(path: Path, stamp: Stamp, dimension: int) -> VectorIndex:
     if _hash(body).digest() != whole[-_DIGEST:]:
         raise StoreError("it is damaged", code="OB-1309")
     return _index(body[line:], header.slots, dimension)
+
+
+def damage_of(path: Path) -> str:
+    """What is wrong with the file, whatever it was made from; empty when it is whole."""
+    digest = _hash()
+    try:
+        left = path.stat().st_size - _DIGEST
+        with path.open("rb") as file:
+            msgspec.json.decode(file.readline(_LONGEST_LINE), type=_Header)
+            file.seek(0)
+            while left > 0 and (part := file.read(min(left, _PART))):
+                digest.update(part)
+                left -= len(part)
+            return "" if left == 0 and digest.digest() == file.read() else "it is damaged"
+    except (OSError, ValueError) as error:  # msgspec's errors are ValueErrors
+        return f"it cannot be read: {error}"
 
 
 def _index(body: memoryview, slots: int, dimension: int) -> VectorIndex:

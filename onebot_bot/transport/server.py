@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 from weakref import WeakKeyDictionary
 
+import msgspec
 import structlog
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
@@ -36,6 +37,7 @@ from onebot_bot.transport.handshake import (
     too_many_guesses,
 )
 from onebot_bot.transport.knocks import Knocks
+from onebot_bot.transport.status import status_of
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake: it adds to the time in which a dead link is found out."""
@@ -161,10 +163,13 @@ class OneBotServer:
             account.abandon()
 
     def _judge(self, socket: ServerConnection, request: Request) -> Response | None:
-        if "Upgrade" not in request.headers:
+        asks = "Upgrade" not in request.headers
+        if asks and self._token and not given_token(request.path, request.headers):
             return None  # a browser: websockets itself answers 426 and says what to use instead
         peer = peer_name(socket)
         verdict = SHUTTING_DOWN if self.draining else self._verdict(peer, request)
+        if asks and (isinstance(verdict, Admission) or verdict.status == HTTPStatus.BAD_REQUEST):
+            return socket.respond(HTTPStatus.OK, self._status())  # `doctor`; its token was the right one
         if isinstance(verdict, Admission):
             self._admitted[socket] = verdict
             return None
@@ -177,6 +182,9 @@ class OneBotServer:
                 token=describe_token(request.path, request.headers),
             )
         return socket.respond(verdict.status, f"{verdict.cause}\n")
+
+    def _status(self) -> str:
+        return msgspec.json.encode(status_of(self.accounts.values(), self._clock())).decode()
 
     def _verdict(self, peer: str, request: Request) -> Admission | Refusal:
         """Judge a request, unless too many tokens were tried from where it comes."""

@@ -13,24 +13,21 @@ import pytest
 from onebot_bot.cli.doctor import (
     DISK_FAIL,
     DISK_WARN,
-    Finding,
     add_doctor_arguments,
     check_disk,
-    check_fonts,
     check_loopback,
     check_model,
     check_ocr,
-    check_packages,
     check_personas,
     check_port,
     check_profile,
-    check_python,
     check_store,
     check_token,
-    check_torch,
     diagnose,
     main_doctor,
 )
+from onebot_bot.cli.doctor_installed import check_fonts, check_packages, check_python, check_torch
+from onebot_bot.cli.finding import Finding
 from onebot_bot.config import Config
 from onebot_bot.sections.model import ModelConfig
 from onebot_bot.sections.profiles import ProfileConfig
