@@ -33,9 +33,9 @@ from bench.report import Run, describe_machine, format_table, median_ratio, repo
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
-from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.request import (
     RECALL,
+    VECTORS,
     Control,
     Conversation,
     Generation,

@@ -8,10 +8,10 @@ from onebot_bot.engine.kv import is_out_of_memory
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.pictures import Pictures
 from onebot_bot.engine.prefix import picture_spans, prompt_contents
-from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import THINK, THINK_END, THOUGHT_CLOSED, Rendered, TextStream
 from onebot_bot.engine.request import (
     RECALL,
+    VECTORS,
     FinishReason,
     Generation,
     GenerationResult,

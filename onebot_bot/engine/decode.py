@@ -24,8 +24,7 @@ from onebot_bot.engine.graphs import Recorder, recorder_for
 from onebot_bot.engine.kv import is_out_of_memory, kv_shape
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.prefix import INJECTED
-from onebot_bot.engine.recall import VECTORS
-from onebot_bot.engine.request import Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
+from onebot_bot.engine.request import VECTORS, Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
 from onebot_bot.engine.sampling import BROKEN, Choice, Scored, choose, draw, hot
 from onebot_bot.engine.slots import Slot, Slots, find_budget
 from onebot_bot.engine.waiters import stop_reason

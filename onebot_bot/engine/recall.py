@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from onebot_bot.engine.request import VECTORS
+
 POOLED = (0.0, 0.25, 0.5)
 """Depths of the states that make a raw key: the words themselves, and what the lower half of the layers makes of them.
 
@@ -17,9 +19,6 @@ Adapters change only the layers above (`first_trained`), so keys are the same un
 
 FIRST_TRAINED = 0.5
 """Depth below which no layer is ever trained."""
-
-VECTORS = 2
-"""Vectors of a memory's value: room for a fact word for word, at the price of two positions of context."""
 
 
 def inject(embeddings: Tensor, rows: Tensor, positions: Tensor, vectors: Tensor) -> Tensor:

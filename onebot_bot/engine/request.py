@@ -96,6 +96,10 @@ class SamplingParams(Struct, frozen=True, kw_only=True):
             raise RequestError(f"sampling parameter out of range: {', '.join(bad)}")
 
 
+VECTORS = 2
+"""Vectors of a memory's value: room for a fact word for word, at the price of two positions of context."""
+
+
 class RecallHit(Struct, frozen=True):
     """A memory found by a recall; `vectors` `[n, d]` float32 go in at the next n positions."""
 

@@ -6,9 +6,8 @@ from random import Random
 from msgspec import Struct
 from msgspec.structs import replace
 
-from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import THINK, THOUGHT_CLOSED, Renderer
-from onebot_bot.engine.request import Conversation, Text, Turn
+from onebot_bot.engine.request import VECTORS, Conversation, Text, Turn
 from onebot_bot.extraction.prompts import Prompts
 from onebot_bot.texts import Language, language_of, say
 from onebot_bot.worlds.names import names, number_of

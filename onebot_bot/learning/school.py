@@ -5,8 +5,8 @@ from random import Random
 
 import torch
 
-from onebot_bot.engine.recall import POOLED, VECTORS
-from onebot_bot.engine.request import Conversation
+from onebot_bot.engine.recall import POOLED
+from onebot_bot.engine.request import VECTORS, Conversation
 from onebot_bot.learning.course import Class
 from onebot_bot.learning.learner import Bank, Learner
 from onebot_bot.learning.lessons import Lesson, Talk, situated, some_persona

@@ -15,9 +15,9 @@ from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence
 from onebot_bot.engine.decode import LONGEST_READING, PREFILL_CHUNK
 from onebot_bot.engine.generate import Generator
-from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.request import (
     RECALL,
+    VECTORS,
     Conversation,
     FinishReason,
     Generation,

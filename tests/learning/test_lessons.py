@@ -8,9 +8,8 @@ import transformers
 from tiny import PROMPTS, lessons, rng, talks, writer_of
 
 from onebot_bot.engine.model import LoadedModel
-from onebot_bot.engine.recall import VECTORS
 from onebot_bot.engine.render import Renderer
-from onebot_bot.engine.request import MEMORY_TOKENS
+from onebot_bot.engine.request import MEMORY_TOKENS, VECTORS
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.lessons import NOTHING, THOUGHT, UNASKED, Sample, Writer, conversation, some_persona
 from onebot_bot.texts import say
