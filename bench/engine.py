@@ -42,6 +42,8 @@ from onebot_bot.sections.model import ModelConfig
 
 MODEL = Path(__file__).resolve().parent.parent / "models" / "trial"
 CHATS = 8
+LONG = 300
+"""Words of a prompt that is interrupted while it is read, six tokens each."""
 BANK = 10_000
 """Memories that a recall searches."""
 OURS, GENERATE = "ours, 1 chat", "generate, 1 chat"
@@ -56,11 +58,13 @@ class Plan(Struct, frozen=True):
     tokens: int
     """Of each answer."""
     interrupts: int
-    """Of answers being written, and as many of prompts being read."""
+    """Of answers being written."""
+    prompts: int
+    """Interrupted while they are read."""
     recalls: int
 
 
-QUICK, FULL = Plan(3, 16, 12, 5), Plan(9, 64, 200, 40)
+QUICK, FULL = Plan(3, 16, 12, 6, 5), Plan(9, 64, 200, 60, 40)
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------
@@ -72,7 +76,7 @@ class TimedGenerator(Generator):
     durations: list[float]
 
     def step(self, running: list[Answer]) -> None:
-        """One step; one that only ends what was interrupted is none."""
+        """One step; one that an interrupt ends is none."""
         started = time.perf_counter()
         super().step(running)
         if any(answer.outcome is None for answer in running):
@@ -164,17 +168,34 @@ async def measure_interrupts(generator: TimedGenerator, count: int, *, prefill: 
     async with EngineWorker("trial", lambda: generator, max_running=CHATS) as worker:
         await worker.loaded
         generator.durations.clear()
-        delays = [await _interrupt_one(worker, number, rng, prefill=prefill) for number in range(count)]
-    return percentile(delays, 0.99) / statistics.median(generator.durations)
+        if prefill:
+            delays, steps = await _interrupt_prompts(worker, generator, count, rng)
+        else:
+            delays = [await _interrupt_answer(worker, number, rng) for number in range(count)]
+            steps = generator.durations
+    return percentile(delays, 0.99) / statistics.median(steps)
 
 
-async def _interrupt_one(worker: EngineWorker, number: int, rng: Random, *, prefill: bool) -> float:
+async def _interrupt_answer(worker: EngineWorker, number: int, rng: Random) -> float:
     """Seconds from the interrupt to the result, at a moment that no step knows of."""
-    long = talk(1000 * (number + 1), words=800 if prefill else 12)  # so long that it is not read before the interrupt
-    generation = worker.submit(request(long, 500))
-    if not prefill:
-        await anext(aiter(generation))
-    await asyncio.sleep(rng.uniform(0.02, 0.3))
+    generation = worker.submit(request(talk(1000 * (number + 1)), 500))
+    await anext(aiter(generation))
+    return await _interrupt(generation, rng.uniform(0.02, 0.3))
+
+
+async def _interrupt_prompts(
+    worker: EngineWorker, generator: TimedGenerator, count: int, rng: Random
+) -> tuple[list[float], list[float]]:
+    """The same anywhere in prompts of some four steps; with them the steps of one that nobody interrupts."""
+    started = time.perf_counter()
+    await worker.submit(request(talk(1000, words=LONG), 1)).result()
+    whole, steps = time.perf_counter() - started, list(generator.durations)
+    waiting = [(request(talk(1000 * (number + 2), words=LONG), 1), rng.uniform(0.02, whole)) for number in range(count)]
+    return [await _interrupt(worker.submit(each), after) for each, after in waiting], steps
+
+
+async def _interrupt(generation: Generation, after: float) -> float:
+    await asyncio.sleep(after)
     started = time.perf_counter()
     generation.interrupt()
     await generation.result()
@@ -237,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rates = measure_rates(generator, prepare(load_plain(MODEL, config)), plan)
     figures = find_figures(rates)
     figures["interrupt_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.interrupts, prefill=False))
-    figures["interrupt_prefill_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.interrupts, prefill=True))
+    figures["interrupt_prefill_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.prompts, prefill=True))
     figures["recall_share"] = measure_recall(generator, plan.recalls)
     machine = describe_machine(["torch", "transformers"])
     print(machine)

@@ -1,6 +1,7 @@
 """Many answers in one forward on a tiny model, exact in float32: beside each alone, fed whole and without a cache."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import transformers
 from answering import TOKENS, ask, by_hand, finish, talk, values_of, written
 from tiny import load_tiny, make_tiny
 
+from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.decode import PREFILL_BESIDE, PREFILL_CHUNK
 from onebot_bot.engine.generate import Generator
@@ -172,6 +174,27 @@ async def test_an_interrupt_is_seen_between_chunks(generator: Generator) -> None
     again = ask(generator, talk("the cat sat " * 400))
     generator.step([again])
     assert again.reused == PREFILL_CHUNK
+
+
+async def test_on_a_slow_machine_prompts_are_read_in_smaller_parts(
+    generator: Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forward that takes a second for 512 tokens is followed by such of a quarter, so that interrupts are seen."""
+    seconds = itertools.count()
+    monkeypatch.setattr(decode.time, "perf_counter", lambda: float(next(seconds)))
+    fed: list[int] = []
+    feed = decode.Forwards.feed_prompt
+
+    def noting(self: Any, slot: Any, embeddings: Any, *rest: Any) -> Any:
+        fed.append(embeddings.shape[1])
+        return feed(self, slot, embeddings, *rest)
+
+    monkeypatch.setattr(decode.Forwards, "feed_prompt", noting)
+    answer = ask(generator, talk("the cat sat " * 400))
+    generator.step([answer])
+    generator.step([answer])
+    assert fed[:3] == [PREFILL_CHUNK, PREFILL_CHUNK // 4, decode.SMALLEST_CHUNK]
+    assert answer.positions == 2 * PREFILL_CHUNK
 
 
 # --- what is kept between turns -----------------------------------------------------------------------------------
