@@ -24,6 +24,8 @@ WINDOW = GROUPS * PEOPLE
 """Messages in flight at most."""
 REST = 0.001
 """Seconds between an answer and the next message when they go one at a time: the server is done by then."""
+SENDING = ("send_msg", "send_group_msg")
+"""Anything else that a server asks for on connecting is nothing that this client knows."""
 PATIENCE = 10.0
 """Seconds until a missing answer is an error."""
 
@@ -42,8 +44,8 @@ class _Segment(msgspec.Struct):
 
 
 class _Params(msgspec.Struct):
-    group_id: int
-    message: list[_Segment]
+    group_id: int = 0
+    message: list[_Segment] = []
 
 
 class _Action(msgspec.Struct):
@@ -135,7 +137,10 @@ class Load:
             if not data:
                 raise WrongAnswerError("the server closed the connection")
             self._buffer += data
-            answers = [self._check(payload) for payload in self._payloads()]
+            asked = [_ACTIONS.decode(payload) for payload in self._payloads()]
+            answers = [self._check(action) for action in asked if action.action in SENDING]
+            if others := [action for action in asked if action.action not in SENDING]:
+                self._socket.sendall(b"".join([_frame(_refuse(action)) for action in others]))
         yield from answers
 
     def _payloads(self) -> Iterator[bytes]:
@@ -152,14 +157,13 @@ class Load:
                 raise WrongAnswerError(f"a frame of kind {kind:#x}: {payload!r}")
         del self._buffer[:start]
 
-    def _check(self, payload: bytes) -> Answer:
-        action = _ACTIONS.decode(payload)
+    def _check(self, action: _Action) -> Answer:
         said = "".join([segment.data.text for segment in action.params.message])
         number = int(match[1]) if (match := _NUMBER.search(said)) else 0
         speaker = self._waiting.pop(number, None)
         right = speaker is not None and said.endswith(_words(number)) and action.params.group_id == _group(speaker)
-        if speaker is None or not right or action.action not in ("send_msg", "send_group_msg"):
-            raise WrongAnswerError(payload.decode(errors="replace"))
+        if speaker is None or not right:
+            raise WrongAnswerError(str(action))
         return Answer(speaker, _frame(_confirm(action.echo, number)))
 
 
@@ -199,6 +203,11 @@ def _message(number: int, speaker: int, when: int) -> dict[str, Any]:
         "group_id": _group(speaker),
         "group_name": "周末火锅爬山桌游交流群（请改群名片，广告勿入）",
     }
+
+
+def _refuse(action: _Action) -> bytes:
+    answer = {"status": "failed", "retcode": 1404, "message": "", "wording": f"不支持的Api {action.action}"}
+    return msgspec.json.encode({**answer, "echo": action.echo})
 
 
 def _confirm(echo: Any, number: int) -> bytes:

@@ -9,7 +9,7 @@ MOST = 8
 
 def without_piles(text: str) -> str:
     """The text with at most `MOST` marks on a letter: Unicode's normal forms take the square of their number."""
-    return text if text.isascii() else "".join(_kept(text))
+    return "".join(_kept(text)) if any(map(combining, text)) else text
 
 
 def _kept(text: str) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """From the command line to a running bot: what is printed, and errors of one line."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +72,14 @@ def test_errors_of_the_command_line_are_one_line(
     assert status == 1
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["run", "console"])
+def test_a_command_imports_no_more_than_it_needs(command: str) -> None:
+    """NapCat waits until the bot listens, a person until the console asks: torch alone takes seconds to import."""
+    code = (
+        "import sys, onebot_bot.__main__ as entry; entry._parser(sys.argv[1]);"
+        "print(*({'torch', 'transformers', 'peft', 'apscheduler', 'prompt_toolkit'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, command], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == {"run": ["apscheduler"], "console": ["prompt_toolkit"]}[command]

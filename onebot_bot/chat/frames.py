@@ -1,5 +1,6 @@
 """Frames of a video, evenly spaced, by PyAV where that is installed (the extra `video`)."""
 
+import functools
 import importlib.util
 import io
 import time
@@ -24,8 +25,9 @@ MOST_SECONDS = 10.0
 """Of decoding; the frame that is there by then will do, as one of an enormous video takes long."""
 
 
+@functools.cache
 def can_watch() -> bool:
-    """Whether PyAV is installed."""
+    """Whether PyAV is installed; looked for once, every message asks."""
     return importlib.util.find_spec("av") is not None
 
 

@@ -54,6 +54,7 @@ _BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 _BRACKETS = str.maketrans("[]\ue000\ue001", "［］  ")
 
 
+@functools.lru_cache(maxsize=4096)
 def clean_name(name: str) -> str:
     """A name as others see it: one line, without what is invisible or turns the text around; perhaps empty."""
     if name.isascii() and name.isprintable() and len(name) <= LONGEST_NAME:

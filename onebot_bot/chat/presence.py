@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Collection
 from datetime import datetime
 
@@ -41,28 +41,40 @@ class _Part(Struct):
 
     latest: deque[bool] = field(default_factory=lambda: deque(maxlen=LATEST))
     """Of the latest messages, whether the bot wrote it."""
-    answers: deque[tuple[float, frozenset[int]]] = field(default_factory=lambda: deque(maxlen=MOST_ANSWERS))
-    """When it answered, and whom."""
+    answers: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_ANSWERS))
+    """When it answered."""
+    whom: deque[tuple[float, frozenset[int]]] = field(default_factory=lambda: deque(maxlen=MOST_ANSWERS))
+    """Whom in the last minute, and when."""
+    exchanges: Counter[int] = field(default_factory=Counter)
+    """How often each of them."""
     considered: Considered | None = None
 
     def past(self, user: int, now: float) -> Past:
         """What a decision about a message of `user` has to know."""
-        while self.answers and now - self.answers[0][0] >= HOUR:
+        while self.answers and now - self.answers[0] >= HOUR:
             self.answers.popleft()
+        self._forget(now)
         return Past(
-            silent_for=now - self.answers[-1][0] if self.answers else None,
+            silent_for=now - self.answers[-1] if self.answers else None,
             own=sum(self.latest),
             answers=len(self.answers),
-            exchanges=self._exchanges(user, now),
+            exchanges=self.exchanges[user],
         )
 
-    def _exchanges(self, user: int, now: float) -> int:
-        count = 0
-        for when, users in reversed(self.answers):
-            if now - when >= MINUTE:
-                break
-            count += user in users
-        return count
+    def answered(self, users: frozenset[int], now: float) -> None:
+        """Note an answer to these people."""
+        self._forget(now)
+        self.answers.append(now)
+        self.whom.append((now, users))
+        self.exchanges.update(users)
+
+    def _forget(self, now: float) -> None:
+        """Whom it answered over a minute ago, or more answers ago than are counted."""
+        while self.whom and (now - self.whom[0][0] >= MINUTE or len(self.whom) == MOST_ANSWERS):
+            for user in self.whom.popleft()[1]:
+                self.exchanges[user] -= 1
+                if not self.exchanges[user]:
+                    del self.exchanges[user]
 
 
 class Presence:
@@ -128,7 +140,7 @@ class Presence:
     def answered(self, chat: ChatId, users: Collection[int], bubbles: int, now: float) -> None:
         """Note that the bot answered these people, in so many messages."""
         part = self._part(chat)
-        part.answers.append((now, frozenset(users)))
+        part.answered(frozenset(users), now)
         part.latest.extend([True] * bubbles)
 
     def ended(self, chat: ChatId, user: int, outcome: Outcome) -> None:

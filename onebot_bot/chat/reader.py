@@ -81,7 +81,7 @@ class Reader(Gatherer):
         wanted: dict[ReadKind, bool] = {
             "file": config.documents,
             "link": config.links,
-            "picture": config.ocr and not self._sees(chat) and can_read_pictures(),
+            "picture": config.ocr and can_read_pictures() and not self._sees(chat),
         }
         return [kind for kind, is_wanted in wanted.items() if is_wanted]
 

@@ -1,5 +1,6 @@
 """What can be read: which files, by their names and by what servers say of them; and whether pictures can."""
 
+import functools
 import importlib.util
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -40,6 +41,7 @@ def kind_of_type(content_type: str) -> Kind | None:
     return _BY_TYPE.get(name) or ("text" if name.startswith("text/") else None)
 
 
+@functools.cache
 def can_read_pictures() -> bool:
-    """Whether RapidOCR and its runtime are installed."""
+    """Whether RapidOCR and its runtime are installed; looked for once, every message asks."""
     return all(importlib.util.find_spec(name) is not None for name in ("rapidocr", "onnxruntime"))

@@ -72,4 +72,6 @@ class ProfileConfig(Section, frozen=True, kw_only=True):
 
 def choose(profiles: Collection[str], *wanted: str | None) -> str:
     """The first of the names wanted that is there, the best first; the main one where none of them is."""
+    if not profiles:  # as most are set up, and every message asks several times
+        return MAIN
     return next((name for name in wanted if name == MAIN or name in profiles), None) or MAIN

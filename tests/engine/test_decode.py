@@ -17,6 +17,7 @@ from tiny import load_tiny, make_tiny
 from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.decode import PREFILL_BESIDE, PREFILL_CHUNK
+from onebot_bot.engine.forward import Forwards
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.request import (
@@ -181,15 +182,15 @@ async def test_on_a_slow_machine_prompts_are_read_in_smaller_parts(
 ) -> None:
     """A forward that takes a second for 512 tokens is followed by such of a quarter, so that interrupts are seen."""
     seconds = itertools.count()
-    monkeypatch.setattr(decode.time, "perf_counter", lambda: float(next(seconds)))
+    monkeypatch.setattr("onebot_bot.engine.decode.time.perf_counter", lambda: float(next(seconds)))
     fed: list[int] = []
-    feed = decode.Forwards.feed_prompt
+    feed = Forwards.feed_prompt
 
     def noting(self: Any, slot: Any, embeddings: Any, *rest: Any) -> Any:
         fed.append(embeddings.shape[1])
         return feed(self, slot, embeddings, *rest)
 
-    monkeypatch.setattr(decode.Forwards, "feed_prompt", noting)
+    monkeypatch.setattr(Forwards, "feed_prompt", noting)
     answer = ask(generator, talk("the cat sat " * 400))
     generator.step([answer])
     generator.step([answer])
