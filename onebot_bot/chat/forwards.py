@@ -1,6 +1,6 @@
 """Bundles of forwarded messages, as far as they are looked into: pure functions over what clients put into them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -43,6 +43,19 @@ def messages_in(content: Sequence[Any] | None, room: Room) -> list[Forwarded]:
             room.left -= 1 + len(message.segments)
             found.append(message)
     return found
+
+
+def inside(segments: Sequence[Segment], depth: int = DEPTH, room: Room | None = None) -> Iterator[Segment]:
+    """What the bundles among the segments hold, in the order of showing."""
+    room = room or Room()
+    for bundle in segments:
+        if isinstance(bundle, Forward) and depth > 0:
+            for message in messages_in(bundle.content, room):
+                for segment in message.segments:
+                    if isinstance(segment, Forward):
+                        yield from inside((segment,), depth - 1, room)
+                    else:
+                        yield segment
 
 
 def kept(segments: Sequence[Segment], depth: int = DEPTH, room: Room | None = None) -> tuple[Segment, ...]:

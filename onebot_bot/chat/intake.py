@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.guards import clean_name
-from onebot_bot.chat.keeping import worth_keeping
+from onebot_bot.chat.keeping import quoted_along, worth_keeping
 from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
@@ -99,7 +99,7 @@ class Intake:
             user_id=message.user_id,
             name=self._name(message),
             message_id=message.message_id,
-            segments=worth_keeping(message.message),
+            segments=worth_keeping((*message.message, *quoted_along(quoted))),
             reply_to=quoted.message_id if quoted is not None else None,
         )
 

@@ -1,14 +1,28 @@
 """What of a message goes on record, however large it is: pure functions."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from onebot_bot.chat.forwards import kept
-from onebot_bot.chat.readable import without_controls
-from onebot_bot.memory.history import LONGEST
+from onebot_bot.chat.readable import ALONG, without_controls
+from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.protocol.events import Message
-from onebot_bot.protocol.segments import At, Reply, Segment, Text, encode_message, plain_text
+from onebot_bot.protocol.segments import (
+    At,
+    File,
+    Image,
+    Json,
+    Reply,
+    Segment,
+    Text,
+    UnknownSegment,
+    decode_message,
+    encode_message,
+    plain_text,
+)
+from onebot_bot.reading.links import links_in
 
 MOST_BYTES = 256 * 1024
 """Of a message's segments as they are stored; people's have hundreds, bundles with pictures tens of thousands."""
@@ -28,6 +42,26 @@ def worth_keeping(segments: tuple[Segment, ...]) -> list[Any] | None:
         return found
     share = MOST_BYTES // len(found)
     return [_light(segment, share) for segment in found]
+
+
+def quoted_along(quoted: Entry | None) -> tuple[Segment, ...]:
+    """What can be read of a quoted message that is on no record, to be kept with the one that quotes it."""
+    if quoted is None or quoted.id or quoted.role != "user":
+        return ()
+    held = decode_message(quoted.segments) if quoted.segments else (Text(quoted.text),)
+    found = tuple(segment for segment in held if _can_be_read(segment))
+    return (UnknownSegment(ALONG, {"message": encode_message(found)}),) if found else ()
+
+
+def quoted_in(segments: Sequence[Segment]) -> Iterator[Segment]:
+    """What `quoted_along` has put among them."""
+    for segment in segments:
+        if isinstance(segment, UnknownSegment) and segment.type == ALONG:
+            yield from decode_message(segment.data.get("message"))
+
+
+def _can_be_read(segment: Segment) -> bool:
+    return isinstance(segment, File | Image | Json) or (isinstance(segment, Text) and bool(links_in(segment.text)))
 
 
 def _light(segment: dict[str, Any], most: int) -> dict[str, Any]:

@@ -35,6 +35,8 @@ NameOf = Callable[[str], str]
 
 FORWARDED = 3000
 """Characters of a bundle of forwarded messages."""
+ALONG = "quoted_along"
+"""The type of a segment of ours: what can be read of a quoted message that is on no record (keeping.py)."""
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 """What no keyboard types: it would only upset terminals, databases and tokenizers."""
 
@@ -69,12 +71,17 @@ def _one(segment: Segment, language: Language, name_of: NameOf, depth: int, room
             return say(language, "see.all") + " "
         case At(qq=number, name=name):
             return f"@{clean_name(name) or name_of(number)} "
-        case Reply():
+        case Reply() | UnknownSegment() if _is_shown_apart(segment):
             return ""
         case Forward():
             return _bundle(segment, language, name_of, depth, room)
         case _:
             return _thing(segment, language)
+
+
+def _is_shown_apart(segment: Segment) -> bool:
+    """A quote, and what is kept of it."""
+    return isinstance(segment, Reply) or (isinstance(segment, UnknownSegment) and segment.type == ALONG)
 
 
 def _bundle(forward: Forward, language: Language, name_of: NameOf, depth: int, room: Room) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from onebot_bot.chat.forwards import inside
+from onebot_bot.chat.keeping import quoted_in
 from onebot_bot.chat.sights import Line
 from onebot_bot.engine.request import Part, Text
 from onebot_bot.memory.history import Entry
@@ -18,6 +20,8 @@ QUOTE = "> "
 """Before every line of what was read: no line of it can pass for anything else."""
 _QUOTE_END = re.compile("”[）)]")
 """As the catalogue's `see.quote` ends."""
+INSIDE = 10_000
+"""Places from here on count what bundles hold, and quoted messages that are on no record themselves."""
 LONGEST_NAME = 100
 LEAST_ROOM = 100
 """Characters below which a text is not begun."""
@@ -67,8 +71,10 @@ def sources_in(entry: Entry, line: int) -> list[Source]:
     if entry.role != "user":
         return []
     segments = decode_message(entry.segments or [])
-    things = [_thing(entry, line, place, segment) for place, segment in enumerate(segments)]
-    links = [Source(line, entry, "link", place, link) for place, link in enumerate(_links(entry, segments))]
+    held = [*inside(segments), *quoted_in(segments)]
+    places = [*enumerate(segments), *enumerate(held, INSIDE)]
+    things = [_thing(entry, line, place, segment) for place, segment in places]
+    links = [Source(line, entry, "link", place, link) for place, link in enumerate(_links(entry, [*segments, *held]))]
     return [*(thing for thing in things if thing is not None), *links]
 
 

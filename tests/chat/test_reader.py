@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from documents import blank, docx, paragraphs, pdf
-from fakes import FakeClock, ScriptedEngine, answer, until
+from fakes import FakeAccount, FakeClock, ScriptedEngine, answer, until
 from watching import concluded
 from world import World
 
@@ -21,9 +21,10 @@ from onebot_bot.errors import MediaError, MediaTooLarge, ReadingError
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
 from onebot_bot.memory.readings import ReadingStore
+from onebot_bot.protocol.actions import GetMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall
-from onebot_bot.protocol.segments import At, File, Image, Reply, Segment
+from onebot_bot.protocol.segments import At, File, Forward, Image, Reply, Segment, encode_message
 from onebot_bot.protocol.segments import Text as Words
 from onebot_bot.reading.extract import Extract, Failure, Job, bounded
 from onebot_bot.reading.job import attempt
@@ -79,6 +80,25 @@ class InThisProcess:
         if isinstance(found, Failure):
             raise ReadingError(found.reason, found.detail)
         return found
+
+
+class Archivist(FakeAccount):
+    """An account whose client still has old messages of Alice's private chat, by their ids."""
+
+    def __init__(self, messages: dict[int, Any]) -> None:
+        super().__init__()
+        self.messages = messages
+
+    async def call(self, action: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the real one's
+        """Look one up."""
+        if not isinstance(action, GetMsg):
+            return await super().call(action, timeout)
+        head = {"time": 5, "self_id": 10000, "post_type": "message", "message_type": "private", "sub_type": "friend"}
+        sender = {"user_id": 1, "nickname": "n1"}
+        return {
+            **head, "user_id": 1, "sender": sender, "message_id": action.message_id,
+            "message": self.messages[action.message_id],
+        }  # fmt: skip
 
 
 class Library(World):
@@ -211,6 +231,31 @@ async def test_a_quoted_file_is_read_again_from_the_record(world: Library) -> No
     last = (await world.chat(Reply(str(first)), Words("and this?")))[-1]
     assert last == "> one\n（回复 n1：“[文件：a.txt]”）and this?"
     assert world.web.asked == ["a.txt"]
+
+
+async def test_what_a_bundle_holds_is_read(world: Library) -> None:
+    """By the same rules, also in a bundle in the bundle; it stands before the message that forwards it."""
+    note, page = world.file("a.txt", b"one"), Words(f"see {A}")
+    inner = Forward("2", content=[{"sender": {"nickname": "Cy"}, "message": encode_message((note,))}])
+    outer = Forward("1", content=[{"sender": {"nickname": "Bo"}, "message": encode_message((page, inner))}])
+    last = (await world.chat(outer))[-1]
+    assert last.startswith("> one\n> 标题\n> 第一页的话\n[聊天记录]\n> Bo: see ")
+    assert world.web.asked == ["a.txt", A]
+    assert (await world.chat(Words("and?")))[0].startswith("> one\n> 标题\n")
+    assert world.web.asked == ["a.txt", A]
+
+
+@pytest.mark.parametrize("held", ["file", "link"])
+async def test_what_a_quote_from_before_the_record_holds_is_read(world: Library, held: str) -> None:
+    """Kept with the message that quotes it: there is no other to keep it with."""
+    quoted = (world.file("a.txt", b"one"),) if held == "file" else (Words(f"see {A}"),)
+    world.account = Archivist({77: encode_message(quoted)})
+    world.accounts[10000] = world.account
+    last = (await world.chat(Reply("77"), Words("and this?")))[-1]
+    words, shown_as = {"file": ("> one", "[文件：a.txt]"), "link": ("> 标题\n> 第一页的话", f"see {A}")}[held]
+    assert last == f"{words}\n（回复 n1：“{shown_as}”）and this?"
+    assert (await world.chat(Words("so?")))[0] == last
+    assert len(world.web.asked) == 1
 
 
 async def test_the_newest_are_read(world: Library) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from onebot_bot.catalogue.reading import TEXTS
+from onebot_bot.chat.forwards import DEPTH
 from onebot_bot.chat.sights import Line
-from onebot_bot.chat.sources import LEAST_ROOM, Source, excuse, quoted, shown, sources_in, sources_of
+from onebot_bot.chat.sources import INSIDE, LEAST_ROOM, Source, excuse, quoted, shown, sources_in, sources_of
 from onebot_bot.engine.request import Text
 from onebot_bot.errors import ReadingError
 from onebot_bot.memory.history import Entry
@@ -62,6 +63,18 @@ def test_files_pictures_and_links_are_found() -> None:
     assert found(mixed, entry(8, "", segment("file", file="x.pdf"))) == [
         (7, "picture", 1, ""), (7, "link", 0, A), (7, "link", 1, B), (8, "file", 0, "x.pdf"),
     ]  # fmt: skip
+
+
+def test_what_bundles_hold_is_found() -> None:
+    """Behind what the message itself holds, three bundles deep; what a client puts there in another shape is not."""
+    inside = segment("forward", id="2", content=[{"message": [segment("file", file="y.txt")]}, "odd"])
+    bundle = segment("forward", id="1", content=[{"message": [segment("text", text=f"see {A}"), inside]}])
+    assert found(entry(7, "", bundle, segment("file", file="x.pdf"))) == [
+        (7, "file", 1, "x.pdf"), (7, "file", INSIDE + 1, "y.txt"), (7, "link", 0, A),
+    ]  # fmt: skip
+    for _ in range(DEPTH):
+        bundle = segment("forward", id="0", content=[{"message": [bundle]}])
+    assert found(entry(7, "", bundle)) == []
 
 
 def test_stickers_and_what_the_bot_said_are_not_read() -> None:
