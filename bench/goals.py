@@ -33,10 +33,43 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "adapters": ("a merged adapter, beside one on a side path", "合并的适配器，对比旁路的适配器"),
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
     "links": ("connections that come and go at random", "连接随机断开重连"),
+    "load": ("everybody at once, beside NoneBot2", "所有人同时发消息，对比 NoneBot2"),
 }
 """The goals of the design, G1 to G10, and what else has some."""
 
 AIMS: Mapping[str, Mapping[str, Aim]] = {
+    "load": {
+        "unanswered_echo": Aim("load", ("<=", 0), "5,000 messages at once, without an answer", "五千条同时来，没回的"),
+        "rate_ratio": Aim(
+            "load", (">=", 8), "messages answered a second, to NoneBot2's", "每秒回答数，是 NoneBot2 的几倍"
+        ),
+        "evenness_echo": Aim(
+            "load",
+            (">=", 0.9),
+            "evenness over 200 groups (Jain; 1: all alike)",
+            "200 个群的均匀程度（Jain，1 为完全一样）",
+        ),
+        "slowest_group_echo": Aim(
+            "load", ("<=", 1.5), "slowest group's wait to the median's", "最慢的群等的时间，是中位数的几倍"
+        ),
+        "growth_mib_echo": Aim("load", ("<=", 100), "memory that the burst takes, MiB", "这批消息占的内存，MiB"),
+        "lag_p99_ms_echo": Aim(
+            "load", ("<=", 50), "event loop late, slowest percent, ms", "事件循环的延迟，最慢 1%，毫秒"
+        ),
+        "handshake_ms_echo": Aim("load", ("<=", 2000), "slowest handshake meanwhile, ms", "期间最慢的握手，毫秒"),
+        "unanswered_trial": Aim(
+            "load", ("<=", 0), "trial model, 200 groups: without an answer", "试用模型，200 个群，没回的"
+        ),
+        "lag_p99_ms_trial": Aim(
+            "load",
+            ("<=", 50),
+            "event loop late while the model writes, slowest percent, ms",
+            "模型生成时事件循环的延迟，最慢 1%，毫秒",
+        ),
+        "handshake_ms_trial": Aim(
+            "load", ("<=", 2000), "slowest handshake while the model writes, ms", "模型生成时最慢的握手，毫秒"
+        ),
+    },
     "links": {
         "programs": Aim("links", (">=", 1000), "random programs played", "随机程序的个数"),
         "lost": Aim("links", ("<=", 0), "messages that are not on record", "没有记录下来的消息"),

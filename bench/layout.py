@@ -262,6 +262,33 @@ _LINKS = (
     ),
 )
 
+_LOAD = (
+    Grid(
+        title="A burst",
+        columns=(
+            Column("messages/s", "{:,.0f}"),
+            Column("p50 ms", "{:,.0f}"),
+            Column("p99 ms", "{:,.0f}"),
+            Column("loop late, p99 ms", "{:.1f}"),
+            Column("worst ms", "{:.1f}"),
+            Column("slowest handshake, ms", "{:,.0f}"),
+            Column("memory, MiB", "{:.1f}"),
+            Column("evenness", "{:.3f}"),
+            Column("slowest group to median", "{:.2f}x"),
+            Column("without an answer", "{:.0f}"),
+        ),
+        rows=_rows(
+            {
+                "echo": f"{_OURS}, echo engine, history committed",
+                "nonebot": "NoneBot2 + adapter, nothing stored",
+                "trial": f"{_OURS}, trial model, a message in each of 200 groups",
+            },
+            "rate_{}", "p50_ms_{}", "p99_ms_{}", "lag_p99_ms_{}", "lag_worst_ms_{}", "handshake_ms_{}", "growth_mib_{}",
+            "evenness_{}", "slowest_group_{}", "unanswered_{}",
+        ),
+    ),
+)  # fmt: skip
+
 GRIDS: Mapping[str, Sequence[Grid]] = {
     "message_path": _MESSAGE_PATH,
     "engine": (_engine_grid("one torch thread"),),
@@ -274,5 +301,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "participation": _PARTICIPATION,
     "gpu": _GPU,
     "links": _LINKS,
+    "load": _LOAD,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""

@@ -20,6 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.protocol import State
 
+from bench.servers import free_port
 from onebot_bot.app import App
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.transport.account import Account
@@ -298,7 +299,7 @@ class World:
         root = logging.getLogger()
         self._stack.callback(root.setLevel, root.level)
         path = folder / "config.toml"
-        path.write_text(CONFIG.format(port=_free_port()), encoding="utf-8")
+        path.write_text(CONFIG.format(port=free_port()), encoding="utf-8")
         self.bot = self.run(self._start(path))
         self._stack.callback(lambda: self.run(self.bot.__aexit__(None, None, None)))
         self._rows = sqlite3.connect(folder / "memory_store" / "memory.sqlite3", isolation_level=None)
@@ -360,9 +361,3 @@ def _descriptors() -> int:
     """Files and sockets open in this process; 0 where the system does not tell."""
     folder = Path("/proc/self/fd")
     return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

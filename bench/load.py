@@ -1,269 +1,197 @@
-"""NapCat's side of a WebSocket, as cheap as it gets, so that what is measured is the server.
+"""Everybody at once: thousands of messages in one burst, to twenty accounts in two hundred groups.
 
-One blocking socket, frames taken apart by hand. Every message is a group message that mentions the bot; every
-answer is checked word for word, and confirmed the way NapCat confirms it.
+On the echo engine, with the history as shipped, beside NoneBot2 + nonebot-adapter-onebot, which keeps none; then a
+message in every group on the trial model, whose thread is busy all the while. Each time: messages answered a second,
+delays, what memory grows by, how alike the groups are served, how late the event loop comes round, and how long a
+further client's handshake takes meanwhile, for which NapCat has two seconds of patience.
 """
 
-import base64
-import os
-import re
-import socket
-import struct
-import time
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+import importlib.util
+import statistics
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-import msgspec
+import psutil
+from msgspec import Struct
 
-ACCOUNT = 3889001234
-GROUPS = 16
-PEOPLE = 4
-"""Who speak in each group. Nobody writes again before being answered: that would be one turn, not two."""
-WINDOW = GROUPS * PEOPLE
-"""Messages in flight at most."""
-REST = 0.001
-"""Seconds between an answer and the next message when they go one at a time: the server is done by then."""
-SENDING = ("send_msg", "send_group_msg")
-"""Anything else that a server asks for on connecting is nothing that this client knows."""
-PATIENCE = 10.0
-"""Seconds until a missing answer is an error."""
+from bench.crowd import CHATS, Burst, Crowd
+from bench.goals import goals_of
+from bench.peers.lags import LAGS, read_lags
+from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
+from bench.servers import cores, pin, running
 
-_FRAME = struct.Struct("!BBHI")
-_TEXT, _PING, _PONG = 0x81, 0x89, 0x8A
-_MASKED = 0x80
-_NUMBER = re.compile(r"#(\d+)$")
+ECHO, PEER, TRIAL = "echo", "nonebot", "trial"
+NAMES = {ECHO: "this bot, echo engine", PEER: "NoneBot2, nothing stored", TRIAL: "this bot, trial model"}
+GOALS = goals_of("load")
+MODEL = Path(__file__).resolve().parent.parent / "models" / "trial"
+VERSIONS = ("websockets", "uvloop", "torch")
+PEER_VERSIONS = ("nonebot2", "nonebot-adapter-onebot", "uvicorn")
+MIB = 2**20
 
 
-class _Data(msgspec.Struct):
-    text: str = ""
+class Plan(Struct, frozen=True):
+    """How much is measured."""
+
+    rounds: int
+    messages: int
+    """In one burst, to the echo engine and the peer."""
+    asked: int
+    """Of the trial model, each in a group of its own."""
 
 
-class _Segment(msgspec.Struct):
-    data: _Data
+QUICK, FULL = Plan(1, 1000, 24), Plan(3, 5000, CHATS)
 
 
-class _Params(msgspec.Struct):
-    group_id: int = 0
-    message: list[_Segment] = []
+class Measured(Struct, frozen=True):
+    """One burst and its server."""
+
+    unanswered: int
+    rate: float
+    """Messages answered a second, from the burst to the last answer."""
+    p50: float
+    """Seconds from the burst to an answer."""
+    p99: float
+    slowest_group: float
+    """How many times as long as the median group the slowest one waited for its last answer."""
+    evenness: float
+    """Jain's index of the groups' answers when half of all are out: 1, all have as many; 1/n, one has all."""
+    growth: float
+    """Bytes of memory that the burst took at most."""
+    lag_p99: float
+    """Seconds by which the event loop was late."""
+    lag_worst: float
+    handshake: float
+    """Seconds of the slowest handshake."""
 
 
-class _Action(msgspec.Struct):
-    action: str
-    params: _Params
-    echo: Any
+# --- measuring ---------------------------------------------------------------------------------------------------
 
 
-_ACTIONS = msgspec.json.Decoder(_Action)
+def measure(kind: str, plan: Plan, folder: Path) -> Measured:
+    """One burst to a server of its own."""
+    place = Path(tempfile.mkdtemp(dir=folder))
+    usable = cores()
+    pin(usable if kind == TRIAL else usable[:1])
+    with running(find_command(kind, place), place / "output.log") as (process, port):
+        pin(usable[-1:])
+        with Crowd(port) as crowd:
+            crowd.warm_up()
+            before = process.memory_info().rss
+            burst = crowd.burst(plan.asked if kind == TRIAL else plan.messages, checked=kind != TRIAL)
+            peak = peak_memory(process)
+        pin(usable)
+        lags = read_lags(place / LAGS, burst.begun, burst.ended)
+    return judge(burst, peak - before, lags)
 
 
-class Answer(NamedTuple):
-    """One message was answered: by whom it was, and the frame that confirms the answer."""
-
-    speaker: int
-    confirmation: bytes
-
-
-class WrongAnswerError(Exception):
-    """A server answered something else than it was told, or twice, or not at all."""
+def find_command(kind: str, folder: Path) -> list[str]:
+    """The module and its arguments, up to the port."""
+    if kind == PEER:
+        return ["bench.peers.nonebot_echo", str(folder), LAGS]
+    return ["bench.peers.ours", str(folder), "echo" if kind == ECHO else str(MODEL), "history", LAGS]
 
 
-class Load:
-    """A connected client. A context manager: leaving closes the connection."""
-
-    def __init__(self, port: int) -> None:
-        self._socket = _dial(port)
-        self._socket.sendall(_frame(_lifecycle()))
-        self._buffer = bytearray()
-        self._waiting: dict[int, int] = {}
-        """Speakers by the number of the message that they want answered."""
-        self._last = 0
-        self._began = int(time.time())
-        self._heard = 0.0
-        """When the last bytes came, by perf_counter."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._socket.close()
-
-    def measure_delays(self, count: int) -> list[float]:
-        """Seconds from a message to its answer, `count` times, one at a time and well apart."""
-        delays = []
-        for index in range(count):
-            # Spinning: a core that sleeps takes its time to wake up, which is no server's fault.
-            free = time.perf_counter() + REST
-            while time.perf_counter() < free:
-                pass
-            frame = self._ask(index % WINDOW)
-            begun = time.perf_counter()
-            self._socket.sendall(frame)
-            answers = list(self._receive())
-            delays.append(self._heard - begun)
-            self._socket.sendall(b"".join([answer.confirmation for answer in answers]))
-        return delays
-
-    def measure_rate(self, seconds: float) -> float:
-        """Messages answered a second, `WINDOW` in flight."""
-        begun, answered = time.perf_counter(), 0
-        self._socket.sendall(b"".join([self._ask(speaker) for speaker in range(WINDOW)]))
-        while self._waiting:
-            frames = []
-            for answer in self._receive():
-                frames.append(answer.confirmation)
-                if self._heard - begun < seconds:
-                    answered += 1
-                    frames.append(self._ask(answer.speaker))
-            self._socket.sendall(b"".join(frames))
-        return answered / seconds
-
-    def _ask(self, speaker: int) -> bytes:
-        self._last += 1
-        self._waiting[self._last] = speaker
-        return _frame(msgspec.json.encode(_message(self._last, speaker, self._began)))
-
-    def _receive(self) -> Iterator[Answer]:
-        """The answers that come next; waits until there is one, and raises where it is not right."""
-        answers: list[Answer] = []
-        while not answers:
-            try:
-                data = self._socket.recv(2**18)
-            except TimeoutError as error:
-                raise WrongAnswerError(f"{len(self._waiting)} messages got no answer in {PATIENCE:g} s") from error
-            self._heard = time.perf_counter()
-            if not data:
-                raise WrongAnswerError("the server closed the connection")
-            self._buffer += data
-            asked = [_ACTIONS.decode(payload) for payload in self._payloads()]
-            answers = [self._check(action) for action in asked if action.action in SENDING]
-            if others := [action for action in asked if action.action not in SENDING]:
-                self._socket.sendall(b"".join([_frame(_refuse(action)) for action in others]))
-        yield from answers
-
-    def _payloads(self) -> Iterator[bytes]:
-        """Take every whole text frame off the buffer; a ping is answered on the way."""
-        start = 0
-        while (found := _find_frame(self._buffer, start)) is not None:
-            kind, begin, start = self._buffer[start], *found
-            payload = bytes(self._buffer[begin:start])
-            if kind == _TEXT:
-                yield payload
-            elif kind == _PING:
-                self._socket.sendall(_frame(payload, _PONG))
-            else:
-                raise WrongAnswerError(f"a frame of kind {kind:#x}: {payload!r}")
-        del self._buffer[:start]
-
-    def _check(self, action: _Action) -> Answer:
-        said = "".join([segment.data.text for segment in action.params.message])
-        number = int(match[1]) if (match := _NUMBER.search(said)) else 0
-        speaker = self._waiting.pop(number, None)
-        right = speaker is not None and said.endswith(_words(number)) and action.params.group_id == _group(speaker)
-        if speaker is None or not right:
-            raise WrongAnswerError(str(action))
-        return Answer(speaker, _frame(_confirm(action.echo, number)))
+def peak_memory(process: psutil.Process) -> int:
+    """Bytes of memory that a process ever had; what it has now where the system does not tell."""
+    status = Path(f"/proc/{process.pid}/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peaks = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+    return peaks[0] if peaks else int(process.memory_info().rss)
 
 
-# --- what is said ------------------------------------------------------------------------------------------------
+def judge(burst: Burst, growth: int, lags: Sequence[float]) -> Measured:
+    """What a burst's answers tell."""
+    delays = [heard.when - burst.begun for heard in burst.answers]
+    shares = statistics.quantiles(delays, n=100, method="inclusive")
+    return Measured(
+        unanswered=burst.asked - len(delays),
+        rate=len(delays) / (burst.ended - burst.begun),
+        p50=shares[49],
+        p99=shares[98],
+        slowest_group=slowest_group(burst),
+        evenness=evenness(burst),
+        growth=growth,
+        lag_p99=statistics.quantiles(lags, n=100, method="inclusive")[98],
+        lag_worst=max(lags),
+        handshake=max(burst.handshakes),
+    )
 
 
-def _words(number: int) -> str:
-    return f"今晚下班以后一起去吃火锅吗 #{number}"
+def slowest_group(burst: Burst) -> float:
+    """How many times as long as the median group the slowest one waited for its last answer."""
+    last: defaultdict[int, float] = defaultdict(float)
+    for heard in burst.answers:
+        last[heard.group] = max(last[heard.group], heard.when - burst.begun)
+    return max(last.values()) / statistics.median(last.values())
 
 
-def _group(speaker: int) -> int:
-    return 700000000 + speaker % GROUPS
+def evenness(burst: Burst) -> float:
+    """Jain's index of the answers that the groups have when half of all are out."""
+    half = burst.answers[: len(burst.answers) // 2]
+    counts = Counter(heard.group for heard in half)
+    everyone = len({heard.group for heard in burst.answers})
+    return sum(counts.values()) ** 2 / (everyone * sum(count**2 for count in counts.values()))
 
 
-def _message(number: int, speaker: int, when: int) -> dict[str, Any]:
-    """What NapCat sends for a group message that mentions the bot: some 700 bytes."""
-    user, message_id = 2000000000 + speaker, 1000000000 + number
-    return {
-        "self_id": ACCOUNT,
-        "user_id": user,
-        "time": when,
-        "message_id": message_id,
-        "message_seq": message_id,
-        "real_id": message_id,
-        "real_seq": str(number),
-        "message_type": "group",
-        "sender": {"user_id": user, "nickname": "一只爱吃鱼的猫", "card": "小鱼", "role": "member"},
-        "raw_message": f"[CQ:at,qq={ACCOUNT}] {_words(number)}",
-        "font": 14,
-        "sub_type": "normal",
-        "message": [
-            {"type": "at", "data": {"qq": str(ACCOUNT)}},
-            {"type": "text", "data": {"text": f" {_words(number)}"}},
-        ],
-        "message_format": "array",
-        "post_type": "message",
-        "group_id": _group(speaker),
-        "group_name": "周末火锅爬山桌游交流群（请改群名片，广告勿入）",
-    }
+# --- figures -----------------------------------------------------------------------------------------------------
 
 
-def _refuse(action: _Action) -> bytes:
-    answer = {"status": "failed", "retcode": 1404, "message": "", "wording": f"不支持的Api {action.action}"}
-    return msgspec.json.encode({**answer, "echo": action.echo})
+def find_figures(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, float]:
+    """Medians over the rounds; of what must not be, the worst."""
+    figures: dict[str, float] = {}
+    for kind, found in rounds.items():
+        for field in ("rate", "slowest_group", "evenness"):
+            figures[f"{field}_{kind}"] = statistics.median(_values(found, field))
+        for field in ("p50", "p99", "lag_p99", "lag_worst"):
+            figures[f"{field}_ms_{kind}"] = 1000 * statistics.median(_values(found, field))
+        figures[f"growth_mib_{kind}"] = statistics.median(_values(found, "growth")) / MIB
+        figures[f"handshake_ms_{kind}"] = 1000 * max(_values(found, "handshake"))
+        figures[f"unanswered_{kind}"] = sum(_values(found, "unanswered"))
+    if PEER in rounds:
+        figures["rate_ratio"] = median_ratio(_values(rounds[ECHO], "rate"), _values(rounds[PEER], "rate"))
+        figures["p99_ratio"] = median_ratio(_values(rounds[PEER], "p99"), _values(rounds[ECHO], "p99"))
+    return figures
 
 
-def _confirm(echo: Any, number: int) -> bytes:
-    data = {"message_id": 2000000000 - number}
-    answer = {"status": "ok", "retcode": 0, "data": data, "message": "", "wording": "", "echo": echo}
-    return msgspec.json.encode({**answer, "stream": "normal-action"})
+def _values(rounds: Sequence[Measured], field: str) -> list[float]:
+    return [getattr(one, field) for one in rounds]
 
 
-def _lifecycle() -> bytes:
-    event = {"time": int(time.time()), "self_id": ACCOUNT, "post_type": "meta_event"}
-    return msgspec.json.encode({**event, "meta_event_type": "lifecycle", "sub_type": "connect"})
+COLUMNS: Mapping[str, tuple[str, str]] = {
+    "rate": ("msg/s", "{:,.0f}"),
+    "p50_ms": ("p50 ms", "{:,.0f}"),
+    "p99_ms": ("p99 ms", "{:,.0f}"),
+    "lag_p99_ms": ("lag p99 ms", "{:.1f}"),
+    "lag_worst_ms": ("worst lag ms", "{:.1f}"),
+    "handshake_ms": ("handshake ms", "{:,.0f}"),
+    "growth_mib": ("memory MiB", "{:.1f}"),
+    "evenness": ("evenness", "{:.3f}"),
+    "slowest_group": ("slowest group", "{:.2f}x"),
+    "unanswered": ("unanswered", "{:.0f}"),
+}
 
 
-# --- WebSocket ---------------------------------------------------------------------------------------------------
+def main() -> None:
+    """Measure, print, write."""
+    arguments = parse_arguments(__doc__ or "")
+    plan = QUICK if arguments.quick else FULL
+    compared = [ECHO, *([PEER] if importlib.util.find_spec("nonebot") is not None else [])]
+    with tempfile.TemporaryDirectory() as name:
+        ways = {kind: lambda kind=kind: measure(kind, plan, Path(name)) for kind in compared}
+        rounds = run_interleaved(plan.rounds, ways)
+        rounds[TRIAL] = [measure(TRIAL, plan, Path(name))]
+    figures = find_figures(rounds)
+    machine = describe_machine([*VERSIONS, *(PEER_VERSIONS if PEER in rounds else ())])
+    print(machine)
+    rows = [[NAMES[kind], *(form.format(figures[f"{key}_{kind}"]) for key, (_, form) in COLUMNS.items())]
+            for kind in rounds]  # fmt: skip
+    print(format_table(("server", *(head for head, _ in COLUMNS.values())), rows))
+    if PEER not in rounds:
+        print("NoneBot2 is not installed, so nothing is compared: pip install -c constraints.txt -e '.[bench]'")
+    report(figures, GOALS, arguments.json, Run(machine, arguments.quick))
 
 
-def _dial(port: int) -> socket.socket:
-    """A connection that has shaken hands; OSError while nobody listens."""
-    connection = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    lines = [
-        "GET /onebot/v11/ws HTTP/1.1",
-        f"Host: 127.0.0.1:{port}",
-        "Connection: Upgrade",
-        "Upgrade: websocket",
-        "Sec-WebSocket-Version: 13",
-        f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
-        f"X-Self-ID: {ACCOUNT}",
-        "x-client-role: Universal",
-        "User-Agent: OneBot/11",
-    ]
-    connection.sendall("\r\n".join([*lines, "", ""]).encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        # Byte by byte: what follows the head is the first frame.
-        byte = connection.recv(1)
-        if not byte:
-            break
-        head += byte
-    if not head.startswith(b"HTTP/1.1 101"):
-        raise WrongAnswerError(f"port {port} refused: {head.decode(errors='replace')}")
-    return connection
-
-
-def _frame(payload: bytes, kind: int = _TEXT) -> bytes:
-    """A frame as clients send it, masked with zeros: what the server undoes costs it the same."""
-    if len(payload) < 126:
-        return bytes([kind, _MASKED | len(payload)]) + b"\0\0\0\0" + payload
-    return _FRAME.pack(kind, _MASKED | 126, len(payload), 0) + payload
-
-
-def _find_frame(buffer: bytearray, start: int) -> tuple[int, int] | None:
-    """Where the payload of the frame at `start` begins and ends; None while it is not whole."""
-    if len(buffer) < start + 4:  # no frame here is that short: a server's ping carries four bytes
-        return None
-    length, begin = buffer[start + 1], start + 2
-    if length == 126:
-        length, begin = int.from_bytes(buffer[begin : begin + 2]), begin + 2
-    return (begin, begin + length) if begin + length <= len(buffer) else None
+if __name__ == "__main__":
+    main()

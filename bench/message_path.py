@@ -5,13 +5,8 @@ Every server runs in its own process on one core, the client on another; rounds 
 
 import contextlib
 import importlib.util
-import os
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,8 +15,9 @@ import psutil
 from msgspec import Struct
 
 from bench.goals import goals_of
-from bench.load import WINDOW, Load
+from bench.napcat import WINDOW, NapCat
 from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
+from bench.servers import cores, pin, running
 
 ROUTING, HISTORY, PEER = "routing only", "history committed", "NoneBot2"
 KEYS = {ROUTING: "routing", HISTORY: "history", PEER: "nonebot"}
@@ -29,8 +25,6 @@ KEYS = {ROUTING: "routing", HISTORY: "history", PEER: "nonebot"}
 GOALS = goals_of("message_path")
 VERSIONS = ("websockets", "msgspec", "uvloop")
 PEER_VERSIONS = ("nonebot2", "nonebot-adapter-onebot", "uvicorn")
-STARTING = 60.0
-"""Seconds a server may take until it listens."""
 
 
 class Plan(Struct, frozen=True):
@@ -62,13 +56,13 @@ class Peer(Struct, frozen=True):
     """A running server and the client connected to it."""
 
     process: psutil.Process
-    load: Load
+    client: NapCat
 
     def measure(self, plan: Plan) -> Round:
         """One round."""
-        delays = statistics.quantiles(self.load.measure_delays(plan.messages), n=100, method="inclusive")
+        delays = statistics.quantiles(self.client.measure_delays(plan.messages), n=100, method="inclusive")
         before = self._cpu_seconds()
-        rate = self.load.measure_rate(plan.seconds)
+        rate = self.client.measure_rate(plan.seconds)
         busy = (self._cpu_seconds() - before) / (rate * plan.seconds)
         return Round(p50=delays[49], p99=delays[98], rate=rate, busy=busy)
 
@@ -83,48 +77,19 @@ class Peer(Struct, frozen=True):
 def find_commands(folder: Path) -> dict[str, list[str]]:
     """The module and its arguments for every server that can run here, up to the port."""
     commands = {
-        ROUTING: ["bench.peers.ours", str(folder / "routing"), "nothing"],
-        HISTORY: ["bench.peers.ours", str(folder / "history"), "history"],
+        ROUTING: ["bench.peers.ours", str(folder / "routing"), "echo", "nothing", "plain"],
+        HISTORY: ["bench.peers.ours", str(folder / "history"), "echo", "history", "plain"],
     }
     if importlib.util.find_spec("nonebot") is not None:
-        commands[PEER] = ["bench.peers.nonebot_echo"]
+        commands[PEER] = ["bench.peers.nonebot_echo", str(folder / "nonebot"), "plain"]
     return commands
 
 
 @contextlib.contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[Peer]:
-    """A server on the first core; killed on leaving, since nothing of it is kept."""
-    port = _free_port()
-    with log.open("w") as output:
-        process = subprocess.Popen([sys.executable, "-m", *command, str(port)], stdout=output, stderr=subprocess.STDOUT)
-    try:
-        with _connect(process, port, log) as load:
-            yield Peer(psutil.Process(process.pid), load)
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _connect(process: "subprocess.Popen[bytes]", port: int, log: Path) -> Load:
-    until = time.monotonic() + STARTING
-    while process.poll() is None and time.monotonic() < until:
-        try:
-            return Load(port)
-        except ConnectionRefusedError:
-            time.sleep(0.05)
-    raise SystemExit(f"{process.args!r} did not listen:\n{log.read_text()}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _pin(cores: Sequence[int], place: int) -> None:
-    """Keep this process, and what it starts from now on, on one of the cores, where the system can."""
-    if sys.platform == "linux":
-        os.sched_setaffinity(0, {cores[place]})
+def connected(command: Sequence[str], log: Path) -> Iterator[Peer]:
+    """A server and a client."""
+    with running(command, log) as (process, port), NapCat(port) as client:
+        yield Peer(process, client)
 
 
 # --- figures -----------------------------------------------------------------------------------------------------
@@ -132,14 +97,14 @@ def _pin(cores: Sequence[int], place: int) -> None:
 
 def measure(commands: Mapping[str, Sequence[str]], folder: Path, plan: Plan) -> dict[str, list[Round]]:
     """The rounds of every server, interleaved."""
-    cores = psutil.Process().cpu_affinity() if sys.platform == "linux" else []
-    _pin(cores, 0)
+    usable = cores()
+    pin(usable[:1])
     with contextlib.ExitStack() as stack:
         peers = {
-            name: stack.enter_context(running(command, folder / f"{index}.log"))
+            name: stack.enter_context(connected(command, folder / f"{index}.log"))
             for index, (name, command) in enumerate(commands.items())
         }
-        _pin(cores, -1)
+        pin(usable[-1:])
         for peer in peers.values():
             peer.measure(WARMING)
         return run_interleaved(plan.rounds, {name: partial(peer.measure, plan) for name, peer in peers.items()})

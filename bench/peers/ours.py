@@ -1,4 +1,4 @@
-"""This bot with the echo engine, for message_path.py: the application as shipped, or one that keeps no history."""
+"""This bot, for message_path.py and load.py: as shipped but for waiting, with or without a history and a model."""
 
 import asyncio
 import itertools
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+from bench.peers.lags import LAGS, note_lags
 from onebot_bot.__main__ import run_loop
 from onebot_bot.app import App
 from onebot_bot.logs import logging_to
@@ -18,7 +19,17 @@ CONFIG = """version = 1
 port = {port}
 token = ""
 [model]
-path = "echo"
+path = "{model}"
+threads = 1
+max_running = 8
+[generation]
+temperature = 0.0
+max_new_tokens = 24
+[guard]
+loops = false
+[learning]
+enabled = false
+refine_idle = false
 [chat]
 merge_window = 0
 typing_speed = 0
@@ -66,25 +77,26 @@ class NoHistory(History):
         return [next(self._rows_given) for _ in sent]
 
 
-def write_config(folder: Path, port: int) -> Path:
+def write_config(folder: Path, model: str, port: int) -> Path:
     """A config.toml that waits for nothing and answers in one message."""
     folder.mkdir(exist_ok=True)
     path = folder / "config.toml"
-    path.write_text(CONFIG.format(port=port), encoding="utf-8")
+    path.write_text(CONFIG.format(model=model, port=port), encoding="utf-8")
     return path
 
 
-async def serve(config: Path, make_history: Callable[[Database], History]) -> None:
+async def serve(config: Path, make_history: Callable[[Database], History], noted: str) -> None:
     """Run the application until the process is killed."""
     with logging_to("warning", None):
         async with App(config, make_history):
-            await asyncio.Event().wait()
+            await (note_lags(config.with_name(LAGS)) if noted == LAGS else asyncio.Event().wait())
 
 
 def main() -> None:
-    """FOLDER history|nothing PORT, on the loop that `onebot-bot run` uses."""
-    folder, kept, port = sys.argv[1:]
-    run_loop(serve(write_config(Path(folder), int(port)), History if kept == "history" else NoHistory))
+    """FOLDER MODEL history|nothing lags|plain PORT, on the loop that `onebot-bot run` uses; FOLDER gets its lags."""
+    folder, model, kept, noted, port = sys.argv[1:]
+    config = write_config(Path(folder), model, int(port))
+    run_loop(serve(config, History if kept == "history" else NoHistory, noted))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,10 @@ from onebot_bot.transport.status import status_of
 
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake: it adds to the time in which a dead link is found out."""
+AT_ONCE = 8
+"""Frames of one link handled before everybody else has a turn: a burst on many links would hold the loop for long."""
+MOST_QUEUED = 512
+"""Frames of one link that wait for their turn before its socket is read no further."""
 WRITE_LIMIT = 2**30
 """Bytes unread by a client from which websockets makes its own frames wait, ping and close among them.
 
@@ -144,7 +148,7 @@ class OneBotServer:
                 ping_timeout=config.ping_timeout,
                 close_timeout=CLOSE_TIMEOUT,
                 max_size=config.max_frame_mib * 2**20,
-                max_queue=None,  # frames are taken as they come; pausing the socket would only cost calls
+                max_queue=(MOST_QUEUED, AT_ONCE),
                 write_limit=WRITE_LIMIT,
             )
         except OSError as error:
@@ -238,7 +242,9 @@ class OneBotServer:
     async def _receive(self, account: Account, link: Link) -> ConnectionClosed:
         try:
             while True:
-                self._take(account, link, await link.socket.recv(decode=False))
+                for _ in range(AT_ONCE):
+                    self._take(account, link, await link.socket.recv(decode=False))
+                await asyncio.sleep(0)
         except ConnectionClosed as closed:
             return closed
 

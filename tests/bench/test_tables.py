@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from PIL import Image
 
-from bench import message_path, participation, startup
+from bench import load, message_path, participation, startup
 from bench.goals import AIMS, PARTS, goals_of
 from bench.layout import GRIDS
 from bench.memory_results import NEW, OURS, Results, Retrieved
@@ -76,6 +76,12 @@ def test_every_goal_has_a_known_part() -> None:
         (
             "message_path",
             message_path.find_figures({kind: [message_path.Round(1, 2, 3, 4)] for kind in message_path.KEYS}),
+        ),
+        (
+            "load",
+            load.find_figures(
+                {kind: [load.Measured(0, 1, 1, 1, 1, 1, 1, 1, 1, 1)] for kind in (load.ECHO, load.PEER, load.TRIAL)}
+            ),
         ),
         ("startup", startup.find_figures([startup.Start(1.0)], [startup.Start(2.0)])),
         (

@@ -191,6 +191,25 @@ async def test_events_keep_their_order(dial: Dial, heard: Heard) -> None:
         assert [await next_text(heard) for _ in range(200)] == [str(number) for number in range(200)]
 
 
+async def test_a_burst_on_one_link_leaves_the_others_their_turn(server: OneBotServer, dial: Dial, heard: Heard) -> None:
+    """What came in one piece is not handled in one piece."""
+    async with dial(10000) as one, dial(10001) as busy, dial(10002) as two:
+        for client in (one, busy, two):
+            await client.send_event(client.group_message(20000, 30000, "hi"))
+            await next_text(heard)
+        sockets = [account.links[0].socket.transport for account in server.accounts.values()]
+        for transport in sockets:
+            transport.pause_reading()
+        for number in range(300):
+            await busy.send_event(busy.group_message(20000, 30000, str(number)))
+        for client in (one, two):
+            await client.send_event(client.group_message(20000, 30000, "me too"))
+        for transport in sockets:
+            transport.resume_reading()
+        texts = [await next_text(heard) for _ in range(302)]
+    assert [place < 50 for place, text in enumerate(texts) if text == "me too"] == [True, True]
+
+
 async def test_meta_events_and_typing_end_here(dial: Dial, heard: Heard) -> None:
     """Lifecycle, heartbeat and input_status are never handed on."""
     async with dial() as client:
