@@ -39,8 +39,6 @@ PREFILL_BESIDE = 128
 """The same while answers are being written: their next token waits for it."""
 SMALLEST_CHUNK = 32
 """The same at least, however often memory ran out and however slow the machine."""
-CHUNK_SECONDS = 0.25
-"""What one forward of a prompt is to take at most where it can be timed, on a CPU: interrupts are seen between two."""
 LONGEST_READING = 96
 """Tokens after which a memory that is being read out is closed: a fact has some 40."""
 
@@ -72,8 +70,6 @@ class DecodeLoop:
         self._forwards = Forwards(model, self.slots, recorder)
         self._chunk = PREFILL_CHUNK
         """Prompt tokens of one forward; fewer once memory ran out."""
-        self._pace = 0.0
-        """Seconds that a prompt's token took in the last forward of one; on a card nearly none, nobody waits for it."""
         self._prompts: deque[Sequence] = deque()
         """Whose prompt is not in yet: each is fed a chunk in turn."""
         self._holders: list[Sequence] = []
@@ -206,24 +202,18 @@ class DecodeLoop:
             budget -= max(1, sequence.positions - before)
         return ready
 
-    def _in_time(self) -> int:
-        """Prompt tokens that one forward takes `CHUNK_SECONDS` for, by what the last one took."""
-        return max(SMALLEST_CHUNK, int(CHUNK_SECONDS / self._pace)) if self._pace else PREFILL_CHUNK
-
     def _feed_chunk(self, sequence: Sequence, most: int) -> Tensor:
         """Feed the next tokens of a prompt; the last hidden state `[d]`."""
         slot, pictures, start = sequence.slot, sequence.pictures, sequence.positions
         assert slot is not None  # noqa: S101 - it was admitted
-        stop = min(len(sequence.prompt), start + min(most, self._chunk, self._in_time()))
+        stop = min(len(sequence.prompt), start + min(most, self._chunk, max(SMALLEST_CHUNK, self._forwards.in_time)))
         if pictures is not None:
             stop = pictures.reach(start, stop)
         embeddings = self._model.embed_ids(sequence.rendered.ids[start:stop])
         inserts = rope = None
         if pictures is not None:
             rope, inserts = pictures.rope[:, start:stop], pictures.insert(embeddings, start)
-        began = time.perf_counter()
         hidden = self._forwards.feed_prompt(slot, embeddings, rope, inserts)
-        self._pace = (time.perf_counter() - began) / (stop - start)
         slot.contents += sequence.prompt[start:stop]
         return hidden
 

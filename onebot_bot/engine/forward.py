@@ -4,6 +4,7 @@ Everything enters as an embedding at explicit positions, so a memory's vector on
 transformers keeps on the module (Qwen3-VL's rope offset) is not used.
 """
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -19,6 +20,9 @@ from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.pictures import Inserts
 from onebot_bot.engine.sampling import score
 from onebot_bot.engine.slots import Slot, Slots
+
+CHUNK_SECONDS = 0.25
+"""What one forward of a prompt is to take at most where it can be timed, on a CPU: interrupts are seen between two."""
 
 
 class Fed(Struct, frozen=True):
@@ -57,13 +61,20 @@ class Forwards:
         """Ids, cache positions and rope positions of the rows, and whether they may recall."""
         self._rows = torch.arange(MAX_ROWS, device=model.device).unsqueeze(1)
         self._places = torch.arange(round_up(model.context), device=model.device)
+        self._pace = 0.0
+        """Seconds that each token of the last chunk took; on a card nearly none, for nobody waits there."""
+
+    @property
+    def in_time(self) -> int:
+        """Tokens of a prompt that one forward takes `CHUNK_SECONDS` for, by what the last one took."""
+        return int(CHUNK_SECONDS / self._pace) if self._pace else self._model.context
 
     def feed_prompt(self, slot: Slot, embeddings: Tensor, rope: Tensor | None, inserts: Inserts | None) -> Tensor:
         """Feed `[1, T, d]` at a slot's next positions; the last hidden state `[d]`.
 
         `rope` `[3, T]` are the positions that a model with eyes turns by, where they are not the cache's.
         """
-        start, count = len(slot.contents), embeddings.shape[1]
+        began, start, count = time.perf_counter(), len(slot.contents), embeddings.shape[1]
         stop = start + count
         positions = self._places[start:stop].unsqueeze(0)
         turned = positions.expand(3, -1) if rope is None else rope
@@ -75,7 +86,9 @@ class Forwards:
         more: dict[str, Any] = {}
         if inserts is not None:
             more = {"visual_pos_masks": inserts.places, "deepstack_visual_embeds": inserts.deep}
-        return self._run(window, embeddings, mask, self._rope(positions, turned.unsqueeze(1)), **more)[0, -1]
+        hidden = self._run(window, embeddings, mask, self._rope(positions, turned.unsqueeze(1)), **more)[0, -1]
+        self._pace = (time.perf_counter() - began) / count
+        return hidden
 
     # --- one position of many answers ----------------------------------------------------------------------------
 

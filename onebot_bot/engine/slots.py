@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from msgspec import Struct, field
 
-from onebot_bot.engine.fit import MAX_ROWS, free_ram, kv_budget, round_up
+from onebot_bot.engine.fit import BLOCK, MAX_ROWS, free_ram, kv_budget, round_up
 from onebot_bot.engine.kv import KvBuffers, KvShape, is_out_of_memory
 from onebot_bot.engine.prefix import Span, shared_prefix, whole_pictures
 
@@ -210,13 +210,20 @@ class Slots:
         self._rows = [*kept, *[None] * (rows - len(kept))]
 
     def _find_size(self, rows: int, length: int) -> tuple[int, int]:
-        """Rows and length to lay out: what has to grow is doubled where the budget allows, so that it seldom does."""
+        """Rows and length to lay out: what has to grow is doubled, or takes all that the budget leaves.
+
+        So it seldom does: all that the cache holds is copied, and every chat waits.
+        """
         more = self.kv.rows if rows <= self.kv.rows else min(max(rows, 2 * self.kv.rows), MAX_ROWS)
         longer = self.kv.length
         if length > longer:
             longer = max(length, min(2 * longer, self._longest))
-        sizes = ((more, longer), (rows, longer), (more, length), (rows, length))
-        return next(size for size in sizes if size[0] * size[1] <= self.budget)
+        if rows > self.kv.rows:
+            tight = min(more, self.budget // length), length
+        else:
+            tight = rows, min(longer, self.budget // rows // BLOCK * BLOCK)
+        sizes = ((more, longer), (min(more, self.budget // longer), longer), tight)
+        return next(size for size in sizes if size[0] >= rows and size[0] * size[1] <= self.budget)
 
     def _swap(self, one: int, other: int) -> None:
         first, second = self._rows[one], self._rows[other]

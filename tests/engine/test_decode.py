@@ -182,7 +182,7 @@ async def test_on_a_slow_machine_prompts_are_read_in_smaller_parts(
 ) -> None:
     """A forward that takes a second for 512 tokens is followed by such of a quarter, so that interrupts are seen."""
     seconds = itertools.count()
-    monkeypatch.setattr("onebot_bot.engine.decode.time.perf_counter", lambda: float(next(seconds)))
+    monkeypatch.setattr("onebot_bot.engine.forward.time.perf_counter", lambda: float(next(seconds)))
     fed: list[int] = []
     feed = Forwards.feed_prompt
 

@@ -42,6 +42,19 @@ def taken(slots: Slots, contents: list[int], room: int = BLOCK) -> Slot:
     return fill(slots, slot, contents)
 
 
+def noting_sizes(slots: Slots, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Rows and length of every cache that is laid out from now on."""
+    sizes: list[tuple[int, int]] = []
+    lay_out = slots.kv.lay_out
+
+    def noting(rows: int, length: int, moves: Any) -> None:
+        sizes.append((rows, length))
+        lay_out(rows, length, moves)
+
+    monkeypatch.setattr(slots.kv, "lay_out", noting)
+    return sizes
+
+
 def test_nothing_is_taken_before_it_is_needed() -> None:
     """An idle bot has no cache, one short chat a small one."""
     slots = new_slots()
@@ -139,6 +152,29 @@ def test_rows_grow_with_what_is_in_them() -> None:
     chats.append(taken(slots, [77], room=3 * BLOCK))
     assert [held(slots, slot) for slot in chats] == [slot.contents for slot in chats]
     assert slots.kv.length >= 3 * BLOCK
+
+
+@pytest.mark.parametrize("room", [BLOCK, 3 * BLOCK])
+def test_the_cache_is_seldom_laid_out_anew(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Also when nearly all of the budget is taken: all that it holds is copied each time, and every chat waits."""
+    slots = new_slots(blocks=150)
+    laid_out = noting_sizes(slots, monkeypatch)
+    for number in range(120):
+        slots.park(taken(slots, [number] * (2 + number % 3), room))
+    assert len(laid_out) <= 8
+    assert max(rows * length for rows, length in laid_out) <= slots.budget
+
+
+def test_long_chats_take_what_the_budget_leaves_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chat that grows block by block among others does not have the cache laid out for every block."""
+    slots = new_slots(blocks=30)
+    others = [taken(slots, [number, number]) for number in range(4)]
+    laid_out = noting_sizes(slots, monkeypatch)
+    growing = others[0]
+    for blocks in range(2, 8):
+        assert slots.extend(growing, blocks * BLOCK)
+    assert len(laid_out) <= 3
+    assert [held(slots, slot) for slot in others] == [slot.contents for slot in others]
 
 
 def test_rows_of_a_forward_become_neighbours() -> None:
