@@ -71,6 +71,7 @@ What destroys something shows it first, and is done when it is typed again with 
 
 Verbs have Chinese names too: `列表`, `搜索`, `查看`, `添加`, `修改`, `忘记`, `置顶`, `取消置顶`, `统计`, `导出`
 for `/memory`, `现在`, `状态`, `取消`, `回滚`, `报告` for `/learn`, `查看`, `设置`, `列表` for `/config`,
+`查看`, `列表`, `用` for `/model`, `群`, `私聊` for `/send`,
 `添加`, `移除`, `列表` for `/admin`, `启用`, `停用` for `/command`;
 `列表`, `同意`, `拒绝` for `/request`;
 `列表`, `用`, `查看`, `重置` for `/persona`;

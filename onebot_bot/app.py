@@ -36,7 +36,7 @@ from onebot_bot.chat.turnlog import TurnLog
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
-from onebot_bot.controls import Chats, CommandServices, Configuration, Nights
+from onebot_bot.controls import Chats, CommandServices, Configuration, Nights, Running
 from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
@@ -202,6 +202,7 @@ class App:
             first_words=lambda chat: stores.words.of(chat).on(self._today()),
             own=self._make_own(),
             backups=self._backups,
+            running=Running(self._sessions, self._queues),
             learner=Nights(learning.cycle, learning.versions, self._language, find) if learning else None,
             cast=self._cast,
         )

@@ -1,5 +1,7 @@
 """What commands can do, put together from the parts that the application owns."""
 
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import structlog
 from onebot_bot import __version__
 from onebot_bot.characters.cast import Cast
 from onebot_bot.chat.explained import explain
+from onebot_bot.chat.outbox import Queues
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.profiles import explain_writer
 from onebot_bot.chat.requests import Requests
@@ -18,6 +21,7 @@ from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.backup_control import BackupControl
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
 from onebot_bot.commands.own_context import OwnControl
+from onebot_bot.commands.running_control import Busy, RunningControl
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Engine, Recalled
@@ -97,6 +101,28 @@ class Chats:
         """Why the last message was answered or was not; empty when there was none since the start."""
         considered = self._presence.last(chat)
         return explain(considered, language) if considered is not None else ""
+
+
+class Running:
+    """The running bot, as /queue and /shutdown know it."""
+
+    def __init__(self, sessions: Mapping[ChatId, ChatSession], queues: Queues) -> None:
+        self._sessions = sessions
+        self._queues = queues
+
+    def busy(self) -> Sequence[Busy]:
+        """The chats in which answers are owed, who waits longest first."""
+        loads = [(chat, load) for chat, session in self._sessions.items() if (load := session.load) is not None]
+        found = [Busy(chat, load.doing, load.messages, load.seconds) for chat, load in loads]
+        return sorted(found, key=lambda busy: -busy.seconds)
+
+    def unsent(self) -> Mapping[int, int]:
+        """Messages that wait for their turn in the accounts' send queues."""
+        return self._queues.waiting()
+
+    def end(self) -> None:
+        """As Ctrl-C or SIGTERM would: what is being written ends in order."""
+        signal.raise_signal(signal.SIGINT if sys.platform == "win32" else signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -215,6 +241,7 @@ class CommandServices:
     cast: Cast
     own: OwnControl
     backups: BackupControl
+    running: RunningControl
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -104,6 +104,11 @@ class OwnData:
         """Put a line on record that the model sees, and answers to nothing."""
         await self._kept.history.append(chat, _event(user, text))
 
+    async def said(self, chat: ChatId, text: str, message_id: int | None) -> None:
+        """Put on record what the bot was told to say."""
+        entry = Entry(role="assistant", text=text, time=int(time.time()), user_id=chat.account, message_id=message_id)
+        await self._kept.history.append(chat, entry)
+
     async def ask(self, chat: ChatId, user: int, text: str, temporary_group: int = 0) -> None:
         """Put a line on record that is no message of anybody's, and let it be answered."""
         entry = replace(_event(user, text), state="pending")

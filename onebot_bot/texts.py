@@ -20,6 +20,7 @@ from onebot_bot.catalogue import (
     reading,
     refusals,
     rights,
+    running,
     seen,
     stats,
     tags,
@@ -46,6 +47,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **proactive.TEXTS,
     **stats.TEXTS,
     **tags.TEXTS,
+    **running.TEXTS,
 }
 
 FAILURES: Mapping[str, Failure] = {**failures.FAILURES, **faults.FAILURES, **refusals.FAILURES}

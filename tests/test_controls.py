@@ -4,20 +4,30 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
+from echo_bot import said, write_config
 from facts import fact, opened
+from fakes import FakeClock, until
 from msgspec import Struct
 
-from onebot_bot.controls import Nights
+from onebot_bot.chat.outbox import Queues
+from onebot_bot.chat.turn import Load
+from onebot_bot.config import load_config
+from onebot_bot.controls import Nights, Running
 from onebot_bot.errors import LearningError
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
 from onebot_bot.learning.sequence import Means
 from onebot_bot.learning.versions import Versions, seal
 from onebot_bot.learning.work import CANDIDATE, METRICS, NightReport, Plan, Run, Verdict
 from onebot_bot.memory.store import MemoryStore
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.sections.sending import SendingConfig
+from onebot_bot.start import serve
 from onebot_bot.texts import say
+from onebot_bot.transport.client import OneBotClient
 
 
 class Settings(Struct, frozen=True):
@@ -156,3 +166,27 @@ async def test_a_rollback_of_the_only_version_brings_the_model_as_it_came(house:
     assert await house.nights.rollback() == ""
     assert house.nights.status().adapter == ""
     assert await house.nights.rollback() is None
+
+
+def test_who_waits_longest_comes_first() -> None:
+    """Chats that owe nothing are left out."""
+    loads = {1: Load("waiting", 1, 2.0), 2: None, 3: Load("writing", 2, 5.0)}
+    sessions: Any = {ChatId(10000, "group", peer): SimpleNamespace(load=load) for peer, load in loads.items()}
+    running = Running(sessions, Queues(SendingConfig, FakeClock()))
+    assert [(busy.chat.peer, busy.doing) for busy in running.busy()] == [(3, "writing"), (1, "waiting")]
+    assert running.unsent() == {}
+
+
+async def test_the_owner_s_word_ends_the_process_as_a_signal_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What serves it is told, the answer having gone out."""
+    path = write_config(tmp_path)
+    serving = asyncio.create_task(serve(path))
+    await until(lambda: "ws://" in capsys.readouterr().out)  # printed once it listens
+    config = load_config(path)
+    token = (tmp_path / "memory_store" / "token").read_text(encoding="utf-8").strip()
+    async with OneBotClient(f"ws://127.0.0.1:{config.server.port}/onebot/v11/ws", 10000, token) as client:
+        await client.send_event(client.private_message(1, "/shutdown -y"))
+        assert await said(client) == (1, say("zh", "shutdown.done"))
+        assert not await asyncio.wait_for(serving, 10)

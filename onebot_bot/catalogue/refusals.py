@@ -140,6 +140,7 @@ IDS: Mapping[str, str] = {
     "edit.none": "OB-2009",
     "ref.private": "OB-2005",
     "ref.many": "OB-2008",
+    "send.long": "OB-2007",
     "ban.spared": "OB-2003",
     "request.unknown": "OB-2006",
     "stats.elsewhere": "OB-2005",

@@ -69,6 +69,8 @@ class Pacing:
         self._turn = asyncio.Lock()  # its waiters are woken in the order in which they came
         self._left: deque[float] = deque()
         """When the messages of the last minute left, clock seconds."""
+        self.waiting = 0
+        """Messages that wait for their turn."""
 
     async def wait(self, *, begins: bool) -> None:
         """Return when the next message may leave; it counts as sent.
@@ -79,7 +81,13 @@ class Pacing:
         Raises:
             StaleAnswer: it begins an answer and would wait for others longer than `sending.stale_after`.
         """
-        came = self._clock.time()
+        self.waiting += 1
+        try:
+            await self._wait(self._clock.time(), begins=begins)
+        finally:
+            self.waiting -= 1
+
+    async def _wait(self, came: float, *, begins: bool) -> None:
         async with self._turn:
             config, now = self._config(), self._clock.time()
             due = max(now, self._due(config, now))
@@ -116,6 +124,10 @@ class Queues:
         if self_id not in self._queues:
             self._queues[self_id] = Pacing(self._config, self._clock)
         return self._queues[self_id]
+
+    def waiting(self) -> dict[int, int]:
+        """Messages that wait for their turn, by account."""
+        return {self_id: pacing.waiting for self_id, pacing in self._queues.items() if pacing.waiting}
 
     async def reply(self, account: Account) -> None:
         """Return when the account may send what somebody waits for; raises StaleAnswer as `Pacing.wait`."""

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from typing import Literal
 
 import msgspec
 import structlog
@@ -12,7 +13,7 @@ from onebot_bot.chat.answering import Answerer
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.services import Services
-from onebot_bot.chat.turn import Incoming, Turn, belong_together
+from onebot_bot.chat.turn import Incoming, Load, Turn, belong_together
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -77,6 +78,18 @@ class ChatSession:
     def busy(self) -> bool:
         """Whether an answer is being written, or waits to be."""
         return bool(self._pending) or self._turn is not None
+
+    @property
+    def load(self) -> Load | None:
+        """What it is busy with; None: nothing."""
+        if not self._owed:
+            return None
+        turn = self._turn
+        since = min(item.arrived for item in self._owed)
+        doing: Literal["waiting", "writing", "sending"] = "waiting"
+        if turn is not None:
+            doing = "sending" if turn.sending else "writing"
+        return Load(doing, len(self._owed), self._services.clock.time() - since)
 
     def owes(self, entry: Entry) -> bool:
         """Whether this message waits for its answer here, or is being answered."""

@@ -1,6 +1,7 @@
 """What a session answers at once, as it goes from the inbox to the answer."""
 
 import asyncio
+from typing import Literal
 
 from msgspec import Struct
 
@@ -33,6 +34,15 @@ class Incoming(Struct):
         """Its row; None while it is on its way to the disk, or when it cannot be there."""
         done = self.row.done() and not self.row.cancelled() and self.row.exception() is None
         return self.row.result() if done else None
+
+
+class Load(Struct, frozen=True):
+    """What a chat is busy with."""
+
+    doing: Literal["waiting", "writing", "sending"]
+    messages: int
+    seconds: float
+    """Since the first of them came."""
 
 
 class Draft(Struct, frozen=True):

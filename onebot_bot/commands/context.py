@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
@@ -9,8 +10,10 @@ from msgspec import Struct
 from onebot_bot.characters.cast import Cast
 from onebot_bot.commands.backup_control import BackupControl
 from onebot_bot.commands.own_context import OwnControl
+from onebot_bot.commands.running_control import RunningControl
 from onebot_bot.config import Config, Key
 from onebot_bot.engine.request import EngineStatus, Recalled
+from onebot_bot.errors import NotConnected
 from onebot_bot.memory.bank import Hit
 from onebot_bot.memory.bans import Ban
 from onebot_bot.memory.chat_settings import ChatSettings
@@ -92,6 +95,10 @@ class RequestControl(Protocol):
 
 class ConfigControl(Protocol):
     """What commands may do to the configuration."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
 
     @property
     def config(self) -> Config:
@@ -231,6 +238,10 @@ class Services(Protocol):
         """What was counted."""
 
     @property
+    def running(self) -> RunningControl:
+        """The running bot."""
+
+    @property
     def requests(self) -> RequestControl:
         """Friend requests and invitations."""
 
@@ -267,6 +278,11 @@ async def _tell_nobody(_user: int, _text: str) -> bool:
     return False
 
 
+async def _send_nothing(_chat: ChatId, _text: str) -> int | None:
+    """There is no account to send with."""
+    raise NotConnected("no account is connected")
+
+
 class Context(Struct, frozen=True):
     """One use of a command."""
 
@@ -278,3 +294,5 @@ class Context(Struct, frozen=True):
     services: Services
     tell: Callable[[int, str], Awaitable[bool]] = _tell_nobody
     """Tells another person something in private, on behalf of whoever gave the command; whether that was done."""
+    send: Callable[[ChatId, str], Awaitable[int | None]] = _send_nothing
+    """Says something in a chat of this account; the message's id as far as QQ tells it; raises ActionError."""

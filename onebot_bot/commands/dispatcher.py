@@ -16,6 +16,7 @@ from onebot_bot.commands import (
     group,
     learning,
     memory,
+    model,
     persona,
     personal,
     pictures,
@@ -25,6 +26,7 @@ from onebot_bot.commands import (
     references,
     requests,
     rights,
+    running,
     stats,
     toggling,
     turns,
@@ -85,6 +87,8 @@ def build_registry() -> Registry:
             ),
             *learning.COMMANDS,
             *backup.COMMANDS,
+            *running.COMMANDS,
+            *model.COMMANDS,
         ]
     )
     return registry
@@ -143,6 +147,11 @@ class Dispatcher:
         answer = await self._answer(account, message, *parsed)
         if isinstance(answer, str):
             answer = Answer(answer)
+        await self._give(account, message, answer)
+        if answer.then is not None:
+            answer.then()
+
+    async def _give(self, account: Account, message: Message, answer: Answer) -> None:
         try:
             for file in answer.files:
                 await self._ready(account)
@@ -159,6 +168,13 @@ class Dispatcher:
         except ActionError as error:
             self._report("report.send", message.chat_id, error)
 
+    async def _send(self, account: Account, chat: ChatId, text: str) -> int | None:
+        await self._ready(account)
+        group, words = chat.kind == "group", (Text(text),)
+        data = await account.call(SendGroupMsg(chat.peer, words) if group else SendPrivateMsg(chat.peer, words))
+        found = data.get("message_id") if isinstance(data, dict) else None
+        return found if isinstance(found, int) else None
+
     async def _answer(self, account: Account, message: Message, prefix: str, name: str, rest: str) -> str | Answer:
         bot = self._bot()
         try:
@@ -166,7 +182,8 @@ class Dispatcher:
             tier = tier_of(message, bot)
             require(command, tier, message, f"{prefix}{name}", bot.language)
             tell = partial(self._telling.tell, account, message.user_id)
-            context = Context(message.chat_id, message, tier, prefix, bot.language, self._services, tell)
+            send = partial(self._send, account)
+            context = Context(message.chat_id, message, tier, prefix, bot.language, self._services, tell, send)
             log.info("command", name=command.names[0], user=message.user_id, chat=str(message.chat_id))
             return await command.handler(context, rest)
         except CommandError as error:

@@ -39,6 +39,9 @@ class OwnControl(Protocol):
     async def put(self, chat: ChatId, user: int, text: str) -> None:
         """Put a line on record that the model sees, and answers to nothing."""
 
+    async def said(self, chat: ChatId, text: str, message_id: int | None) -> None:
+        """Put on record what the bot was told to say."""
+
     async def ask(self, chat: ChatId, user: int, text: str, temporary_group: int = 0) -> None:
         """Put a line on record that is no message of anybody's, and let it be answered."""
 

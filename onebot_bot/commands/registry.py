@@ -36,6 +36,8 @@ class Answer(Struct, frozen=True):
     """Shown below the text, PNG."""
     files: tuple[Attachment, ...] = ()
     """Sent to the asker in private, before the text, which says that they were."""
+    then: Callable[[], None] | None = None
+    """Done once the text was sent, or could not be."""
 
 
 Handler = Callable[[Context, str], Awaitable[str | Answer]]

@@ -173,3 +173,17 @@ async def test_without_a_connection_there_is_no_turn(account: Any, clock: FakeCl
     made = Outbox(account, lambda: 0.0, lambda _: None, Pacing(lambda: BARE, clock))
     with pytest.raises(NotConnected):
         await made.ready()
+
+
+async def test_who_waits_for_a_turn_is_counted(account: Any, clock: FakeClock) -> None:
+    """Until it has left, or given up."""
+    queues = Queues(lambda: msgspec.structs.replace(BARE, interval=1.0), clock)
+    await queues.tell(account)
+    assert queues.waiting() == {}
+    waiting = [asyncio.create_task(queues.tell(account)) for _ in range(2)]
+    await until(lambda: queues.waiting() == {10000: 2} and bool(clock.sleeping))
+    waiting[1].cancel()
+    await until(lambda: queues.waiting() == {10000: 1})
+    clock.advance(1.0)
+    await waiting[0]
+    assert queues.waiting() == {}

@@ -6,6 +6,7 @@ from fakes import answer, until
 from watching import concluded, seen, states
 from world import World
 
+from onebot_bot.chat.turn import Load
 from onebot_bot.engine.request import FinishReason
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall
@@ -139,6 +140,25 @@ async def test_a_message_that_comes_while_the_turn_is_stored_interrupts_too(worl
     second = await world.engine.next()
     assert seen(second) == ["a\nb"]
     assert not second.interrupted
+
+
+async def test_what_a_chat_is_busy_with_is_known(world: World) -> None:
+    """That it waits, writes, sends, with how many messages and for how long; then nothing."""
+    world.say(world.private("a"))
+    world.say(world.private("b"))
+    await until(lambda: bool(world.clock.sleeping))
+    session = world.sessions[ALICE]
+    world.clock.advance(0.5)
+    assert session.load == Load("waiting", 2, 0.5)
+    await world.quiet(0.5)
+    generation = await world.engine.next()
+    assert session.load == Load("writing", 2, 1.0)
+    world.account.hold = asyncio.Event()
+    answer(generation, "ok")
+    await world.account.next()
+    assert session.load == Load("sending", 2, 1.0)
+    world.account.hold.set()
+    await until(lambda: session.load is None)
 
 
 async def test_stop_ends_the_answer_and_drops_what_waits(world: World) -> None:

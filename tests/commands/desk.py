@@ -13,6 +13,7 @@ from onebot_bot.characters.library import SHIPPED, Library
 from onebot_bot.commands.backup_control import KeptBackup, MadeBackup
 from onebot_bot.commands.context import LearningStatus, Overview
 from onebot_bot.commands.dispatcher import Dispatcher
+from onebot_bot.commands.running_control import Busy
 from onebot_bot.config import Config, Key, changed_keys, load_config
 from onebot_bot.config_file import set_key
 from onebot_bot.engine.request import Recalled
@@ -97,6 +98,29 @@ class Cellar:
         return self.made
 
 
+class Busybody:
+    """A running bot that is as busy as a test says."""
+
+    def __init__(self) -> None:
+        self.chats: list[Busy] = []
+        self.outgoing: dict[int, int] = {}
+        self.sent: Callable[[], int] = lambda: 0
+        self.ended_after: int | None = None
+        """How much `sent` said when it was ended; None: it was not."""
+
+    def busy(self) -> list[Busy]:
+        """What the test says."""
+        return self.chats
+
+    def unsent(self) -> dict[int, int]:
+        """What the test says."""
+        return self.outgoing
+
+    def end(self) -> None:
+        """Note it."""
+        self.ended_after = self.sent()
+
+
 class Lobby:
     """Requests that wait for a decision."""
 
@@ -149,6 +173,7 @@ class Desk:
         self.learning = Learner()
         self.requests = Lobby()
         self.backups = Cellar()
+        self.running = Busybody()
         self.first_words: Callable[[ChatId], int] = lambda _: 0
         self.did: list[str] = []
         self.engine = ScriptedEngine().status

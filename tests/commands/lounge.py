@@ -53,6 +53,7 @@ class Lounge:
         self.memories = memories
         self.config = Config()
         self.learning = Learner()
+        self.bot = BotConfig()
         self.chats: ChatSettingsStore
         self.personas: PersonaChoices
 
@@ -114,6 +115,11 @@ class Lounge:
         while not hasattr(done[-1], "message"):
             done.append(await self.world.account.next())
         return done
+
+    async def sent(self, command: str, count: int, user: int = ALICE) -> list[Any]:
+        """Somebody gives a command; the first so many things that the bot sends."""
+        self.type(command, user)
+        return [await self.world.account.next() for _ in range(count)]
 
     async def record(self, chat: ChatId = PRIVATE) -> list[tuple[str, str]]:
         """Role and text of what the model may see."""
@@ -179,7 +185,7 @@ async def lounge_at(folder: Path, engine: ScriptedEngine, clock: FakeClock) -> A
             configuration=lounge,
             learning=lounge.learning,
         )
-        dispatcher = Dispatcher(services, BotConfig, lambda: ["/"], world.report, _ready)
+        dispatcher = Dispatcher(services, lambda: lounge.bot, lambda: ["/"], world.report, _ready)
         shared = Services(
             *(engine, history, lounge, lambda: world.settings, world.report, clock),
             branch=branches.current,

@@ -109,4 +109,4 @@ async def test_the_longest_numbers_are_looked_up(context: Context) -> None:
 def test_what_must_not_wait_is_answered_at_once() -> None:
     """Stopping above all; what changes the chat or its memories keeps its turn."""
     at_once = {command.names[0] for command in build_registry().commands if command.at_once}
-    assert at_once == {"help", "status", "sid", "stop", "learn", "backup"}
+    assert at_once == {"help", "status", "sid", "stop", "learn", "backup", "queue"}
