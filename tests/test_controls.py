@@ -8,14 +8,14 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
-from echo_bot import said, write_config
+from echo_bot import PATIENCE, said, write_config
 from facts import fact, opened
-from fakes import FakeClock, until
+from fakes import FakeClock
 from msgspec import Struct
 
+from onebot_bot.app import App
 from onebot_bot.chat.outbox import Queues
 from onebot_bot.chat.turn import Load
-from onebot_bot.config import load_config
 from onebot_bot.controls import Nights, Running
 from onebot_bot.errors import LearningError
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
@@ -178,15 +178,20 @@ def test_who_waits_longest_comes_first() -> None:
 
 
 async def test_the_owner_s_word_ends_the_process_as_a_signal_would(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What serves it is told, the answer having gone out."""
-    path = write_config(tmp_path)
-    serving = asyncio.create_task(serve(path))
-    await until(lambda: "ws://" in capsys.readouterr().out)  # printed once it listens
-    config = load_config(path)
-    token = (tmp_path / "memory_store" / "token").read_text(encoding="utf-8").strip()
-    async with OneBotClient(f"ws://127.0.0.1:{config.server.port}/onebot/v11/ws", 10000, token) as client:
-        await client.send_event(client.private_message(1, "/shutdown -y"))
-        assert await said(client) == (1, say("zh", "shutdown.done"))
-        assert not await asyncio.wait_for(serving, 10)
+    listens: asyncio.Future[App] = asyncio.get_running_loop().create_future()
+
+    def banner(app: App, *, to_a_person: bool) -> str:
+        listens.set_result(app)
+        return str(to_a_person)
+
+    monkeypatch.setattr("onebot_bot.start.banner", banner)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(serve(write_config(tmp_path)))
+        app = await listens
+        async with OneBotClient(app.url, 10000, app.token) as client:
+            await client.send_event(client.private_message(1, "/shutdown -y"))
+            assert await said(client) == (1, say("zh", "shutdown.done"))
+            assert not await serving
