@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -277,9 +278,9 @@ class App:
 
     def _begin(self, stack: AsyncExitStack, initiative: Initiative) -> None:
         """What goes on in the background."""
-        prepared = prepare_memories(self.engine, self._memories, self._reports)
-        watched = watch_engine(self.engine, self._reports, self._restarts.restart)
-        works = (self._watch(), self._cast.watch(), prepared, initiative.run(), self._backups.run(), watched)
+        prepare = partial(prepare_memories, self.engine, self._memories, self._reports)
+        watched = watch_engine(self.engine, self._reports, self._restarts.restart, prepare)
+        works = (self._watch(), self._cast.watch(), prepare(), initiative.run(), self._backups.run(), watched)
         for work in works:
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
 

@@ -18,6 +18,8 @@ The tree::
     ├── ModelError             the model cannot be loaded or used
     │   ├── ProfileError       a profile's model cannot be loaded; the main one answers
     │   ├── ModelStalled       the model has not come back from a step for too long
+    │   ├── NoRoom             the memory does not hold one answer
+    │   ├── ModelExchanged     a smaller one serves, for memory did not hold it
     │   └── RequestError       this one request cannot be served by this model
     ├── LearningError          a night cannot learn, or what it made cannot be used
     ├── StoreError             the database or the index cannot be used
@@ -190,6 +192,24 @@ class ModelStalled(ModelError):
             "driver hangs, or the machine is far too slow for this model; see the log for where it is"
         )
         self.seconds = seconds
+
+
+class NoRoom(ModelError):
+    """The memory does not hold one answer, however short its context, and no smaller model could take over."""
+
+    code = "OB-1223"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the memory ran out even for this answer alone: lower model.max_context or generation.max_new_tokens, set "
+            'model.weights to "int8" (on a CPU) or "int4", or name a smaller model in model.fallback'
+        )
+
+
+class ModelExchanged(ModelError):
+    """Another model serves from now on."""
+
+    code = "OB-1224"
 
 
 class RequestError(ModelError):

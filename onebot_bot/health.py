@@ -1,14 +1,14 @@
 """What is done about the troubles of the model's thread: the owner is told, and a hang restarts the process whole."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from onebot_bot.chat.reports import Reports
 from onebot_bot.chat.rest import Rest
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
-from onebot_bot.errors import BotError, ModelError, ModelStalled
+from onebot_bot.errors import BotError, ModelError, ModelExchanged, ModelStalled
 from onebot_bot.memories import Memories
 from onebot_bot.nights import prepare
 from onebot_bot.restarting import Restarted
@@ -37,13 +37,20 @@ async def prepare_memories(engine: Engine, memories: Memories, reports: Reports)
         reports.report("report.model", None, error)
 
 
-async def watch_engine(engine: Engine, reports: Reports, restart: Callable[[ModelStalled], bool]) -> None:
-    """Tell the owners of every trouble, for as long as the bot runs."""
+async def watch_engine(
+    engine: Engine,
+    reports: Reports,
+    restart: Callable[[ModelStalled], bool],
+    exchanged: Callable[[], Awaitable[None]],
+) -> None:
+    """Tell the owners of every trouble, for as long as the bot runs; `exchanged` has the memories follow the model."""
     while isinstance(engine, EngineWorker):
         trouble = await engine.troubles.get()
-        reports.report("report.engine", None, trouble)
+        reports.report("report.exchanged" if isinstance(trouble, ModelExchanged) else "report.engine", None, trouble)
         if isinstance(trouble, ModelStalled) and not restart(trouble):
             engine.give_up(trouble)
+        elif isinstance(trouble, ModelExchanged):
+            await exchanged()
 
 
 def tell_restart(restarted: Restarted, rest: Rest, reports: Reports) -> None:

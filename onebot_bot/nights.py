@@ -220,11 +220,13 @@ def _runner_of(
     from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
     from onebot_bot.engine.variants import VariantMaker, Wanted  # noqa: PLC0415
 
+    smaller = folder / config.model.fallback if config.model.fallback else path
     embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None
     runner = Profiles(
         _main_of(folder, config, path, embedder),
         VariantMaker(config.model, embedder.width if embedder else None),
         Wanted(profiles, folder, path, config.model.weights),
+        smaller=None if path == smaller else lambda: _main_of(folder, config, smaller, embedder),
     )
     for name in [name for name, profile in profiles().items() if profile.resident]:
         runner.load(name)

@@ -104,6 +104,10 @@ class Told(Reports):
         return ""
 
 
+async def nothing() -> None:
+    """There are no memories."""
+
+
 def test_a_restart_is_told_and_what_came_since_is_answered() -> None:
     """A hang counts as a rest: messages are as old as its end."""
     rest, told = Rest(), Told()
@@ -121,7 +125,7 @@ async def test_where_no_restart_helps_everybody_is_told() -> None:
         assert free.wait(30)
 
     async with EngineWorker("fake", lambda: FakeRunner(hang), stall=0.02) as worker:
-        watch = asyncio.ensure_future(watch_engine(worker, told, NEVER.restart))
+        watch = asyncio.ensure_future(watch_engine(worker, told, NEVER.restart, nothing))
         generation = worker.submit(GenerationRequest(conversation=Conversation(()), sampling=SamplingParams()))
         with pytest.raises(ModelStalled):
             await asyncio.wait_for(generation.result(), 10)
@@ -132,4 +136,4 @@ async def test_where_no_restart_helps_everybody_is_told() -> None:
 
 async def test_an_engine_without_a_thread_needs_no_watching(engine: ScriptedEngine) -> None:
     """The echo's."""
-    await asyncio.wait_for(watch_engine(engine, Told(), NEVER.restart), 5)
+    await asyncio.wait_for(watch_engine(engine, Told(), NEVER.restart, nothing), 5)

@@ -242,6 +242,26 @@ _MODEL: Mapping[str, Failure] = {
             "Nothing; if it recurs report it with the lines of the log.",
         ),
     ),
+    "OB-1223": Failure(
+        "model-memory",
+        ("内存（显存）连一个回答都放不下了。", "The memory does not hold a single answer any more."),
+        (
+            "关掉别的占内存的程序；或在 [model] 里调小 max_context、改 weights 为 int8、int4，或设 fallback。",
+            "End what else takes memory; or in [model] lower max_context, set weights to int8 or int4, "
+            "or name a smaller model in fallback.",
+        ),
+    ),
+    "OB-1224": Failure(
+        "model-exchanged",
+        (
+            "内存放不下主模型的一个回答，已换成备用模型。",
+            "The memory did not hold one answer of the main model; the fallback serves instead.",
+        ),
+        (
+            "腾出内存后重启机器人就换回主模型；或一直用小一点的模型。",
+            "Free memory and restart the bot for the main model, or keep to a smaller one.",
+        ),
+    ),
 }
 
 FAILURES: Mapping[str, Failure] = {**_SETTINGS, **_LINKS, **_MODEL}

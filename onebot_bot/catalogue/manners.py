@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 
 TEXTS: Mapping[str, tuple[str, str]] = {
+    "answer.no_room": (
+        "我这边内存不够，这条没法回复。稍后再试试，或者说短一点。",
+        "I am out of memory and cannot answer this one. Try later, or say it in fewer words.",
+    ),
     "about.on": ("在本群恢复说话", "speak in this group again"),
     "about.off": ("在本群不听也不说", "neither listen nor speak in this group"),
     "about.observe": ("在本群只听、只学，从不说话", "listen and learn in this group, never speak"),

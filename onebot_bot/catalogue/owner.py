@@ -40,6 +40,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "模型线程出了问题，正在自动处理。",
         "The model's thread is in trouble; it is being dealt with.",
     ),
+    "report.exchanged": (
+        "内存不够用主模型，已换成备用模型继续回复。",
+        "The memory did not hold the main model; the fallback answers instead.",
+    ),
     "report.restarted": (
         "模型卡住了，机器人刚刚整个重启了自己；没回复的消息会接着回复。",
         "The model hung, so the bot restarted itself whole; what was not answered yet is answered now.",

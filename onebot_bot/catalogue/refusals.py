@@ -160,6 +160,8 @@ IDS: Mapping[str, str] = {
     "report.model": "OB-1201",
     "report.engine": "OB-1222",
     "report.restarted": "OB-1221",
+    "report.exchanged": "OB-1224",
+    "answer.no_room": "OB-1223",
     "report.words": "OB-1002",
     "report.persona": "OB-1006",
     "report.profile": "OB-1210",

@@ -22,7 +22,7 @@ from onebot_bot.chat.settings import Settings, with_own
 from onebot_bot.chat.turn import Draft, Turn
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
-from onebot_bot.errors import BotError, NotConnected, ProfileError, RequestError, StaleAnswer
+from onebot_bot.errors import BotError, NoRoom, NotConnected, ProfileError, RequestError, StaleAnswer
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -269,6 +269,8 @@ class Answerer:
             self._note_end(turn, [], "unsent")
             return  # told already; the rows are pending again, so the next connection may still answer them
         self._services.report("report.answer", self._chat, error)
+        if isinstance(error, NoRoom) and not (turn.optional or turn.first or self.in_shadow):
+            await self._delivery.excuse("answer.no_room", turn.items[-1].temporary_group)
         with contextlib.suppress(BotError):
             await self._conclude(turn, [], "dropped", "failed")
 

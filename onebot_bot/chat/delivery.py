@@ -20,6 +20,8 @@ from onebot_bot.texts import say
 log = structlog.get_logger(__name__)
 _levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
 
+EXCUSE_SECONDS = 600.0
+"""Between two excuses of a kind in one chat."""
 SAID_IDS = 32
 """Message ids remembered until the record has them: more than one answer ever has."""
 
@@ -31,6 +33,8 @@ class Delivery:
         self._chat = chat
         self._outbox = outbox
         self._services = services
+        self._excused: dict[str, float] = {}
+        """When each excuse was made last, by the clock."""
         self._said_ids: deque[int] = deque(maxlen=SAID_IDS)
         """What the bot said last, before the record has it: a quote of the first bubble may come before the last."""
 
@@ -49,6 +53,13 @@ class Delivery:
             return
         if message_id is not None:
             self._said_ids.append(message_id)
+
+    async def excuse(self, key: str, temporary_group: int) -> None:
+        """The same, once in a while: nobody wants to read it under every message."""
+        now = self._services.clock.time()
+        if now - self._excused.get(key, -EXCUSE_SECONDS) >= EXCUSE_SECONDS:
+            self._excused[key] = now
+            await self.remark(key, temporary_group)
 
     async def send(self, turn: Turn, pieces: list[Piece], config: ChatConfig, spent: float) -> list[Entry]:
         """Send the pieces in order, each after the reply to the one before; what went out.

@@ -112,8 +112,10 @@ async def read(generation: Generation, *, stop_loops: bool = True) -> tuple[Gene
     Returns:
         The answer, and whether it was stopped so.
     """
-    watch = LoopWatch()
+    watch, begun = LoopWatch(), generation.begun
     async for delta in generation:
+        if generation.begun != begun:
+            watch, begun = LoopWatch(), generation.begun
         if stop_loops and not generation.interrupted and watch.feed(delta):
             generation.interrupt()
             log.info("the model ran in circles; it is stopped")

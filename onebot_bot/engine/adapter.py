@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from onebot_bot.engine.kv import is_out_of_memory
 from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
 from onebot_bot.errors import ModelError
 
@@ -99,6 +100,8 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
     except ModelError:
         raise
     except (OSError, KeyError, ValueError, RuntimeError, TypeError, AttributeError) as error:
+        if is_out_of_memory(error):
+            raise  # that says nothing of the adapter
         # peft and torch raise any of these over files that are not what they seem.
         raise ModelError(
             f"{folder}: the adapter cannot be used: {error}; /learn rollback takes another", code=UNUSABLE

@@ -21,12 +21,7 @@ from onebot_bot.engine.request import (
 )
 from onebot_bot.engine.sampling import Sampler
 from onebot_bot.engine.slots import Slot
-from onebot_bot.errors import BotError, ModelError
-
-NO_MEMORY = (
-    "the memory ran out and this answer was given up, so that others go on; should it happen again: lower "
-    'model.max_context or model.max_running, or set model.weights to "int8" (on a CPU) or "int4"'
-)
+from onebot_bot.errors import BotError, ModelError, NoRoom
 
 
 class Sequence:
@@ -133,7 +128,7 @@ class Sequence:
         if isinstance(error, BotError):
             self.outcome = error
         elif is_out_of_memory(error):
-            self.outcome = ModelError(NO_MEMORY)
+            self.outcome = NoRoom()
         else:
             self.outcome = ModelError(f"generation failed: {type(error).__name__}: {error}")
 

@@ -7,10 +7,9 @@ are looked at before every forward.
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from collections.abc import Sequence as Rows
 from functools import partial
-from typing import TypeVar
 
 import numpy as np
 import structlog
@@ -25,20 +24,15 @@ from onebot_bot.engine.kv import is_out_of_memory, kv_shape
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.engine.prefix import INJECTED
 from onebot_bot.engine.request import VECTORS, Counters, FinishReason, Recalled, RecallHit, RecallPolicy, Vector
+from onebot_bot.engine.room import PREFILL_BESIDE, PREFILL_CHUNK, SMALLEST_CHUNK, Room
+from onebot_bot.engine.runner import Again
 from onebot_bot.engine.sampling import BROKEN, Choice, Scored, choose, draw, hot
 from onebot_bot.engine.slots import Slot, Slots, find_budget
 from onebot_bot.engine.waiters import stop_reason
 from onebot_bot.errors import BotError, ModelError
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
-PREFILL_CHUNK = 512
-"""Prompt tokens a step: bounds how long an interrupt or another answer waits."""
-PREFILL_BESIDE = 128
-"""The same while answers are being written: their next token waits for it."""
-SMALLEST_CHUNK = 32
-"""The same at least, however often memory ran out and however slow the machine."""
 LONGEST_READING = 96
 """Tokens after which a memory that is being read out is closed: a fact has some 40."""
 
@@ -68,8 +62,7 @@ class DecodeLoop:
             shape, model.context, budget or find_budget(shape, model.context), spare=int(recorder is not None)
         )
         self._forwards = Forwards(model, self.slots, recorder)
-        self._chunk = PREFILL_CHUNK
-        """Prompt tokens of one forward; fewer once memory ran out."""
+        self.room = Room(self.slots, model.device)
         self._prompts: deque[Sequence] = deque()
         """Whose prompt is not in yet: each is fed a chunk in turn."""
         self._holders: list[Sequence] = []
@@ -89,7 +82,8 @@ class DecodeLoop:
     def step(self, running: Rows[Sequence]) -> None:
         """Advance each answer; sets `outcome` on those that ended. Who is not among them any more loses her slot.
 
-        Where memory runs out, idle chats make room; where that is not enough, the newest answer is given up.
+        Where memory runs out, idle chats make room; where that is not enough, the newest answer waits for another's end
+        (`Again`); where there is no other, it ends with `NoRoom`.
         """
         self._release([sequence for sequence in self._holders if sequence not in running])
         self._end_stopped(running)
@@ -128,7 +122,7 @@ class DecodeLoop:
     def _take_slot(self, sequence: Sequence) -> Slot | None:
         room = sequence.room(self._model.context)
         try:
-            return self._twice(partial(self.slots.take, sequence.prompt, room, sequence.spans))
+            return self.room.twice(partial(self.slots.take, sequence.prompt, room, sequence.spans))
         except RuntimeError:
             self.slots.lower_budget()
             raise
@@ -151,31 +145,22 @@ class DecodeLoop:
         try:
             yield
         except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
-            sequence.fail(error)
+            self._blame(error, sequence)
 
     def _fail(self, error: Exception, sequence: Sequence) -> None:
-        """A failure ends the answer it belongs to; that memory ran out is nobody's, and ends the newest."""
+        """A failure ends the answer it belongs to; that memory ran out is nobody's, and puts off the newest."""
         if is_out_of_memory(error):
             sequence = next(each for each in reversed(self._holders) if each.outcome is None)
-        sequence.fail(error)
+        self._blame(error, sequence)
 
-    def _twice(self, work: Callable[[], T]) -> T:
-        """Do a part of a step; where memory runs out, make room and do it once more."""
-        try:
-            return work()
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-        # Not before the exception is gone: it holds what the forward had made so far.
-        self._make_room()
-        return work()
-
-    def _make_room(self) -> None:
-        self._chunk = max(SMALLEST_CHUNK, min(self._chunk, PREFILL_BESIDE) // 2)
-        log.warning("memory ran out: idle chats are forgotten, the cache is made smaller", chunk=self._chunk)
-        self.slots.shrink()
-        if self._model.device.type == "cuda":
-            torch.cuda.empty_cache()
+    def _blame(self, error: Exception, sequence: Sequence) -> None:
+        """What lacks memory beside others is begun anew when one of them has ended."""
+        others = sum(each.outcome is None and each is not sequence for each in self._holders)
+        if others and is_out_of_memory(error):
+            self.room.lower(others)
+            sequence.outcome = Again()
+        else:
+            sequence.fail(error)
 
     # --- prompts -------------------------------------------------------------------------------------------------
 
@@ -189,7 +174,7 @@ class DecodeLoop:
                 continue
             before = sequence.positions
             try:
-                hidden = self._twice(partial(self._feed_chunk, sequence, budget))
+                hidden = self.room.twice(partial(self._feed_chunk, sequence, budget))
             except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
                 self._fail(error, sequence)
                 self._prompts.append(sequence)  # whoever had to end: the next step tries again
@@ -206,7 +191,9 @@ class DecodeLoop:
         """Feed the next tokens of a prompt; the last hidden state `[d]`."""
         slot, pictures, start = sequence.slot, sequence.pictures, sequence.positions
         assert slot is not None  # noqa: S101 - it was admitted
-        stop = min(len(sequence.prompt), start + min(most, self._chunk, max(SMALLEST_CHUNK, self._forwards.in_time)))
+        stop = min(
+            len(sequence.prompt), start + min(most, self.room.chunk, max(SMALLEST_CHUNK, self._forwards.in_time))
+        )
         if pictures is not None:
             stop = pictures.reach(start, stop)
         embeddings = self._model.embed_ids(sequence.rendered.ids[start:stop])
@@ -226,7 +213,7 @@ class DecodeLoop:
         self._counters.decode_steps += 1
         self._counters.decoded_rows += len(writing)
         try:
-            fed = self._twice(partial(self._feed_together, writing))
+            fed = self.room.twice(partial(self._feed_together, writing))
         except Exception as error:  # noqa: BLE001 - whatever it is, the other answers go on
             if is_out_of_memory(error):
                 self._fail(error, writing[-1])  # the others are fed by the next step
@@ -291,7 +278,7 @@ class DecodeLoop:
         hit = self._search(sequence, policy, hidden)
         inputs = self._memory_input(hit)
         if (more := len(inputs) - VECTORS) > 0:  # than were set aside for a memory
-            self._twice(partial(self.slots.extend, slot, min(self._model.context, slot.room + more)))
+            self.room.twice(partial(self.slots.extend, slot, min(self._model.context, slot.room + more)))
         sequence.pending.extend(inputs)
         sequence.reading = 1
         sequence.ids += [self._pad] * len(inputs)
@@ -332,7 +319,7 @@ class DecodeLoop:
     def _sample(self, due: list[Ready]) -> None:
         """A token for each, all at once; where that fails, one by one."""
         try:
-            self._twice(partial(self._sample_together, due))
+            self.room.twice(partial(self._sample_together, due))
         except Exception:  # noqa: BLE001 - one by one it shows whose failure it is
             for each in due:
                 with self._blaming(each.sequence):

@@ -22,8 +22,12 @@ BLOCK = 64
 CARD_SHARE, HOST_SHARE = 0.6, 0.25
 """Of the memory that is free besides the weights, what keys and values may take: a card's rest is for intermediate
 results, pictures and memories' vectors, a computer's for everything else that runs there."""
+CHAT_SHARE = 0.8
+"""The same where not even one whole window fits: there is one chat, and it has nearly all."""
 MAX_ROWS = 64
 """Chats in the cache at once: as many as `model.max_running` can ask for."""
+LEAST_CONTEXT = 512
+"""Tokens of prompt and answer below which a chat is not worth answering: persona, message and a short reply."""
 GROUP = 32
 """Weights that share a scale and an offset in 4 bits. Rows of other lengths than a multiple of it are kept whole."""
 HALF = 2
@@ -101,6 +105,18 @@ def kv_budget(free_bytes: int, bytes_per_position: int, context: int, *, cuda: b
     window = round_up(context)
     blocks = int(free_bytes * (CARD_SHARE if cuda else HOST_SHARE)) // (bytes_per_position * BLOCK)
     return max(window, min(blocks * BLOCK, MAX_ROWS * window))
+
+
+def fit_context(free_bytes: int, bytes_per_position: int, context: int) -> int:
+    """Tokens that the cache of one chat may have: `context`, or what `CHAT_SHARE` of the free memory holds.
+
+    Returns:
+        0 where that is less than `LEAST_CONTEXT`, and `context` is more.
+    """
+    if round_up(context) * bytes_per_position <= free_bytes:
+        return context
+    tokens = int(free_bytes * CHAT_SHARE) // (bytes_per_position * BLOCK) * BLOCK
+    return tokens if tokens >= min(LEAST_CONTEXT, context) else 0
 
 
 # --- the weights ---------------------------------------------------------------------------------------------------

@@ -1,29 +1,42 @@
 """The runner of the worker thread: a model that can be exchanged, its decode loop, and the keys it makes."""
 
+import contextlib
+import gc
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import structlog
 import torch
+from msgspec import structs
 from torch import Tensor
 
 from onebot_bot.engine.answer import Sequence
 from onebot_bot.engine.decode import DecodeLoop
 from onebot_bot.engine.embedder import Embedder
-from onebot_bot.engine.model import LoadedModel, text_body
+from onebot_bot.engine.fit import LEAST_CONTEXT, DoesNotFit, fit_context
+from onebot_bot.engine.kv import is_out_of_memory, kv_shape
+from onebot_bot.engine.model import LoadedModel, free_bytes, text_body
 from onebot_bot.engine.recall import raw_keys
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import Counters, Generation, ProfileState, Vector
-from onebot_bot.engine.runner import UNCALIBRATED
-from onebot_bot.errors import ModelError, RequestError
+from onebot_bot.engine.runner import UNCALIBRATED, Again
+from onebot_bot.errors import ModelError, NoRoom, RequestError
+
+log = structlog.get_logger(__name__)
 
 EMBED_BATCH = 32
 EMBED_TOKENS = 512
 
 
 class Generator:
-    """One model at a time: writes answers, makes keys and values of texts, and takes up adapters."""
+    """One model at a time: writes answers, makes keys and values of texts, and takes up adapters.
+
+    Raises:
+        DoesNotFit: the memory holds the weights, and not even the shortest context besides.
+    """
 
     def __init__(
         self,
@@ -35,6 +48,11 @@ class Generator:
         self._reload = reload
         self._embedder = embedder
         self._folder: Path | None = adapter
+        if not fitting_context(model):
+            raise DoesNotFit(
+                f"beside the model the memory left on {model.device} holds no context of {LEAST_CONTEXT} tokens. "
+                "Set weights in [model] of config.toml to fewer bits, or name a smaller model in `fallback`"
+            )
         self._take_up(model)
 
     def serve(self, adapter: Path | None) -> None:
@@ -82,9 +100,30 @@ class Generator:
         if self.away:
             raise ModelError("the model is being trained and answers again afterwards: see /learn status")
 
+    def leave(self) -> None:
+        """Give the memory back: another model serves in its place."""
+        self.away = True
+        self.loop.slots.clear()
+        with contextlib.suppress(RuntimeError):  # some packed weights cannot be moved; they go with the model
+            self.model.network.to("meta")
+        gc.collect()
+        if self.model.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    @property
+    def busy(self) -> bool:
+        """Whether it writes an answer."""
+        return any(sequence.outcome is None for sequence in self._begun)
+
     def _take_up(self, model: LoadedModel) -> None:
-        self.model = model
+        context = fitting_context(model) or LEAST_CONTEXT
+        if context < model.context:
+            log.warning("the memory does not hold a whole window: contexts are shorter", tokens=context)
+        self.model = model = structs.replace(model, context=min(context, model.context))
         self.away = False
+        self._window = model.context
+        """Tokens of a prompt and its answer; fewer once memory did not hold one alone."""
+        self._begun: list[Sequence] = []
         # Once: the status is asked for every turn, on the event loop.
         self._weights: int = sum(p.numel() * p.element_size() for p in model.network.parameters())
         self.parameters: int = model.parameters
@@ -150,30 +189,68 @@ class Generator:
         return {}
 
     def ready(self, generation: Generation) -> bool:  # noqa: ARG002 - as the protocol has it
-        """The model is there."""
-        return True
+        """Whether it has room for one more: not where memory ran out with fewer."""
+        self._begun = [sequence for sequence in self._begun if sequence.outcome is None]
+        return len(self._begun) < self.loop.room.most
 
     def start(self, generation: Generation) -> Sequence:
         """Check and render a request.
 
         Raises:
-            RequestError: a parameter is out of range or the prompt does not fit the window.
+            RequestError: a parameter is out of range or the prompt does not fit the window. NoRoom: or not what of it
+                the memory holds.
         """
         self._check_here()
+        if not self._begun and self.loop.room.relax():
+            self._window = self.model.context
+        try:
+            sequence = self.loop.room.twice(partial(self._render, generation))
+        except RequestError as error:
+            if self._window < self.model.context:
+                raise NoRoom from error
+            raise
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                raise NoRoom from error
+            raise
+        self._begun.append(sequence)
+        return sequence
+
+    def _render(self, generation: Generation) -> Sequence:
         request = generation.request
         request.sampling.check()
-        budget = self.model.context - request.sampling.max_new_tokens
+        written = request.sampling.max_new_tokens
+        if self._window < self.model.context:
+            written = min(written, self._window // 2)
+            sampling = structs.replace(request.sampling, max_new_tokens=written)
+            request = generation.request = structs.replace(request, sampling=sampling)
+        budget = self._window - written
         if budget < 1:
             raise RequestError(
-                f"generation.max_new_tokens is {request.sampling.max_new_tokens}, the window {self.model.context} "
-                "tokens: nothing is left for the prompt"
+                f"generation.max_new_tokens is {written}, the window {self._window} tokens: nothing is left for the "
+                "prompt"
             )
         rendered, dropped = self.model.renderer.fit_conversation(request.conversation, budget)
         return Sequence(generation, self.model, rendered, dropped)
 
     def step(self, running: list[Sequence]) -> None:
-        """Advance each answer by one forward; see `DecodeLoop.step`."""
+        """Advance each answer by one forward; see `DecodeLoop.step`.
+
+        One that the memory does not hold alone is begun anew with less of what was said before, as long as that helps.
+        """
         self.loop.step(running)
+        for sequence in running:
+            if isinstance(sequence.outcome, NoRoom) and self._shorten(sequence):
+                sequence.outcome = Again()
+
+    def _shorten(self, sequence: Sequence) -> bool:
+        """Answer with half of the window that this one took; False: it is the shortest already."""
+        if self._window <= LEAST_CONTEXT:
+            return False
+        taken = min(self._window, sequence.room(self.model.context))
+        self._window = max(LEAST_CONTEXT, taken // 2)
+        log.warning("memory ran out: contexts are made shorter", tokens=self._window)
+        return True
 
     # --- keys ----------------------------------------------------------------------------------------------------
 
@@ -183,10 +260,22 @@ class Generator:
         if self._embedder is not None:
             return self._embedder.embed(texts)
         self._check_here()
-        batches = [self._embed_batch(texts[i : i + EMBED_BATCH]) for i in range(0, len(texts), EMBED_BATCH)]
+        batches = [self._embed_some(texts[i : i + EMBED_BATCH]) for i in range(0, len(texts), EMBED_BATCH)]
         if not batches:
             return np.zeros((0, self.model.heads.key.centre.shape[0]), np.float32)
         return np.concatenate(batches)
+
+    def _embed_some(self, texts: list[str]) -> Vector:
+        """All at once; where the memory does not hold that, in halves."""
+        try:
+            return self.loop.room.twice(partial(self._embed_batch, texts))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(texts) == 1:
+                raise NoRoom from error
+        half = len(texts) // 2
+        return np.concatenate([self._embed_some(texts[:half]), self._embed_some(texts[half:])])
 
     def _embed_batch(self, texts: list[str]) -> Vector:
         ids, mask = key_inputs(self.model.renderer, texts, self.model.device)
@@ -202,6 +291,11 @@ class Generator:
         self._check_here()
         values: Vector = self.model.heads.projector(torch.from_numpy(keys).to(self.model.device)).cpu().numpy()
         return values
+
+
+def fitting_context(model: LoadedModel) -> int:
+    """Tokens of one chat that the memory still holds, as `fit_context` counts."""
+    return fit_context(free_bytes(model.device), kv_shape(model.network).bytes, model.context)
 
 
 def key_inputs(renderer: Renderer, texts: list[str], device: torch.device) -> tuple[Tensor, Tensor]:

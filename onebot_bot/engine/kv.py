@@ -198,7 +198,7 @@ class KvBuffers:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """CUDA has a class of its own for it; cuBLAS and a CPU's allocator say so in words."""
-    words = ("not enough memory", "ALLOC_FAILED", "out of memory")
+    words = ("DefaultCPUAllocator", "not enough memory", "bad_alloc", "ALLOC_FAILED", "out of memory")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(word in str(error) for word in words)
     )

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
 from onebot_bot.engine.fit import DoesNotFit, Weights, choices, free_ram, refusal
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, find_gguf, weight_sizes
+from onebot_bot.engine.kv import is_out_of_memory
 from onebot_bot.engine.recall import POOLED
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
@@ -87,7 +88,12 @@ def load_model(path: Path, config: ModelConfig, adapter: Path | None = None, raw
         ModelError: the folder is missing, half-downloaded or of an unknown kind, or the device is not there, or the
             adapter is damaged or another model's; the text names the fix.
     """
-    return packed(load_plain(path, config, adapter, raw), config.weights)
+    try:
+        return packed(load_plain(path, config, adapter, raw), config.weights)
+    except (OSError, RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise _no_room(path, config) from error
+        raise
 
 
 def load_plain(path: Path, config: ModelConfig, adapter: Path | None = None, raw: int | None = None) -> LoadedModel:
@@ -210,8 +216,8 @@ def _load_network(folder: ModelFolder, dtype: torch.dtype, device: torch.device,
         if not getattr(network, "is_quantized", False):
             network = network.to(device)
     except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
-        if _is_out_of_memory(error):
-            raise _no_room(folder, dtype, device, weights) from error
+        if is_out_of_memory(error):
+            raise
         raise ModelError(f"{folder.path}: the weights could not be loaded: {error}") from error
     return network.eval().requires_grad_(requires_grad=False)
 
@@ -232,17 +238,13 @@ def four_bit(dtype: torch.dtype) -> Any:
     )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    """CUDA has a class of its own for it; a CPU's allocator says so in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def _no_room(folder: ModelFolder, dtype: torch.dtype, device: torch.device, weights: Weights) -> DoesNotFit:
+def _no_room(path: Path, config: ModelConfig) -> DoesNotFit:
+    folder, device = check_model_folder(path), pick_device(config.device)
     if device.type == "cuda":
         torch.cuda.empty_cache()
-    free = free_bytes(device)
-    found = choices(weight_sizes(folder), dtype.itemsize, free, folder.context, cuda=device.type == "cuda")
-    return refusal(folder.path, found, weights, free, str(device))
+    free, element = free_bytes(device), pick_dtype(config.dtype, device).itemsize
+    found = choices(weight_sizes(folder), element, free, folder.context, cuda=device.type == "cuda")
+    return refusal(folder.path, found, config.weights, free, str(device))
 
 
 def free_bytes(device: torch.device) -> int:

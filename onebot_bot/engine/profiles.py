@@ -5,6 +5,7 @@ the worker's queue. Where memory is short, the model that was asked for the long
 the memories (keys, values, recall) is the main model's alone. No torch here: the maker has it.
 """
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,8 +17,8 @@ from msgspec import Struct, structs
 from onebot_bot.engine.fit import DoesNotFit
 from onebot_bot.engine.making import Loading, Maker, Room, Traits, Variant
 from onebot_bot.engine.request import RECALL, Control, Counters, Generation, GenerationRequest, ProfileState, Vector
-from onebot_bot.engine.runner import Running
-from onebot_bot.errors import BotError, ModelError, ProfileError
+from onebot_bot.engine.runner import Again, Running
+from onebot_bot.errors import BotError, ModelError, NoRoom, ProfileError
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +53,8 @@ class Profiles:
         maker: makes the others.
         variants: of each profile that is configured now, what it needs; None: the main model.
         clock: seconds.
+        smaller: makes the runner that takes the main one's place when memory does not hold one answer of it; None:
+            there is none.
     """
 
     def __init__(
@@ -60,8 +63,12 @@ class Profiles:
         maker: Maker,
         variants: Callable[[], Mapping[str, Variant | None]],
         clock: Callable[[], float] = time.monotonic,
+        smaller: Callable[[], Any] | None = None,
     ) -> None:
         self._main = main
+        self._smaller = smaller
+        self._strange_until = 0.0
+        """Recalls of what was submitted before mean another model's memories."""
         self._maker = maker
         self._variants = variants
         self._clock = clock
@@ -77,8 +84,15 @@ class Profiles:
     # --- the main model's ----------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        """What learning asks of a model beyond the protocol: `key_view`, `away`, `free_device_bytes`, `model`."""
+        """What learning asks of a model beyond the protocol: `away`, `free_device_bytes`, `model`."""
         return getattr(self._main, name)
+
+    @property
+    def key_view(self) -> Any:
+        """Its view of keys; whoever asks for it makes the memories its own."""
+        if math.isinf(self._strange_until):
+            self._strange_until = time.monotonic()
+        return self._main.key_view
 
     @property
     def device(self) -> str:
@@ -165,10 +179,12 @@ class Profiles:
         """Whether an answer can be begun or is to be refused; begins to load its model where that is not there."""
         self._take_in()
         variant = self._variant_of(generation.request)
-        if variant is None or self._failure(variant):
+        if variant is None:
+            return bool(self._main.ready(generation))
+        if self._failure(variant):
             return True
         if variant in self._residents:
-            return not self._makes_way(variant)
+            return not self._makes_way(variant) and bool(self._residents[variant].runner.ready(generation))
         if self._loading is None and not self._looked_lately(variant):
             self._begin(variant)
         return self._failure(variant) is not None
@@ -181,8 +197,7 @@ class Profiles:
         """
         variant, request = self._variant_of(generation.request), generation.request
         if variant is None:
-            begun: Running = self._main.start(generation)
-            return begun
+            return self._start_main(generation)
         resident = self._residents.get(variant)
         if resident is None:
             failure = self._failure(variant)
@@ -193,6 +208,17 @@ class Profiles:
         self._owners[running] = variant
         return running
 
+    def _start_main(self, generation: Generation) -> Running:
+        if generation.submitted < self._strange_until:
+            generation.request = _without_recall(generation.request)
+        try:
+            begun: Running = self._main.start(generation)
+        except NoRoom:
+            if self._main.busy or not self._fall_back():
+                raise
+            return self._start_main(generation)
+        return begun
+
     def step(self, running: list[Any]) -> None:
         """Advance each by one forward of its model; a failure of one model is that of its answers alone."""
         self._take_in()
@@ -201,7 +227,27 @@ class Profiles:
             groups.setdefault(self._owners.get(each), []).append(each)
         for variant, mine in groups.items():
             _step(self._main if variant is None else self._residents[variant].runner, mine)
+        refused = [each for each in groups.get(None, []) if isinstance(each.outcome, NoRoom)]
+        if refused and not self._main.busy and self._fall_back():
+            for each in refused:
+                each.outcome = Again()
         self._owners = {each: self._owners[each] for each in running if each in self._owners and each.outcome is None}
+
+    def _fall_back(self) -> bool:
+        """Have the smaller model serve for good; False: there is none, or it cannot be loaded either."""
+        make, self._smaller = self._smaller, None
+        if make is None:
+            return False
+        log.error("The memory does not hold one answer of the main model; the fallback serves.", code="OB-1224")
+        self._main.leave()
+        try:
+            self._main = make()
+        except Exception:
+            log.exception("The fallback cannot be loaded; the main model comes back.", code="OB-1224")
+            self._main.come_back()
+            return False
+        self._strange_until = math.inf
+        return True
 
     def load(self, name: str) -> None:
         """Load a profile's model now, if it has one and there is room; a failure is told when it is asked for."""

@@ -193,6 +193,8 @@ class Generation:
         self.request = request
         self.submitted = time.monotonic()
         self.interrupted = False  # set once, by the loop; read by the GPU thread before every forward
+        self.begun = 0
+        """How often the answer was begun anew: text before the last time is void."""
         self._deltas: deque[str] = deque()
         self._outcome: asyncio.Future[GenerationResult] = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
@@ -229,6 +231,11 @@ class Generation:
                 return
             self._news.clear()
             await self._news.wait()
+
+    def begin_anew(self) -> None:
+        """What was written so far is void, and what comes is another answer (engine only, on the loop)."""
+        self._deltas.clear()
+        self.begun += 1
 
     def push(self, delta: str) -> None:
         """Add text (engine only, on the loop)."""

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from onebot_bot.engine.request import Counters, Generation, GenerationResult, ProfileState, Vector
-from onebot_bot.errors import BotError
+from onebot_bot.errors import BotError, ModelError
 
 UNCALIBRATED = 0.3
 """Least cosine of a recalled memory, for a model that nobody trained to ask."""
+
+
+class Again(ModelError):
+    """Nobody hears of this outcome: the answer goes back into the queue, before all that wait, and is begun anew."""
 
 
 class Running(Protocol):
@@ -64,7 +68,7 @@ class Runner(Protocol):
         """How the models of the profiles stand; asked for on the event loop."""
 
     def ready(self, generation: Generation) -> bool:
-        """Whether `start` is to be called; False while the model that is to answer is being loaded."""
+        """Whether `start` is to be called; False while its model is being loaded, or has no room for one more."""
 
     def start(self, generation: Generation) -> Running:
         """Check and render a request; raises RequestError, and ProfileError where its model cannot be loaded."""

@@ -2,12 +2,24 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
+from msgspec import Struct
+
 from onebot_bot.engine.request import FinishReason, Generation, GenerationResult, Usage
+from onebot_bot.engine.runner import Runner
 from onebot_bot.errors import BotError, ModelError
 
 CLOSING = "the bot is shutting down"
+
+
+class Job(Struct):
+    """Work for the thread; `exclusive` waits until no answer is running."""
+
+    work: Callable[[Runner], Any]
+    future: asyncio.Future[Any]
+    exclusive: bool
 
 
 class Waiters:

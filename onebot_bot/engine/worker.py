@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import structlog
-from msgspec import Struct, structs
+from msgspec import structs
 
 from onebot_bot.engine.pulse import PATIENT, Pulse, stack_of
 from onebot_bot.engine.rates import Rates
@@ -28,9 +28,9 @@ from onebot_bot.engine.request import (
     GenerationResult,
     Vector,
 )
-from onebot_bot.engine.runner import UNCALIBRATED, Runner, Running
-from onebot_bot.engine.waiters import CLOSING, Waiters, settle, stop_reason, unstarted
-from onebot_bot.errors import BotError, ModelError, ModelStalled, id_of, named
+from onebot_bot.engine.runner import UNCALIBRATED, Again, Runner, Running
+from onebot_bot.engine.waiters import CLOSING, Job, Waiters, settle, stop_reason, unstarted
+from onebot_bot.errors import BotError, ModelError, ModelExchanged, ModelStalled, id_of, named
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -43,18 +43,9 @@ WATCH_SECONDS = 1.0
 """How often the event loop looks at the thread, at least."""
 MOST_TROUBLES = 20
 """Kept for whoever tells the owner; the log has all."""
-STUMBLE_SECONDS = 0.1
-"""Between two rounds that fail, so that the log is not flooded."""
+STUMBLE_SECONDS = 0.1  # between two rounds that fail, so that the log is not flooded
 LOOK_SECONDS = 0.05
 """How often is looked whether the model that answers wait for is there, while there is nothing else to do."""
-
-
-class _Job(Struct):
-    """Work for the thread; `exclusive` waits until no answer is running."""
-
-    work: Callable[[Runner], Any]
-    future: asyncio.Future[Any]
-    exclusive: bool
 
 
 class EngineWorker:
@@ -68,7 +59,7 @@ class EngineWorker:
         self._load = load
         self._max_running = max_running
         self._pulse = Pulse(stall)
-        self._inbox: queue.SimpleQueue[Generation | _Job | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Generation | Job | None] = queue.SimpleQueue()
         self._thread = self._new_thread()
         self._state = "loading"
         self.failure: BotError | None = None
@@ -76,7 +67,7 @@ class EngineWorker:
         self._runner: Runner | None = None
         self._closing = False
         self._waiting: deque[Generation] = deque()
-        self._jobs: deque[_Job] = deque()
+        self._jobs: deque[Job] = deque()
         self._running: list[Running] = []
         self._held = False
         """Whether all that waits, waits for a model that is being loaded."""
@@ -153,7 +144,7 @@ class EngineWorker:
         if self._pulse.stalled:
             raise self._pulse.error()
         future: asyncio.Future[T] = self._waiters.promise()
-        self._inbox.put(_Job(work, future, exclusive))
+        self._inbox.put(Job(work, future, exclusive))
         return await future
 
     @property
@@ -235,6 +226,7 @@ class EngineWorker:
     def _load_runner(self) -> None:
         try:
             self._runner = self._load()
+            self._base = self._runner.base
             self._state = "ready"
         except BaseException as error:  # noqa: BLE001 - whatever a model folder can raise must reach the operator
             self._fail(error)
@@ -275,7 +267,7 @@ class EngineWorker:
                 self._accept(message)
         return not self._closing
 
-    def _accept(self, message: Generation | _Job) -> None:
+    def _accept(self, message: Generation | Job) -> None:
         if self.failure is not None:
             self._refuse(message, self.failure)
         elif isinstance(message, Generation):
@@ -283,7 +275,7 @@ class EngineWorker:
         else:
             self._jobs.append(message)
 
-    def _refuse(self, message: Generation | _Job, error: BotError) -> None:
+    def _refuse(self, message: Generation | Job, error: BotError) -> None:
         if isinstance(message, Generation):
             self._tell(message.finish, error)
         else:
@@ -296,6 +288,9 @@ class EngineWorker:
         self._admit(runner)
         if self._running:
             self._step(runner)
+        if runner.base != self._base:
+            self._base = runner.base
+            self._tell(self._trouble, ModelExchanged("the memory did not hold the model: its fallback serves instead"))
         self._stumbled = False
 
     def _step(self, runner: Runner) -> None:
@@ -366,6 +361,11 @@ class EngineWorker:
         return True
 
     def _publish(self) -> None:
+        anew = [running.generation for running in self._running if isinstance(running.outcome, Again)]
+        self._waiting.extendleft(reversed(anew))
+        for generation in anew:
+            self._tell(generation.begin_anew)
+        self._running = [running for running in self._running if running.generation not in anew]
         for running in self._running:
             if delta := running.take_delta():
                 self._tell(running.generation.push, delta)

@@ -1,8 +1,7 @@
 """Many answers in one forward on a tiny model, exact in float32: beside each alone, fed whole and without a cache."""
 
-import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,7 @@ import transformers
 from answering import TOKENS, ask, by_hand, finish, talk, values_of, written
 from tiny import load_tiny, make_tiny
 
-from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence as Answer
-from onebot_bot.engine.decode import PREFILL_BESIDE, PREFILL_CHUNK
 from onebot_bot.engine.forward import Forwards
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel
@@ -30,6 +27,7 @@ from onebot_bot.engine.request import (
     SamplingParams,
     Vector,
 )
+from onebot_bot.engine.room import PREFILL_BESIDE, PREFILL_CHUNK, SMALLEST_CHUNK
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
 
@@ -194,7 +192,7 @@ async def test_on_a_slow_machine_prompts_are_read_in_smaller_parts(
     answer = ask(generator, talk("the cat sat " * 400))
     generator.step([answer])
     generator.step([answer])
-    assert fed[:3] == [PREFILL_CHUNK, PREFILL_CHUNK // 4, decode.SMALLEST_CHUNK]
+    assert fed[:3] == [PREFILL_CHUNK, PREFILL_CHUNK // 4, SMALLEST_CHUNK]
     assert answer.positions == 2 * PREFILL_CHUNK
 
 
@@ -439,38 +437,6 @@ async def test_a_cpu_says_in_words_that_memory_ran_out(
     assert finish(generator, ask(generator, talk("the cat sat " * 250))) == [expected]
 
 
-async def test_where_no_prompt_can_be_read_the_newest_ends(
-    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With words that name what to change; who was there before goes on."""
-    expected = alone(model, TALKS[0])
-    running = ask(generator, TALKS[0])
-    generator.step([running])
-    breaking(model, monkeypatch, lambda fed: bool(fed.shape[1] > 1), FULL)
-    new = ask(generator, TALKS[1])
-    while new.outcome is None:
-        generator.step([running, new])
-    assert isinstance(new.outcome, ModelError)
-    assert all(key in str(new.outcome) for key in ("model.max_context", "model.max_running", "model.weights"))
-    assert finish(generator, running) == [expected]
-
-
-async def test_where_not_all_can_be_fed_the_newest_ends(
-    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Three answers do not fit, two do: those are what they would have been."""
-    expected = [alone(model, one, 20) for one in TALKS[:2]]
-    answers = [ask(generator, one, 20) for one in TALKS[:3]]
-    for _ in range(3):
-        generator.step(answers)
-    breaking(model, monkeypatch, lambda fed: len(fed) > 2, FULL)
-    while answers[2].outcome is None:
-        generator.step(answers)
-    assert isinstance(answers[2].outcome, ModelError)
-    assert "model.max_running" in str(answers[2].outcome)
-    assert finish(generator, *answers[:2]) == expected
-
-
 # --- layers that see only so far back -----------------------------------------------------------------------------
 
 
@@ -506,30 +472,6 @@ async def test_the_worker_runs_them_together_and_counts(model: LoadedModel) -> N
     assert 0 < status.counters.kv_bytes <= status.counters.kv_budget
     assert 0 < status.first_token_p50 <= status.first_token_p95
     assert status.interrupts == 0
-
-
-@pytest.mark.parametrize("failures", [1, 2])
-async def test_a_cache_that_cannot_grow_ends_one_answer_at_most(
-    model: LoadedModel, failures: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Once: room is made and all is well; twice: that answer is told why, and whoever comes next is served."""
-    generator = Generator(model)
-    seat, left = generator.loop.slots.kv.lay_out, iter(range(failures))
-
-    def lay_out(rows: int, length: int, moves: Sequence[tuple[int, int, int]]) -> None:
-        if next(left, None) is not None:
-            raise FULL
-        seat(rows, length, moves)
-
-    monkeypatch.setattr(generator.loop.slots.kv, "lay_out", lay_out)
-    async with EngineWorker("tiny", lambda: generator) as worker:
-        first = worker.submit(_request(TALKS[0]))
-        if failures == 2:
-            with pytest.raises(ModelError, match=r"model\.max_context"):
-                await asyncio.wait_for(first.result(), 5)
-            first = worker.submit(_request(TALKS[0]))
-        result = await asyncio.wait_for(first.result(), 5)
-    assert result.finish_reason is FinishReason.LENGTH
 
 
 def _request(conversation: Conversation) -> GenerationRequest:

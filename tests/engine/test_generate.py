@@ -13,7 +13,7 @@ from answering import hidden_states, values_of
 
 from onebot_bot.engine import decode
 from onebot_bot.engine.answer import Sequence
-from onebot_bot.engine.decode import LONGEST_READING, PREFILL_CHUNK
+from onebot_bot.engine.decode import LONGEST_READING
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.request import (
     RECALL,
@@ -28,6 +28,7 @@ from onebot_bot.engine.request import (
     SamplingParams,
     Vector,
 )
+from onebot_bot.engine.room import PREFILL_CHUNK
 from onebot_bot.engine.sampling import choose
 from onebot_bot.errors import BotError, ModelError, RequestError
 
