@@ -34,6 +34,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
     "links": ("connections that come and go at random", "连接随机断开重连"),
     "load": ("everybody at once, beside NoneBot2", "所有人同时发消息，对比 NoneBot2"),
+    "privacy": ("what one chat may see of another", "会话之间互不可见"),
 }
 """The goals of the design, G1 to G10, and what else has some."""
 
@@ -78,6 +79,10 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
         "wrong": Aim("links", ("<=", 0), "actions without their own outcome", "没有得到自己结果的动作"),
         "leaked": Aim("links", ("<=", 0), "tasks, futures, descriptors left", "遗留的任务、future、描述符"),
         "refused": Aim("links", ("<=", 0), "connections refused", "被拒绝的连接"),
+    },
+    "privacy": {
+        "worlds": Aim("privacy", (">=", 1000), "random worlds played", "随机世界的个数"),
+        "leaks": Aim("privacy", ("<=", 0), "what a chat saw that it may not see", "会话看到了不该看到的内容"),
     },
     "message_path": {
         "rate_ratio_routing": Aim(

@@ -289,6 +289,22 @@ _LOAD = (
     ),
 )  # fmt: skip
 
+_PRIVACY = (
+    Grid(
+        title="What was played",
+        columns=(Column("count", "{:,.0f}"),),
+        rows=_rows(
+            {
+                "worlds": "worlds",
+                "deeds": "deeds of people, admins and the operator",
+                "prompts": "prompts looked at",
+                "recalled": "memories that came to mind",
+            },
+            "{}",
+        ),
+    ),
+)
+
 GRIDS: Mapping[str, Sequence[Grid]] = {
     "message_path": _MESSAGE_PATH,
     "engine": (_engine_grid("one torch thread"),),
@@ -302,5 +318,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "gpu": _GPU,
     "links": _LINKS,
     "load": _LOAD,
+    "privacy": _PRIVACY,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""

@@ -8,7 +8,7 @@ from datetime import UTC
 from itertools import count
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from msgspec import Struct
@@ -39,6 +39,7 @@ language = "en"
 port = {port}
 [chat]
 merge_window = 0
+exchanges_per_minute = 0
 typing_speed = 0
 [sending]
 interval = 0
@@ -131,7 +132,7 @@ class World:
         self._app: Opened
         self._clients: dict[int, OneBotClient] = {}
 
-    async def __aenter__(self) -> "World":
+    async def __aenter__(self) -> Self:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             text = CONFIG.format(port=probe.getsockname()[1])
@@ -278,7 +279,7 @@ class World:
         )
         async with asyncio.timeout(PATIENCE):
             # Nothing tells when it is done; each look is a query that takes its turn behind it.
-            while not await self._app.stores.database.read(lambda connection: _hidden(connection, chat, message)):
+            while not await self._app.stores.database.read(lambda connection: _hidden(connection, chat, message)):  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0)
 
     # --- branches and people ---
