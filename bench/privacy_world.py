@@ -27,9 +27,12 @@ from onebot_bot.transport.client import Call, OneBotClient
 
 ACCOUNTS, PEOPLE, OWNER = (10000, 10001), (20001, 20002, 30003), 90009
 CHATS = tuple(
-    ChatId(account, kind, peer)  # some differ in one field only
+    chat  # some differ in one field only
     for account in ACCOUNTS
-    for kind, peer in (*(("private", user) for user in PEOPLE), ("group", 30003), ("group", 40004))
+    for chat in (
+        *(ChatId(account, "private", user) for user in PEOPLE),
+        *(ChatId(account, "group", group) for group in (PEOPLE[-1], 40004)),
+    )
 )
 CONFIG = """version = 1
 [bot]

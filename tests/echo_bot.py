@@ -15,6 +15,7 @@ port = {port}
 path = "{model}"
 [chat]
 merge_window = 0
+exchanges_per_minute = 0
 typing_speed = 0
 [log]
 file = ""

@@ -78,12 +78,17 @@ def check_file_size(thing: Thing, max_mib: float) -> None:
 def _questions(chat: ChatId, thing: Thing) -> list[Action]:
     if isinstance(thing, Image | Video):
         ask = GetImage if isinstance(thing, Image) else GetFile
-        return [ask(thing.file)] if thing.file else []
+        return [ask(thing.file)] if _is_name(thing.file) else []
     if not thing.file_id:
         return []
     group = chat.kind == "group"
     first = GetGroupFileUrl(chat.peer, thing.file_id) if group else GetPrivateFileUrl(thing.file_id)
     return [first, GetFile(thing.file_id)]
+
+
+def _is_name(file: str) -> bool:
+    """Whether a client may name a file so; it is not asked for a path or an address of somebody's choice."""
+    return bool(file) and not set(file) & set("/\\\0") and ":" not in file
 
 
 def _address_in(answer: Any) -> str:
