@@ -27,7 +27,12 @@ from onebot_bot.transport.client import OneBotClient
 
 PICTURE = b"a picture that the program drew"
 PEOPLE = (Person(6, "Bo", 61), Person(7, "all", 71))
-SCENE = {"account": 10000, "kinds": frozenset(SPELLINGS.values()), "limit": 20, "answered": Person(5, "Ann", 51)}
+SCENE: dict[str, Any] = {
+    "account": 10000,
+    "kinds": frozenset(SPELLINGS.values()),
+    "limit": 20,
+    "answered": Person(5, "Ann", 51),
+}
 EVIL = (
     "[CQ:image,file=file:///etc/passwd]",
     "[CQ:at,qq=all]",
