@@ -122,6 +122,23 @@ def test_make_tells_an_old_python(checkout: Path) -> None:
     assert not (checkout / ".venv").exists()
 
 
+@pytest.mark.parametrize(
+    ("told", "unchecked"),
+    [("torch 2.0.0 CVE-2099-1 Fix: 2.0.1", False), ("ConnectionError: Max retries exceeded with url: /x", True)],
+)
+def test_an_audit_without_a_network_says_that_nothing_was_checked(
+    checkout: Path,
+    told: str,
+    unchecked: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """A hole and a missing network both fail, and are told apart."""
+    executable(checkout / ".venv/bin/python", f"case \"$*\" in *pip_audit*) echo '{told}'; exit 1;; esac")
+    done = make(checkout, "audit")
+    assert done.returncode != 0
+    assert told in done.stdout
+    assert ("Nothing was checked" in done.stderr) == unchecked
+
+
 def test_make_installs_only_what_changed(checkout: Path) -> None:
     """The second start installs nothing; a changed pyproject.toml or pin does."""
     executable(checkout / ".venv/bin/python", "exit 0")

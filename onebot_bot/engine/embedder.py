@@ -86,7 +86,11 @@ def load_embedder(path: Path, config: ModelConfig) -> Embedder:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # it would be written across the log lines
     try:
         network = transformers.AutoModel.from_pretrained(
-            path, dtype=pick_dtype(config.dtype, device), local_files_only=True, attn_implementation="sdpa"
+            path,
+            dtype=pick_dtype(config.dtype, device),
+            local_files_only=True,
+            use_safetensors=True,
+            attn_implementation="sdpa",
         )
         tokenizer: Any = transformers.AutoTokenizer.from_pretrained(path, local_files_only=True)
     except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:

@@ -47,6 +47,11 @@ DAMAGED = "OB-1203"
 """The id of a folder with files that are missing or damaged."""
 
 _CONFIG = "config.json"
+_PICKLED = frozenset({".bin", ".pt", ".pth", ".ckpt", ".pkl"})
+_CODE = (
+    "Weights in .bin, .pt and the like are pickles, which run code of whoever made them; only safetensors and GGUF "
+    "are read. Take the same model in safetensors."
+)
 _WEIGHTS = "model.safetensors"
 _INDEX = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
@@ -216,11 +221,21 @@ def _context(path: Path, config: Mapping[str, Any]) -> int:
 
 
 def _check_weights(path: Path) -> None:
+    for name in _shards(path):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            raise ModelError(f"{path / _INDEX}: {name!r} is no safetensors file of this folder. {_CODE}", code=DAMAGED)
     missing = [name for name in _shards(path) if not (path / name).is_file()]
+    if missing and (pickled := find_pickles(path)):
+        raise ModelError(f"{path}: {', '.join(pickled)}: such weights are not read. {_CODE}", code=DAMAGED)
     if missing:
         raise ModelError(f"{path}: weights are missing: {', '.join(missing)}. {_refetch(path)}", code=DAMAGED)
     for name in _shards(path):
         _check_safetensors(path / name)
+
+
+def find_pickles(path: Path) -> list[str]:
+    """Names of files in a folder that hold weights as Python's pickles, which run whatever code is in them."""
+    return sorted(file.name for file in path.iterdir() if file.suffix in _PICKLED)
 
 
 def _shards(path: Path) -> list[str]:

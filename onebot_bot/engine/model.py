@@ -210,6 +210,7 @@ def _load_network(folder: ModelFolder, dtype: torch.dtype, device: torch.device,
             folder.path,
             dtype=dtype,
             local_files_only=True,
+            use_safetensors=True,
             attn_implementation="sdpa",
             **_format(folder, dtype, device, weights),
         )

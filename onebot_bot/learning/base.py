@@ -75,6 +75,7 @@ def _quantised(folder: ModelFolder, dtype: torch.dtype, device: torch.device) ->
             folder.path,
             dtype=dtype,
             local_files_only=True,
+            use_safetensors=True,
             attn_implementation="sdpa",
             quantization_config=four_bit(dtype),
             device_map={"": device},

@@ -1,11 +1,10 @@
 """The whole work of the process that reads: a job on the standard input, words or the reason for none on the output."""
 
-import contextlib
-import os
 import sys
 
 import msgspec
 
+from onebot_bot.confine import confine
 from onebot_bot.errors import MediaError, ReadingError
 from onebot_bot.reading.extract import Extract, Failure, Job
 
@@ -16,18 +15,6 @@ def work() -> int:
     confine(job.memory)
     sys.stdout.buffer.write(msgspec.msgpack.encode(attempt(job)))
     return 0
-
-
-def confine(memory: int) -> None:
-    """Bound what this process can do, as far as the system allows; `memory` is in bytes."""
-    sys.dont_write_bytecode = True
-    with contextlib.suppress(ImportError):  # Windows has neither
-        import resource  # noqa: PLC0415 - see above
-
-        os.nice(10)  # the model's answers come first
-        for kind, most in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-            with contextlib.suppress(OSError, ValueError):  # macOS bounds no address space
-                resource.setrlimit(kind, (most, most))
 
 
 def attempt(job: Job) -> Extract | Failure:

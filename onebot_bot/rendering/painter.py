@@ -5,6 +5,7 @@ back, and takes nothing with it when it crashes.
 """
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,8 @@ from onebot_bot.errors import RenderError
 from onebot_bot.rendering.job import REFUSED, Job
 from onebot_bot.rendering.themes import ThemeName
 
+_THREADS = {"RAYON_NUM_THREADS": "2"}
+"""Typst's: each takes address space, of which the process has so much."""
 COMMAND = (sys.executable, "-m", "onebot_bot.rendering")
 
 
@@ -47,7 +50,9 @@ class Painter:
 
     async def _run(self, job: bytes) -> bytes:
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe, stderr=pipe)
+        process = await asyncio.create_subprocess_exec(
+            *self._command, stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **_THREADS}
+        )
         try:
             picture, said = await process.communicate(job)
         finally:

@@ -69,6 +69,13 @@ def test_a_damaged_adapter_is_refused_by_name(folder: Path, adapter: Path, name:
     assert str(adapter) in str(caught.value)
 
 
+def test_an_adapter_in_a_pickle_is_not_opened(folder: Path, adapter: Path) -> None:
+    """What peft itself would take in place of safetensors can run code."""
+    (adapter / WEIGHTS).rename(adapter / "adapter_model.bin")
+    with pytest.raises(ModelError, match=rf"{WEIGHTS}: cannot be read"):
+        load_tiny(folder, adapter)
+
+
 def test_heads_of_another_width_are_refused(folder: Path, adapter: Path, trial_folder: Path, tmp_path: Path) -> None:
     """An adapter trained with an embedding model's keys is of no use without it."""
     model = load_tiny(folder)

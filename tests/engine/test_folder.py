@@ -95,6 +95,22 @@ def test_a_missing_shard_is_named(folder: Path) -> None:
     assert check_model_folder(folder).model_type == "qwen3"
 
 
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "consolidated.00.pth", "model.ckpt"])
+def test_weights_that_can_run_code_are_refused_in_words(folder: Path, name: str) -> None:
+    """A pickle is never opened, whatever it is called."""
+    (folder / "model.safetensors").rename(folder / name)
+    with pytest.raises(ModelError, match=rf"{name}: such weights are not read\. .* run code"):
+        check_model_folder(folder)
+
+
+@pytest.mark.parametrize("name", ["../other/model.safetensors", "/etc/passwd", "one.bin", "a\\\\b.safetensors/.."])
+def test_an_index_names_files_of_its_own_folder_alone(folder: Path, name: str) -> None:
+    """And only safetensors."""
+    write_json(folder / "model.safetensors.index.json", {"weight_map": {"a": name}})
+    with pytest.raises(ModelError, match="is no safetensors file of this folder"):
+        check_model_folder(folder)
+
+
 @pytest.mark.parametrize(
     "damaged", [safetensors()[:-1], safetensors() + b"x", b"", b"\xff" * 64, b"\2\0\0\0\0\0\0\0[]"]
 )

@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 from onebot_bot.errors import RenderError
+from onebot_bot.rendering.job import MEMORY
 from onebot_bot.rendering.painter import Painter
 
 
@@ -32,6 +33,20 @@ async def test_a_crash_is_a_refusal() -> None:
     """Even one that no Python survives, such as a stack that overflows."""
     with pytest.raises(RenderError, match="ended with"):
         await scripted("os.abort()").paint("a", "light", 30)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the address space")
+@pytest.mark.parametrize(
+    "body",
+    ["bytearray(5 * 2**30)", "os.write(os.open('drawn', os.O_WRONLY | os.O_CREAT), b'x')"],
+    ids=["memory", "files"],
+)
+async def test_a_process_that_draws_is_bounded(tmp_path: Path, body: str) -> None:
+    """A picture that takes gigabytes, or a way to write files, ends the process and nothing else."""
+    body = f"os.chdir({str(tmp_path)!r})\n{body}"
+    painter = scripted(f"from onebot_bot.confine import confine\nconfine({MEMORY})\n{body}")
+    with pytest.raises(RenderError, match="ended with"):
+        await painter.paint("a", "light", 30)
 
 
 async def test_one_that_takes_too_long_is_ended() -> None:
