@@ -43,9 +43,9 @@ check: $(VENV)/.installed-dev
 audit: $(VENV)/.installed-dev
 	@$(INSTALL) -e '.[audit]'
 	@echo "==> pip-audit: known holes in what constraints.txt pins"
-	@told=$$($(BIN)/python -m pip_audit --progress-spinner off -r constraints.txt --no-deps --disable-pip 2>&1) \
+	@told=$$($(BIN)/python -m pip_audit --strict --progress-spinner off -r constraints.txt --no-deps --disable-pip 2>&1) \
 	  && failed=0 || failed=1; echo "$$told" | tail -n 40; \
-	if [ $$failed = 1 ] && grep -Eqi 'connection|max retries|resolve|timed out|proxy|service error' <<<"$$told"; then \
+	if [ $$failed = 1 ] && grep -Eqi 'could not be audited|connection|max retries|resolve|timed out|proxy|service error' <<<"$$told"; then \
 	  echo "Nothing was checked: the list of known holes cannot be reached from here. Run it again with a network." >&2; \
 	fi; exit $$failed
 

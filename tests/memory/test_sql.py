@@ -12,7 +12,6 @@ import pytest
 from bench.privacy import deeds_of, play
 from bench.privacy_book import TOKEN
 from bench.privacy_world import PEOPLE
-from onebot_bot.memory import database
 
 PACKAGE = Path(__file__).parents[2] / "onebot_bot"
 STATEMENT = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|DROP|ALTER)\b")
@@ -54,7 +53,7 @@ async def test_no_statement_has_what_people_wrote(monkeypatch: pytest.MonkeyPatc
             return super().execute(sql, *values)
 
     connect = sqlite3.connect
-    monkeypatch.setattr(database.sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "factory": Recording}))
+    monkeypatch.setattr(sqlite3, "connect", lambda *a, **k: connect(*a, **{**k, "factory": Recording}))
     await play(2, deeds_of(2)[:100])
     assert len(statements) > 60
     assert [sql for sql in statements if TOKEN.search(sql) or any(str(one) in sql for one in PEOPLE)] == []
