@@ -14,6 +14,7 @@ import torch
 import transformers
 from msgspec import Struct
 from torch import Tensor, nn
+from transformers.initialization import no_init_weights
 
 from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
 from onebot_bot.engine.fit import DoesNotFit, Weights, choices, free_ram, refusal
@@ -273,7 +274,8 @@ def _add_memory_tokens(network: Any, tokenizer: Any) -> None:
     if not added:
         return  # a folder that was saved with them, rows included
     if len(tokenizer) > network.get_input_embeddings().weight.shape[0]:
-        network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        with no_init_weights():  # every row is written below, or copied
+            network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     for layer in (network.get_input_embeddings(), network.get_output_embeddings()):
         with torch.no_grad():
             layer.weight[known : len(tokenizer)] = layer.weight[:known].float().mean(0).to(layer.weight)
@@ -285,8 +287,9 @@ def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is mad
     weight = network.get_input_embeddings().weight
     renderer = _renderer(folder, network, tokenizer)
     base, raw = fingerprint(folder.path), raw or len(POOLED) * weight.shape[1]
-    heads = untrained_heads(network, raw)
-    if adapter is not None:
+    if adapter is None:
+        heads = untrained_heads(network, raw)
+    else:
         network, heads = apply_adapter(network, adapter, renderer.memory_ids, raw, base)
     return LoadedModel(
         network=network,
