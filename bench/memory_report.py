@@ -30,7 +30,7 @@ from bench.report import Run, format_table, report
 
 Row = tuple[str, ...]
 
-SHORTENED = "; a quick run: shorter nights, a third of the values refined, fewer questions, one seed"
+SHORTENED = "; a quick run: shorter nights, a quarter of the values refined, fewer questions, one seed"
 
 MARKS = "osD^vPX*"
 """One a line, so that the picture can be read without colours."""
