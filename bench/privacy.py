@@ -19,7 +19,7 @@ from bench.privacy_world import World
 from bench.report import Run, describe_machine, format_table, parse_arguments, report
 
 WORLDS, QUICK = 1000, 10
-DEEDS = 200
+DEEDS = 120
 """In one world."""
 
 

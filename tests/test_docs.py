@@ -63,6 +63,17 @@ def test_every_behaviour_names_tests_that_there_are() -> None:
     ]
 
 
+@pytest.mark.parametrize("page", ["reliability.md", "security.md", "security.en.md"])
+def test_tests_that_a_page_names_are_there(page: str) -> None:
+    """By file: one that was renamed or deleted shows nothing any more."""
+    there = {path.name for path in (ROOT / "tests").rglob("test_*.py")}
+    named = re.findall(r"`(?:[\w/]+/)?(test_\w+\.py)", read(f"docs/{page}"))
+    assert len(named) > 10
+    assert [name for name in named if name not in there] == []
+    paths = re.findall(r"`((?:tests|bench|onebot_bot)/[\w/]+\.py)", read(f"docs/{page}"))
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_a_command_that_no_test_types_is_an_error() -> None:
     """The page cannot be made before somebody wrote one."""
 

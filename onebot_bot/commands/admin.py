@@ -9,8 +9,13 @@ from onebot_bot.config import SECRET_KEYS, Key, config_keys, get_key, shown_valu
 from onebot_bot.errors import CommandError
 from onebot_bot.texts import Language, say
 
-OWNERS_KEYS = ("bot.owners", "bot.admins", "server.", "model.", "log.", "guard.words", "backup.")
-"""What bot admins do not set: who rules the bot, who may connect, and which files it reads and writes."""
+OWNERS_KEYS = (
+    *("bot.owners", "bot.admins", "server.", "model.", "log.", "guard.words", "backup."),
+    *("memory.embedding", "tags.stickers"),
+)
+OWNERS_ENDS = (".path", ".adapter")
+"""What bot admins do not set, by how a key begins or ends: who rules the bot, who may connect, and which files it reads
+and writes, also those of profiles."""
 
 
 async def reload(context: Context, _rest: str) -> str:
@@ -55,7 +60,7 @@ def _value(context: Context, key: str) -> str:
 
 
 def _set(context: Context, key: str, value: str) -> str:
-    if context.tier < Tier.OWNER and key.startswith(OWNERS_KEYS):
+    if context.tier < Tier.OWNER and (key.startswith(OWNERS_KEYS) or key.endswith(OWNERS_ENDS)):
         language, name = context.language, f"{context.prefix}config set {key}"
         tier, who = say(language, "tier.owner"), say(language, "who.owner")
         raise CommandError(say(language, "command.refused", name=name, tier=tier, who=who))

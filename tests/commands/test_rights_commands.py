@@ -4,9 +4,10 @@ import msgspec
 import pytest
 from commands.desk import ADMIN, ANYONE, GROUP, OWNER, Room, said
 
+from onebot_bot.commands.admin import OWNERS_ENDS, OWNERS_KEYS
 from onebot_bot.commands.confirming import take_yes
 from onebot_bot.commands.durations import parse_duration
-from onebot_bot.config import load_config
+from onebot_bot.config import config_keys, load_config
 from onebot_bot.memory.requests import Asked
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.texts import say
@@ -42,7 +43,16 @@ async def test_the_owner_names_bot_admins(desk: Room) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["bot.owners [9]", "bot.admins [9]", "server.host x", "log.file x", "model.path x", "guard.words_in x"]
+    "key",
+    [
+        "bot.owners [9]",
+        "bot.admins [9]",
+        "server.host x",
+        "log.file x",
+        "model.path x",
+        "guard.words_in x",
+        "tags.stickers /",
+    ],
 )
 async def test_bot_admins_do_not_set_who_rules_or_what_is_opened(desk: Room, key: str) -> None:
     """Else they would be owners."""
@@ -50,6 +60,14 @@ async def test_bot_admins_do_not_set_who_rules_or_what_is_opened(desk: Room, key
     before = load_config(desk.desk.path)
     assert say("zh", "who.owner") in await desk.type(f"/config set {key}", HELPER)
     assert load_config(desk.desk.path) == before
+
+
+def test_no_bot_admin_chooses_a_file_or_a_folder() -> None:
+    """Whatever key names one is the owner's: a folder of stickers may be any folder of the machine."""
+    words = {"bot.persona", "chat.profile", "chat.quiet_hours", "proactive.hours", "learning.timezone"}
+    texts = {key.path for key in config_keys(["p"]) if key.type == "str"} - words - {"profiles.p.title"}
+    assert {"tags.stickers", "memory.embedding", "profiles.p.path", "profiles.p.adapter", "log.turns"} < texts
+    assert [path for path in texts if not path.startswith(OWNERS_KEYS) and not path.endswith(OWNERS_ENDS)] == []
 
 
 async def test_a_ban_has_an_end_and_a_reason(desk: Room) -> None:

@@ -132,6 +132,24 @@ async def test_a_forgotten_memory_takes_the_pictures_of_its_messages_along(
     assert files(folder) == 0
 
 
+async def test_a_forgotten_person_takes_their_pictures_along(
+    pictures: PictureStore, history: History, database: Database, folder: Path
+) -> None:
+    """Those that nobody else sent, too."""
+    group = ChatId(ALICE.account, "group", 77)
+    mine = await history.append(group, Entry(role="user", text="look", time=1, user_id=ALICE.peer, message_id=1))
+    others = await history.append(group, Entry(role="user", text="this", time=1, user_id=5, message_id=2))
+    for row, stills in ((mine, [RED, GREEN]), (others, [GREEN])):
+        await pictures.put(row or 0, 0, stills)
+    private = await said(history, 3)
+    await pictures.put(private, 0, [BLUE])
+    async with MemoryStore(database, folder.with_name("memory.faiss")) as memories:
+        await memories.forget_person(ALICE.peer)
+    await pictures.sweep()
+    assert await seen(pictures, others or 0) == [GREEN.data]
+    assert files(folder) == 1
+
+
 async def test_of_what_was_recalled_meanwhile_nothing_is_kept(
     pictures: PictureStore, history: History, folder: Path
 ) -> None:
