@@ -37,8 +37,8 @@ WIDTH = 2560
 SIZES = (1_000, 10_000, 100_000)
 LARGEST = SIZES[-1]
 SAVED_AT = (1_000, 100_000)
-LISTED = 220_000
-"""Above the limit to which all vectors are compared; 8 GB of memory are needed to measure that."""
+MOST = 220_000
+"""What a full run searches besides, which takes 8 GB of memory."""
 FOUND = 5
 """Neighbours asked for, as a recall at a temperature does."""
 GOALS = goals_of("vectors")
@@ -57,10 +57,11 @@ class Plan(Struct, frozen=True):
     saves: int
     saved_width: int
     """Of the keys that are saved."""
-    lists: bool
+    most: int
+    """Keys searched at last; 0: no more than `LARGEST`."""
 
 
-QUICK, FULL = Plan(15, 500, 200, 256, lists=False), Plan(101, 9000, 1000, WIDTH, lists=True)
+QUICK, FULL = Plan(15, 500, 200, 256, most=0), Plan(101, 9000, 1000, WIDTH, most=MOST)
 
 
 class World:
@@ -99,12 +100,6 @@ class Pair:
         """Grow both to so many."""
         while (have := len(self.ours)) < size:
             self._add(self.world.make(min(BLOCK, size - have)))
-
-    def fill_at_once(self, size: int) -> None:
-        """The same in one piece, as a start does, and then into lists."""
-        self._add(np.concatenate([self.world.make(BLOCK) for _ in range(size // BLOCK)]))
-        self.ours.begin_lists()
-        self.ours.take_lists(self.ours.make_lists())
 
     def _add(self, vectors: Floats) -> None:
         self.ours.add(np.arange(len(vectors)) + len(self.ours), vectors)
@@ -155,26 +150,6 @@ def _find_peers(index: Any, query: Floats) -> Ids:
     with one_thread():
         found: Ids = index.search(query[np.newaxis], FOUND)[1][0]
     return found
-
-
-def measure_lists(searches: int) -> dict[str, float]:
-    """The time, and the share of the nearest that is found, when only the nearest lists are looked at."""
-    pair = Pair(WIDTH)
-    start = time.perf_counter()
-    pair.fill_at_once(LISTED)
-    seconds = time.perf_counter() - start
-    figures = measure_search(pair, searches)
-    everything = parts_of(pair.ours.find(np.arange(LISTED)))
-    found = [
-        np.intersect1d(_find(pair.ours, everything, query), _find_peers(pair.peer, query)).size / FOUND
-        for query in pair.queries(searches)
-    ]
-    times = {name: figures[f"{name}_{LISTED}"] for name in ("search_ms", "flat_ms", "search_ratio")}
-    return {
-        "lists_recall": statistics.mean(found),
-        "lists_seconds": seconds,
-        **{f"lists_{name}": value for name, value in times.items()},
-    }
 
 
 def measure_add(pair: Pair, count: int) -> dict[str, float]:
@@ -248,8 +223,11 @@ def measure(plan: Plan) -> dict[str, float]:
         figures |= measure_search(pair, plan.searches)
     figures |= measure_add(pair, plan.adds)
     del pair  # gigabytes
-    if plan.lists:
-        figures |= measure_lists(plan.searches)
+    if plan.most:
+        largest = Pair(WIDTH)
+        largest.fill(plan.most)
+        figures |= measure_search(largest, plan.searches)
+        del largest
     with tempfile.TemporaryDirectory() as name:
         figures |= measure_disk(Path(name), plan)
         for size in SAVED_AT:
@@ -258,16 +236,13 @@ def measure(plan: Plan) -> dict[str, float]:
 
 
 def _search_rows(figures: Mapping[str, float]) -> Iterator[Sequence[str]]:
-    for size in SIZES:
+    for size in (*SIZES, MOST):
+        if f"search_ms_{size}" not in figures:
+            continue
         ours, peer, ratio, share = (
             figures[f"{name}_{size}"] for name in ("search_ms", "flat_ms", "search_ratio", "agreement")
         )
         yield f"{size:,} x {WIDTH}", f"{ours:.2f}", f"{peer:.2f}", f"{ratio:.1f}x", f"{share:.0%}"
-    if "lists_recall" in figures:
-        ours, peer, ratio, share = (
-            figures[f"lists_{name}"] for name in ("search_ms", "flat_ms", "search_ratio", "recall")
-        )
-        yield f"{LISTED:,} x {WIDTH}, lists", f"{ours:.2f}", f"{peer:.2f}", f"{ratio:.1f}x", f"{share:.0%}"
 
 
 def _save_rows(figures: Mapping[str, float], width: int) -> Iterator[Sequence[str]]:

@@ -40,7 +40,7 @@ HOMES = {
     ),
     "peft": ("engine/adapter", "learning/"),
     "accelerate": ("learning/",),
-    "faiss": ("memory/codes", "memory/lists"),
+    "faiss": ("memory/codes",),
     "websockets": ("transport/",),
     "aiohttp": ("transport/",),
     "jinja2": ("characters/templates",),

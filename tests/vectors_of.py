@@ -27,13 +27,10 @@ def small_index() -> VectorIndex:
     return filled
 
 
-def numbered(vectors: Floats, exact_most: int = 1_000_000) -> tuple[VectorIndex, Ids]:
-    """An index of `vectors` [n, d] under 1, 2, ..., and all ids; with lists where there are more than `exact_most`."""
-    index, numbers = VectorIndex(vectors.shape[1], exact_most), np.arange(1, len(vectors) + 1)
+def numbered(vectors: Floats) -> tuple[VectorIndex, Ids]:
+    """An index of `vectors` [n, d] under 1, 2, ..., and all ids."""
+    index, numbers = VectorIndex(vectors.shape[1]), np.arange(1, len(vectors) + 1)
     index.add(numbers, vectors)
-    if index.wants_lists:
-        index.begin_lists()
-        index.take_lists(index.make_lists())
     return index, numbers
 
 

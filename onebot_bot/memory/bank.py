@@ -15,7 +15,6 @@ import numpy as np
 
 from onebot_bot.memory.codes import Part
 from onebot_bot.memory.index import Bytes, VectorIndex
-from onebot_bot.memory.lists import Lists
 from onebot_bot.memory.members import Limbo, Members, parts_of
 from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
@@ -120,26 +119,6 @@ class Bank:
         """The index's bytes and how many vectors they hold."""
         with self._lock:
             return self._index.serialized(), len(self._index)
-
-    # --- many memories ---
-
-    @property
-    def wants_lists(self) -> bool:
-        """Whether it is time to call `make_lists`."""
-        return self._index.wants_lists
-
-    def make_lists(self) -> None:
-        """Sort the vectors into lists, so that a search looks at few of them: in seconds that nobody waits."""
-        with self._lock:
-            if not self._index.wants_lists:
-                return
-            self._index.begin_lists()
-        lists: Lists | None = None
-        try:
-            lists = self._index.make_lists()
-        finally:
-            with self._lock:
-                self._index.take_lists(lists)
 
     # --- searching ---
 

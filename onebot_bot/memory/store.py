@@ -47,7 +47,6 @@ class MemoryStore(MemoryRecords):
         self._revision = 0  # changes the bank has followed
         self._on_disk = False  # whether the file holds what the bank holds
         self._file = asyncio.Lock()  # held by who writes or removes the index file
-        self._sorting: asyncio.Task[None] | None = None  # what makes a bank's lists, begun once it is large
 
     async def __aenter__(self) -> Self:
         """Load the bank.
@@ -61,8 +60,6 @@ class MemoryStore(MemoryRecords):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._sorting is not None:
-            await self._sorting
         if not self._on_disk:
             await self.save()
         self._bank = None
@@ -334,7 +331,6 @@ class MemoryStore(MemoryRecords):
             return
         if memory.fingerprint == self._bank.view.fingerprint:
             self._bank.put(memory.id, _recallable(memory), memory.key)
-            self._sort(self._bank)
         else:
             self._bank.drop(memory.id)
 
@@ -354,20 +350,6 @@ class MemoryStore(MemoryRecords):
     def _take(self, loaded: Loaded) -> None:
         self._bank, self._revision = loaded.bank, loaded.revision
         self._on_disk = loaded.from_file
-        if self._bank is not None:
-            self._sort(self._bank)
-
-    def _sort(self, bank: Bank) -> None:
-        """Begin to make lists, if it is time; searches and changes go on meanwhile."""
-        if bank.wants_lists and (self._sorting is None or self._sorting.done()):
-            self._sorting = asyncio.create_task(_make_lists(bank))
-
-
-async def _make_lists(bank: Bank) -> None:
-    try:
-        await asyncio.to_thread(bank.make_lists)
-    except MemoryError:
-        log.warning("no memory to sort the memories' vectors into lists: every search compares all", count=len(bank))
 
 
 def _nothing(_: object) -> None:

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vectors_of import D, random_units
+from vectors_of import D
 
 from onebot_bot.memory.bank import Bank, Hit, Recallable
-from onebot_bot.memory.codes import ROWS, Part
+from onebot_bot.memory.codes import Part
 from onebot_bot.memory.index import VectorIndex
-from onebot_bot.memory.lists import Lists
 from onebot_bot.memory.snapshot import Stamp, write_snapshot
 from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
@@ -21,12 +20,12 @@ VIEW = View("model", np.zeros(D, np.float32))
 
 
 class Interrupted(VectorIndex):
-    """An index in whose searches, and beside whose lists, something else happens."""
+    """An index in whose searches something else happens."""
 
-    def __init__(self, exact_most: int | None = None) -> None:
-        super().__init__(D, exact_most)
+    def __init__(self) -> None:
+        super().__init__(D)
         self.meanwhile: list[Callable[[], Any]] = []
-        """Done one by one: before a search scans, before it compares, while lists are made."""
+        """Done one by one: before a search scans, before it compares."""
 
     def _happen(self) -> None:
         if self.meanwhile:
@@ -41,18 +40,12 @@ class Interrupted(VectorIndex):
         self._happen()
         return super()._compared(query, slots, k)
 
-    def make_lists(self) -> Lists:
-        """With something before they are taken."""
-        made = super().make_lists()
-        self._happen()
-        return made
-
 
 class World:
     """A bank, and beside it what must be in it."""
 
-    def __init__(self, seed: int, exact_most: int | None = None) -> None:
-        self.index = Interrupted(exact_most)
+    def __init__(self, seed: int) -> None:
+        self.index = Interrupted()
         self.bank = Bank(self.index, VIEW)
         self.rng = np.random.default_rng(seed)
         self.known: dict[int, tuple[Recallable, Floats]] = {}
@@ -185,54 +178,3 @@ def test_a_share_that_ends_meanwhile_is_kept_to() -> None:
     world.index.meanwhile = [lambda: world.bank.update(7, private)]
     assert told(world.bank.search(np.ones(D, np.float32), CHATS[1], 1)) == []
     assert told(world.bank.search(np.ones(D, np.float32), CHATS[0], 1)) == [(7, "mine")]
-
-
-def test_lists_are_made_while_the_bank_changes() -> None:
-    """What comes meanwhile is in the right list, also in chunks that were not there; and all of it is found."""
-    world = World(5, exact_most=ROWS - 30)
-    keys = random_units(ROWS - 20, 3)
-    for number, key in enumerate(keys):
-        world.bank.put(number, Recallable("", CHATS[0], shared=False, value=None), key)
-    assert world.bank.wants_lists
-    late = random_units(70, 4)
-
-    def change() -> None:
-        assert not world.bank.wants_lists
-        for number in range(40):
-            world.bank.drop(number)
-        for at, key in enumerate(late):
-            world.bank.put(10_000 + at, Recallable("", CHATS[0], shared=False, value=None), key)
-
-    world.index.meanwhile = [change]
-    world.bank.make_lists()
-    assert not world.bank.wants_lists
-    index = world.index
-    assert index._lists is not None
-    assert index._lists.chunks == len(index._rows) == 2
-    slots = index.find(np.arange(20_000))
-    rows = np.stack([index._rows[slot // ROWS][slot % ROWS] for slot in slots.tolist()])
-    right = (index._codes.rotate(rows) @ index._lists._centroids.T).argmax(axis=1)
-    assert [index._lists._list[slot // ROWS][slot % ROWS] for slot in slots.tolist()] == right.tolist()
-    found = [world.bank.search(key, CHATS[0], 1)[0].memory_id for key in late]
-    assert found == list(range(10_000, 10_070))
-
-
-def test_lists_that_cannot_be_made_are_asked_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not again with every memory: when there are twice as many. Until then all are compared."""
-    world = World(5, exact_most=10)
-    for number in range(12):
-        world.put(number)
-
-    def fail(_: Any) -> Lists:
-        raise MemoryError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Interrupted, "make_lists", fail)
-        with pytest.raises(MemoryError):
-            world.bank.make_lists()
-    assert not world.bank.wants_lists
-    query, chat = world.query()
-    assert told(world.bank.search(query, chat, 3)) == world.expected(query, chat, 3)
-    for number in range(12, 25):
-        world.put(number)
-    assert world.bank.wants_lists

@@ -10,7 +10,6 @@ from vectors_of import D, ids_of, numbered, random_units, remove, search, small_
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.codes import ROWS
 from onebot_bot.memory.index import VectorIndex
-from onebot_bot.memory.members import parts_of
 from onebot_bot.memory.vectors import Floats, unit
 
 
@@ -164,32 +163,3 @@ def test_what_is_removed_makes_room() -> None:
 
     index.add(ids_of(ROWS + 7), random_units(1))
     assert len(index._rows) == 1
-
-
-def test_lists_find_nearly_all_that_is_nearest() -> None:
-    """Above its limit an index looks at a part of itself, and finds at least 19 of 20 nearest in crowds of 50."""
-    rng = np.random.default_rng(1)
-    vectors = unit(
-        (np.repeat(rng.normal(size=(400, 32)), 50, axis=0) + rng.normal(size=(20_000, 32))).astype(np.float32)
-    )
-    index, everything = numbered(vectors, exact_most=10_000)
-    queries = unit(vectors[::400] + 0.1 * rng.normal(size=(50, 32)).astype(np.float32))
-
-    found = [search(index, query, everything, 5)[0] for query in queries]
-    right = [np.argsort(-(vectors @ query))[:5] + 1 for query in queries]
-    assert np.mean([len(np.intersect1d(a, b)) / 5 for a, b in zip(found, right, strict=True)]) >= 0.95
-    assert index._lists is not None
-    near = index._lists.probe(index._codes.rotate(queries[:1])[0], parts_of(np.arange(20_000)))
-    assert sum(part.members for part in near) < 10_000
-
-
-def test_few_of_many_are_all_compared() -> None:
-    """What counts is how many the selection has: one chat's memories are searched exactly in a bank that has lists."""
-    vectors = random_units(3000)
-    index, _ = numbered(vectors, exact_most=2000)
-    index.add(ids_of(5000), random_units(1, 7))
-    numbers = np.append(np.arange(1, 1001), 5000)
-
-    found, _ = search(index, -vectors[50], numbers, 5)
-    assert (np.argsort(vectors[:1000] @ vectors[50])[:5] + 1).tolist() == found.tolist()
-    assert search(index, random_units(1, 7)[0], numbers, 1)[0].tolist() == [5000]

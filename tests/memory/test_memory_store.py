@@ -1,15 +1,13 @@
 """Memories as they are stored, listed, counted and found."""
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from facts import GROUP, PRIVATE, D, axis, fact, opened
+from facts import GROUP, PRIVATE, D, axis, fact
 
 from onebot_bot.errors import StoreError
-from onebot_bot.memory import index
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.protocol.chat_id import ChatId
@@ -165,23 +163,3 @@ async def test_recalls_are_counted(store: MemoryStore) -> None:
     noted = await store.get(memory.id)
     assert noted is not None
     assert (noted.recall_count, noted.recalled_at) == (2, 1000)
-
-
-async def test_a_bank_that_grows_gets_its_lists(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the size to which all is compared, beside everything else; a start with so many gets them as well."""
-    monkeypatch.setattr(index, "EXACT_BYTES", 12 * D)
-    async with opened(path) as store:
-        for n in range(12):
-            await store.add(fact(n % D))
-        assert store._sorting is None
-        await store.add(fact(0))
-        await store.add(fact(1))
-        assert store._sorting is not None
-    assert store._sorting.done()
-
-    async with opened(path) as again:
-        assert again._sorting is not None
-        await again._sorting
-        assert again._bank is not None
-        assert not again._bank.wants_lists
-        assert [hit.text for hit in again.search(axis(3), GROUP, 1)] == ["fact 3"]
