@@ -1,8 +1,8 @@
 """The index of unit vectors, searched exactly within a selection.
 
 A search scans the vectors' bytes (codes.py) and compares in float32 all whose bytes may be so far off that they are
-among the best. An inverted file that finds 97% of the nearest among 220,000 takes as long: what it skips it pays
-for by jumping about. A search may go on while the index changes: chunks of vectors never move, what it is to find is told by
+among the best. An inverted file that finds 97% of the nearest among 220,000 takes as long: what it skips it pays for by
+jumping about. A search may go on while the index changes: chunks of vectors never move, what it is to find is told by
 bitmaps that never change, and what is retired is overwritten only when told so.
 """
 
