@@ -141,7 +141,7 @@ def parse_config(text: str, path: Path) -> Config:
     """
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also of numbers with thousands of digits, and lists as deep
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.") from error
     _check_profiles(raw.get("profiles"), path)
     try:

@@ -132,7 +132,7 @@ def _divided(text: str, where: str) -> tuple[str, str, int]:
 def _read_head(text: str, where: str) -> _Head:
     try:
         return msgspec.convert(tomllib.loads(text), _Head)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # also of numbers with thousands of digits
         raise PersonaError(
             f"{where}: the head is not valid TOML: {error}. Mend that line and save again; Chinese names before an = "
             'stand in quotes, as in "开心" = [0.7, 0.2].'

@@ -67,7 +67,7 @@ def load_prompts(path: Path) -> Prompts:
     """
     try:
         prompts = msgspec.convert(tomllib.loads(read_text(path)), Prompts)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.", code=WRONG) from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {_explained(str(error))}", code=WRONG) from error

@@ -134,7 +134,7 @@ T = TypeVar("T")
 def _load(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.convert(tomllib.loads(read_text(path)), kind)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and start again.") from error
     except msgspec.ValidationError as error:
         raise ConfigError(f"{path}: {error}") from error

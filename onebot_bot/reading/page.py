@@ -47,6 +47,8 @@ def _meta(tree: LexborHTMLParser, name: str) -> str:
 def _main_words(tree: LexborHTMLParser) -> str:
     for node in tree.css(_NOT_SHOWN):
         node.decompose()
+    if tree.body is not None:
+        _break_lines(tree.body)
     found = max((_text(node) for node in tree.css(_MAIN)[:MOST_MAIN]), key=len, default="")
     if len(found) >= ENOUGH:
         return found
@@ -57,9 +59,11 @@ def _main_words(tree: LexborHTMLParser) -> str:
 
 
 def _text(node: LexborNode | None) -> str:
-    """Its words, a line for each block."""
-    if node is None:
-        return ""
+    """Its words."""
+    return "" if node is None else clean(node.text(deep=True))
+
+
+def _break_lines(node: LexborNode) -> None:
+    """A line for each block in it; once, for a page may be block in block in block."""
     for block in node.css(_BLOCKS):
         block.insert_after("\n")
-    return clean(node.text(deep=True))

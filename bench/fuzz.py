@@ -1,0 +1,306 @@
+"""Structure-aware fuzzing of all that strangers reach: frames, words, commands, files, pictures, and the whole bot.
+
+Each target runs in a process of its own, whose memory is bounded. A case is made of its number and the seed alone, so
+that it can be run again: `python -m bench.fuzz --seed 1 --only decode_frames --case 4711`. What a case takes is time on
+the processor, whatever else the machine does; one that takes `LIMIT` is given up, and counts as a crash.
+"""
+
+import argparse
+import asyncio
+import multiprocessing
+import resource
+import signal
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bench import fuzz_files, fuzz_talk, fuzz_wire
+from bench.fuzz_bot import drive
+from bench.goals import goals_of
+from bench.report import Run, describe_machine, format_table, report
+
+LIMIT = 10.0
+"""Seconds on the processor after which a case is given up."""
+MEMORY = 6 * 2**30
+"""Bytes of address space that a target's process may take; what lies in it at its start is about 1 GiB."""
+MOST_CRASHES = 20
+"""After which a target ends."""
+SLOW = 0.2
+"""Seconds from which a case is run once more: the collector of garbage may have come in between."""
+CASES, QUICK = 1_000_000, 4000
+GOALS = goals_of("fuzz")
+
+
+class Target(Struct, frozen=True):
+    """What is fed."""
+
+    run: Callable[[Random], None]
+    share: float
+    """Of the cases; all shares together are 1000."""
+
+    @property
+    def name(self) -> str:
+        """As `--only` takes it."""
+        return self.run.__name__
+
+
+class Crash(Struct, frozen=True):
+    """What was found."""
+
+    case: int
+    error: str
+
+
+class Outcome(Struct):
+    """What came of a target."""
+
+    cases: int = 0
+    crashes: list[Crash] = msgspec.field(default_factory=list)
+    slowest: float = 0.0
+    """Seconds on the processor."""
+    slowest_case: int = 0
+    grown: float = 0.0
+    """MiB of memory taken beyond what the process began with, at its most."""
+    grown_late: float = 0.0
+    """Of that, in the second half of the cases."""
+    spent: float = 0.0
+    """Seconds on the processor, all cases together."""
+
+
+TARGETS = (
+    Target(fuzz_wire.decode_frames, 280),
+    Target(fuzz_wire.decode_histories, 60),
+    Target(fuzz_wire.read_cq_codes, 100),
+    Target(fuzz_talk.read_messages, 110),
+    Target(fuzz_talk.read_names, 100),
+    Target(fuzz_talk.read_words, 100),
+    Target(fuzz_talk.read_cards, 30),
+    Target(fuzz_talk.send_answers, 80),
+    Target(fuzz_talk.watch_answers, 20),
+    Target(fuzz_talk.take_memories, 25),
+    Target(fuzz_files.load_configs, 10),
+    Target(fuzz_files.load_personas, 10),
+    Target(fuzz_files.read_exports, 15),
+    Target(fuzz_files.read_texts, 10),
+    Target(fuzz_files.read_pages, 3),
+    Target(fuzz_files.read_documents, 6),
+    Target(fuzz_files.read_pdfs, 5),
+    Target(fuzz_files.see_pictures, 8),
+    Target(fuzz_files.see_videos, 1),
+    Target(fuzz_files.write_markup, 6.8),
+    Target(fuzz_files.draw_answers, 0.2),
+)
+BOT, BOT_SHARE = "the whole bot", 20
+"""The target that is more than one call."""
+
+
+class TooSlow(BaseException):
+    """A case is given up; no target catches it."""
+
+
+# --- one target ----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def given_up_after(seconds: float) -> Iterator[None]:
+    """Raise TooSlow in the block once it took so long on the processor."""
+
+    def give_up(_signal: int, _frame: Any) -> None:
+        raise TooSlow(f"not done within {seconds:g} s on the processor")
+
+    before = signal.signal(signal.SIGVTALRM, give_up)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def run_case(target: Target, seed: str, case: int) -> tuple[float, str]:
+    """Seconds on the processor, and what went wrong; empty: nothing."""
+    random = Random(f"{seed}/{target.name}/{case}")
+    begun = time.process_time()
+    try:
+        with given_up_after(LIMIT):
+            target.run(random)
+    except (Exception, TooSlow):
+        return time.process_time() - begun, traceback.format_exc(limit=-6)
+    return time.process_time() - begun, ""
+
+
+def run_target(target: Target, seed: str, cases: int, step: Callable[[int], None]) -> Outcome:
+    """All cases of a target; `step` is told of each, before it is run."""
+    found, memory = Outcome(), _memory()
+    half, begun = memory, time.process_time()
+    for case in range(cases):
+        step(case)
+        seconds, error = run_case(target, seed, case)
+        if SLOW < seconds < LIMIT:
+            seconds = min(seconds, run_case(target, seed, case)[0])
+        if seconds > found.slowest:
+            found.slowest, found.slowest_case = seconds, case
+        if error:
+            found.crashes.append(Crash(case, error))
+        found.cases += 1
+        if case == cases // 2:
+            half = _memory()
+        if len(found.crashes) >= MOST_CRASHES:
+            break
+    found.grown, found.grown_late, found.spent = _memory() - memory, _memory() - half, time.process_time() - begun
+    return found
+
+
+def run_bot(seed: str, cases: int, step: Callable[[int], None]) -> Outcome:
+    """The same for the whole bot; the slowest case is the longest between two frames, all of its work counted."""
+    found, memory, crashes = Outcome(), 0.0, list[Crash]()
+    begun = last = time.process_time()
+    half = 0.0
+
+    def stepped(case: int) -> None:
+        nonlocal last, memory, half
+        step(case)
+        now = time.process_time()
+        if case == 0:
+            memory = _memory()
+        elif now - last > found.slowest:
+            found.slowest, found.slowest_case = now - last, case - 1
+        if case == cases // 2:
+            half = _memory()
+        last, found.cases = now, case + 1
+
+    asyncio.run(drive(seed, cases, stepped, lambda error: crashes.append(Crash(found.cases - 1, error))))
+    found.crashes = crashes[:MOST_CRASHES]
+    found.grown, found.grown_late, found.spent = _memory() - memory, _memory() - half, time.process_time() - begun
+    return found
+
+
+def _memory() -> float:
+    """MiB that this process took at its most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+# --- a process for each --------------------------------------------------------------------------------------------
+
+
+def run_apart(work: Callable[[Callable[[int], None]], Outcome]) -> Outcome:
+    """The outcome of the work in a process of its own; where that dies, the case it was at is a crash."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    at = context.Value("q", 0)
+    process = context.Process(target=_apart, args=(work, theirs, at))
+    process.start()
+    theirs.close()
+    try:
+        return msgspec.msgpack.decode(ours.recv_bytes(), type=Outcome)
+    except EOFError:
+        process.join()
+        return Outcome(at.value + 1, [Crash(at.value, f"the process ended with {process.exitcode}")])
+    finally:
+        process.join()
+
+
+def _apart(work: Callable[[Callable[[int], None]], Outcome], out: Connection, at: "Synchronized[int]") -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    warnings.simplefilter("ignore")  # Pillow's, of each damaged picture
+
+    def step(case: int) -> None:
+        at.value = case
+
+    out.send_bytes(msgspec.msgpack.encode(work(step)))
+    out.close()
+
+
+# --- figures -------------------------------------------------------------------------------------------------------
+
+
+def find_figures(outcomes: dict[str, Outcome]) -> dict[str, float]:
+    """What the goals are about, and each target's own."""
+    found = outcomes.values()
+    figures: dict[str, float] = {
+        "cases": sum(outcome.cases for outcome in found),
+        "crashes": sum(len(outcome.crashes) for outcome in found),
+        "slowest": max(outcome.slowest for outcome in found),
+        "grown_late": max(outcome.grown_late for outcome in found),
+    }
+    for name, outcome in outcomes.items():
+        figures |= {f"cases {name}": outcome.cases, f"crashes {name}": len(outcome.crashes)}
+        figures |= {f"slowest {name}": outcome.slowest, f"grown {name}": outcome.grown}
+        figures[f"us {name}"] = outcome.spent / max(1, outcome.cases) * 1e6
+    return figures
+
+
+def fuzz(seed: str, cases: int, only: Sequence[str]) -> dict[str, Outcome]:
+    """Run the targets one after the other, and tell of each."""
+    works: dict[str, tuple[float, Callable[[int], Callable[[Callable[[int], None]], Outcome]]]] = {
+        target.name: (target.share, lambda count, target=target: lambda step: run_target(target, seed, count, step))
+        for target in TARGETS
+    }
+    works[BOT] = (BOT_SHARE, lambda count: lambda step: run_bot(seed, count, step))
+    outcomes: dict[str, Outcome] = {}
+    for name in only or works:
+        share, work = works[name]
+        outcomes[name] = run_apart(work(max(10, round(cases * share / 1000))))
+        _tell(name, outcomes[name])
+    return outcomes
+
+
+def _tell(name: str, outcome: Outcome) -> None:
+    print(
+        f"{name}: {outcome.cases:,} cases, {len(outcome.crashes)} crashes, slowest {outcome.slowest:.3f} s "
+        f"(case {outcome.slowest_case})",
+        flush=True,
+    )
+    for crash in outcome.crashes[:3]:
+        print(f"  case {crash.case}:\n{crash.error}", flush=True)
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Fuzzing: crashes, the slowest case, memory.")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} cases instead of {CASES:,}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the goals there")
+    parser.add_argument("--cases", type=int, help="so many, all targets together")
+    parser.add_argument("--seed", default="1", help="other cases")
+    parser.add_argument("--only", action="append", default=[], choices=[*(t.name for t in TARGETS), BOT])
+    parser.add_argument("--case", type=int, help="this case alone, of the one target of --only")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Fuzz, print the table, and write what was asked for."""
+    given = _parse(arguments)
+    if given.case is not None:
+        target = next(target for target in TARGETS if target.name in given.only)
+        print(*run_case(target, given.seed, given.case), sep=" s\n")
+        return
+    outcomes = fuzz(given.seed, given.cases or (QUICK if given.quick else CASES), given.only)
+    figures = find_figures(outcomes)
+    head = ("target", "cases", "crashes", "slowest, s", "us a case", "MiB more")
+    rows = [
+        (
+            name,
+            f"{o.cases:,}",
+            str(len(o.crashes)),
+            f"{o.slowest:.3f}",
+            f"{figures[f'us {name}']:,.0f}",
+            f"{o.grown:.0f}",
+        )
+        for name, o in outcomes.items()
+    ]
+    print(format_table(head, rows))
+    machine = describe_machine(["msgspec", "pypdf", "pillow", "selectolax", "typst"])
+    report(figures, GOALS, given.json, Run(machine=machine, quick=given.quick, details={"seed": given.seed}))
+
+
+if __name__ == "__main__":
+    main()
