@@ -31,8 +31,8 @@ from bench.report import Run, describe_machine, format_table, report
 
 LIMIT = 10.0
 """Seconds on the processor after which a case is given up."""
-MEMORY = 6 * 2**30
-"""Bytes of address space that a target's process may take; what lies in it at its start is about 1 GiB."""
+MEMORY = 3 * 2**30
+"""Bytes of address space that a target's process may take beyond what it begins with."""
 MOST_CRASHES = 20
 """After which a target ends."""
 SLOW = 0.2
@@ -134,7 +134,7 @@ def run_case(target: Target, seed: str, case: int) -> tuple[float, str]:
     try:
         with given_up_after(LIMIT):
             target.run(random)
-    except (Exception, TooSlow):
+    except (Exception, TooSlow):  # noqa: BLE001 - whatever it is, it is what is looked for
         return time.process_time() - begun, traceback.format_exc(limit=-6)
     return time.process_time() - begun, ""
 
@@ -211,7 +211,8 @@ def run_apart(work: Callable[[Callable[[int], None]], Outcome]) -> Outcome:
 
 
 def _apart(work: Callable[[Callable[[int], None]], Outcome], out: Connection, at: "Synchronized[int]") -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    most = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     warnings.simplefilter("ignore")  # Pillow's, of each damaged picture
 
     def step(case: int) -> None:

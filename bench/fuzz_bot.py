@@ -55,7 +55,8 @@ PATIENCE = 60.0
 PERSON = 424242
 VERBS = (
     "", "", "list", "add", "show 1", "edit 1", "search", "forget 1", "pin 1", "stats", "export", "on", "default", "new",
-    "switch 1", "delete 1", "me", "accept 1", "reject 1", "ask 2", "allow 3", "10m", "0.3", "1", "-1", "99999999999999999999",
+    "switch 1", "delete 1", "me", "accept 1", "reject 1", "ask 2", "allow 3", "10m", "0.3", "1", "-1",
+    "99999999999999999999",
     "set bot.names", "set chat.talk_value 0.5", "status", "use", "cancel", "20001 10m", "today", "chat", "20000",
 )  # fmt: skip
 """What commands are followed by; nothing that keeps the person out who asks."""

@@ -32,6 +32,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "taking part": ("taking part in groups", "群里参与"),
     "adapters": ("a merged adapter, beside one on a side path", "合并的适配器，对比旁路的适配器"),
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
+    "input": ("what strangers send", "陌生人发来的东西"),
     "links": ("connections that come and go at random", "连接随机断开重连"),
     "load": ("everybody at once, beside NoneBot2", "所有人同时发消息，对比 NoneBot2"),
     "privacy": ("what one chat may see of another", "会话之间互不可见"),
@@ -69,6 +70,14 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
         ),
         "handshake_ms_trial": Aim(
             "load", ("<=", 2000), "slowest handshake while the model writes, ms", "模型生成时最慢的握手，毫秒"
+        ),
+    },
+    "fuzz": {
+        "cases": Aim("input", (">=", 1_000_000), "cases of fuzzing", "模糊测试的用例数"),
+        "crashes": Aim("input", ("<=", 0), "crashes, hangs and wrong results", "崩溃、卡死和错误结果"),
+        "slowest": Aim("input", ("<=", 1), "slowest case, seconds on the processor", "最慢的用例，处理器秒数"),
+        "grown_late": Aim(
+            "input", ("<=", 64), "MiB more in the second half of a target's cases", "后一半用例里多占的内存，MiB"
         ),
     },
     "links": {

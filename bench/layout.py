@@ -285,6 +285,43 @@ _LOAD = (
         ),
     ),
 )  # fmt: skip
+_FUZZED = {
+    "decode_frames": "frames",
+    "decode_histories": "events inside answers",
+    "read_cq_codes": "CQ codes",
+    "read_messages": "messages, cards and bundles, to the record",
+    "read_names": "names",
+    "read_words": "what people type, word lists, links",
+    "read_cards": "cards",
+    "send_answers": "what a model writes, with tags",
+    "watch_answers": "the same as it is written",
+    "take_memories": "memories taken from messages",
+    "load_configs": "config.toml",
+    "load_personas": "persona files",
+    "read_exports": "chat exports",
+    "read_texts": "text files",
+    "read_pages": "web pages",
+    "read_documents": "docx",
+    "read_pdfs": "pdf",
+    "see_pictures": "pictures",
+    "see_videos": "videos",
+    "write_markup": "Markdown and formulas",
+    "draw_answers": "answers drawn as pictures",
+    "the whole bot": "the whole bot, commands among the frames",
+}
+_FUZZ = (
+    Grid(
+        title="Cases of fuzzing",
+        columns=(
+            Column("cases", "{:,.0f}"),
+            Column("crashes", "{:.0f}"),
+            Column("slowest, s of CPU", "{:.3f}"),
+            Column("us a case", "{:,.0f}"),
+            Column("MiB more", "{:.0f}"),
+        ),
+        rows=_rows(_FUZZED, "cases {}", "crashes {}", "slowest {}", "us {}", "grown {}"),
+    ),
+)
 
 _PRIVACY = (
     Grid(
@@ -316,5 +353,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "links": _LINKS,
     "load": _LOAD,
     "privacy": _PRIVACY,
+    "fuzz": _FUZZ,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""
