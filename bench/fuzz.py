@@ -15,11 +15,12 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -39,6 +40,10 @@ SLOW = 0.2
 """Seconds from which a case is run once more: the collector of garbage may have come in between."""
 CASES, QUICK = 1_000_000, 4000
 GOALS = goals_of("fuzz")
+
+
+Step: TypeAlias = Callable[[int], None]
+"""Told of each case before it is run."""
 
 
 class Target(Struct, frozen=True):
@@ -76,6 +81,9 @@ class Outcome(Struct):
     spent: float = 0.0
     """Seconds on the processor, all cases together."""
 
+
+Work: TypeAlias = Callable[[Step], Outcome]
+"""All cases of a target."""
 
 TARGETS = (
     Target(fuzz_wire.decode_frames, 280),
@@ -139,7 +147,7 @@ def run_case(target: Target, seed: str, case: int) -> tuple[float, str]:
     return time.process_time() - begun, ""
 
 
-def run_target(target: Target, seed: str, cases: int, step: Callable[[int], None]) -> Outcome:
+def run_target(target: Target, seed: str, cases: int, step: Step) -> Outcome:
     """All cases of a target; `step` is told of each, before it is run."""
     found, memory = Outcome(), _memory()
     half, begun = memory, time.process_time()
@@ -161,7 +169,7 @@ def run_target(target: Target, seed: str, cases: int, step: Callable[[int], None
     return found
 
 
-def run_bot(seed: str, cases: int, step: Callable[[int], None]) -> Outcome:
+def run_bot(seed: str, cases: int, step: Step) -> Outcome:
     """The same for the whole bot; the slowest case is the longest between two frames, all of its work counted."""
     found, memory, crashes = Outcome(), 0.0, list[Crash]()
     begun = last = time.process_time()
@@ -193,7 +201,7 @@ def _memory() -> float:
 # --- a process for each --------------------------------------------------------------------------------------------
 
 
-def run_apart(work: Callable[[Callable[[int], None]], Outcome]) -> Outcome:
+def run_apart(work: Work) -> Outcome:
     """The outcome of the work in a process of its own; where that dies, the case it was at is a crash."""
     context = multiprocessing.get_context("fork")
     ours, theirs = context.Pipe(duplex=False)
@@ -210,7 +218,7 @@ def run_apart(work: Callable[[Callable[[int], None]], Outcome]) -> Outcome:
         process.join()
 
 
-def _apart(work: Callable[[Callable[[int], None]], Outcome], out: Connection, at: "Synchronized[int]") -> None:
+def _apart(work: Work, out: Connection, at: "Synchronized[int]") -> None:
     most = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     warnings.simplefilter("ignore")  # Pillow's, of each damaged picture
@@ -243,17 +251,18 @@ def find_figures(outcomes: dict[str, Outcome]) -> dict[str, float]:
 
 def fuzz(seed: str, cases: int, only: Sequence[str]) -> dict[str, Outcome]:
     """Run the targets one after the other, and tell of each."""
-    works: dict[str, tuple[float, Callable[[int], Callable[[Callable[[int], None]], Outcome]]]] = {
-        target.name: (target.share, lambda count, target=target: lambda step: run_target(target, seed, count, step))
-        for target in TARGETS
-    }
-    works[BOT] = (BOT_SHARE, lambda count: lambda step: run_bot(seed, count, step))
     outcomes: dict[str, Outcome] = {}
-    for name in only or works:
-        share, work = works[name]
-        outcomes[name] = run_apart(work(max(10, round(cases * share / 1000))))
+    for name in only or [*(target.name for target in TARGETS), BOT]:
+        outcomes[name] = run_apart(_work(name, seed, cases))
         _tell(name, outcomes[name])
     return outcomes
+
+
+def _work(name: str, seed: str, cases: int) -> Work:
+    """A target's share of so many cases, ten at least."""
+    target = next((target for target in TARGETS if target.name == name), None)
+    count = max(10, round(cases * (target.share if target else BOT_SHARE) / 1000))
+    return partial(run_target, target, seed, count) if target else partial(run_bot, seed, count)
 
 
 def _tell(name: str, outcome: Outcome) -> None:

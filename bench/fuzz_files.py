@@ -314,7 +314,7 @@ def _pictures() -> tuple[bytes, ...]:
     exif[0x0112] = 6
     clear = image.convert("RGBA")
     clear.putalpha(100)
-    ways = (
+    ways: tuple[tuple[Image.Image, str, Mapping[str, object]], ...] = (
         (image, "PNG", {}), (clear, "PNG", {}), (image.convert("P"), "PNG", {"transparency": 0}), (image, "BMP", {}),
         (image.convert("I;16"), "PNG", {}), (image, "JPEG", {"exif": exif}), (image, "JPEG", {"progressive": True}),
         (image.convert("CMYK"), "JPEG", {}), (image, "GIF", {"save_all": True, "append_images": [clear, image]}),

@@ -33,6 +33,8 @@ from onebot_bot.texts import Language, say
 NameOf = Callable[[str], str]
 """From a QQ number, as a string, to the name the chat knows it by."""
 
+LONGEST_LABEL = 300
+"""Characters of the name of a thing."""
 FORWARDED = 3000
 """Characters of a bundle of forwarded messages."""
 ALONG = "quoted_along"
@@ -123,7 +125,7 @@ def _thing(segment: Segment, language: Language) -> str:
             key, name = "see.rps", result
         case _:
             key, name = _KINDS.get(type(segment), "see.other"), str(getattr(segment, "type", type(segment).__name__))
-    return say(language, key, name=name)
+    return say(language, key, name=" ".join(name[: 2 * LONGEST_LABEL].split())[:LONGEST_LABEL])
 
 
 _KINDS = {Record: "see.record", Video: "see.video", Poke: "see.poke"}

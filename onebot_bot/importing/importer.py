@@ -273,5 +273,5 @@ _TEXTS = ((EXPORTER, read_exporter), (CLASSIC, read_classic))
 def _is_message(line: str) -> bool:
     try:
         return "sender" in json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False

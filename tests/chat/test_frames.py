@@ -1,11 +1,15 @@
 """Frames of a real video, and what is no video."""
 
 import io
+from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from onebot_bot.chat import frames
 from onebot_bot.chat.frames import make_frames
 from onebot_bot.errors import MediaError
 
@@ -39,6 +43,32 @@ def test_frames_are_evenly_spaced(form: str) -> None:
     """From the middle of as many equal parts, in order, whatever key frames there are."""
     assert [colour(still.data) for still in make_frames(video(form), 4, 100_000)] == list(COLOURS)
     assert [colour(still.data) for still in make_frames(video(form), 2, 100_000)] == ["green", "white"]
+
+
+class Endless:
+    """A video whose every frame is before the one that is wanted."""
+
+    def __init__(self) -> None:
+        self.decoded = 0
+
+    def seek(self, when: int) -> None:
+        """Nothing is nearer than the beginning."""
+
+    def decode(self, _: object) -> Iterator[Any]:
+        """Black frames, all of them the first."""
+        while True:
+            self.decoded += 1
+            frame = av.VideoFrame(16, 16, "rgb24")
+            frame.pts, frame.time_base = 0, Fraction(1, 8)
+            yield frame
+
+
+@pytest.mark.parametrize(("until", "decoded"), [(0.0, 1), (float("inf"), frames.MAX_DECODED + 1)])
+def test_of_a_video_that_takes_long_a_nearer_frame_will_do(until: float, decoded: int) -> None:
+    """Where the time is up, or so many were decoded: each may be an enormous one."""
+    container: Any = Endless()
+    assert frames._frame_at(container, container, 10**9, until).size == (16, 16)
+    assert container.decoded == decoded
 
 
 def test_together_they_have_what_one_picture_may_have() -> None:
