@@ -1,14 +1,14 @@
 """Targets of fuzz.py for words: what people type, and what a model writes that was talked into it."""
 
+import json
 from datetime import date
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import msgspec
 
 from bench import fuzz_values as values
-from bench.fuzz_wire import SEGMENTS, segments
+from bench.fuzz_wire import EVENTS, SEGMENTS, segments
 from onebot_bot.characters.feelings import take_emotion
 from onebot_bot.chat.cards import LONGEST as LONGEST_CARD
 from onebot_bot.chat.cards import card_line, other_card
@@ -21,11 +21,14 @@ from onebot_bot.chat.tags import Person, Scene, defused, read_tags, segments_in,
 from onebot_bot.chat.wordlist import parse_words
 from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.commands.durations import parse_duration
+from onebot_bot.errors import FrameError
 from onebot_bot.extraction.days import named_dates, numbers, resolve_days
 from onebot_bot.extraction.plain import slot_of, statements
 from onebot_bot.extraction.sources import own_words
 from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.memory.similar import relation
+from onebot_bot.protocol.events import GroupMessage
+from onebot_bot.protocol.frames import decode_frame
 from onebot_bot.protocol.segments import UnknownSegment, decode_message, encode_message
 from onebot_bot.reading.links import MOST as MOST_LINKS
 from onebot_bot.reading.links import links_in, links_of_card
@@ -49,7 +52,11 @@ EMOTIONS = ("开心", "生气")
 
 def read_messages(random: Random) -> None:
     """From segments to what goes on record: text for the model, segments for the database, links to be read."""
-    found = decode_message(_mended(segments(random)))
+    try:
+        message = decode_frame(json.dumps({**EVENTS["group message"], "message": segments(random)}))
+    except FrameError:
+        return
+    found = message.message if isinstance(message, GroupMessage) else ()
     for language in ("zh", "en"):
         text = readable(found, language, lambda number: number)
         assert text == "".join(pieces(found, language, lambda number: number)).strip()
@@ -60,22 +67,6 @@ def read_messages(random: Random) -> None:
     again = None if stored is None else msgspec.json.decode(stored)
     assert again is None or len(decode_message(again)) == len(found)
     sources_in(Entry(role="user", text=text[:LONGEST], time=0, segments=again, id=1), 1)
-
-
-def _mended(wire: Any) -> Any:
-    """As frames give it: without half characters."""
-    text = msgspec.json.encode(str(wire).encode("utf-8", "replace").decode()) if isinstance(wire, str) else None
-    if text is not None:
-        return msgspec.json.decode(text)
-    return _without_halves(wire)
-
-
-def _without_halves(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_without_halves(key): _without_halves(item) for key, item in value.items()}
-    return [_without_halves(item) for item in value] if isinstance(value, list) else value
 
 
 def read_names(random: Random) -> None:

@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
+from itertools import islice
 from random import Random
 from typing import Any, TypeAlias
 
@@ -45,6 +46,10 @@ NUMBERS: tuple[int | float, ...] = (
 SCALARS: tuple[Any, ...] = (
     *NUMBERS, True, False, None, "", "all", "0", "-7", "007", "1e5", "0x10", "9" * 400, "null", "true", " 5 ", "10000",
 )  # fmt: skip
+
+
+MOST_PARTS = 20_000
+"""Of a value that is made of one part many times over: the making is not what is measured."""
 
 
 def text(random: Random, most: int = 12) -> str:
@@ -128,6 +133,8 @@ def _repeat(random: Random, root: Any, path: Path) -> None:
     """An item of a list many times over; a text glued to itself."""
     holder, times = _holder(root, path), random.choice((2, 10, 300))
     if isinstance(holder, list):
+        parts = 1 + sum(1 for _ in islice(_paths(holder[int(path[-1])]), MOST_PARTS))
+        times = min(times, MOST_PARTS // parts)
         holder[:] = [*holder, *[holder[int(path[-1])]] * times][:2000]
     elif isinstance(holder[path[-1]], str):
         holder[path[-1]] = holder[path[-1]][:400] * times

@@ -50,8 +50,9 @@ _KINDS: dict[tuple[str, str], type[events.EventBase]] = {
 _LATEST_SECOND = 10**11
 LAST_DAY = 4_102_444_800
 """Unix seconds to which later times are brought down, the year 2100: far ones are no date at all in most libraries."""
-LARGEST_EVENT = 8 * 2**20
-"""Bytes of an event; NapCat's own have thousands. Answers may be larger: files come in them."""
+LARGEST_EVENT, LARGEST_ODD = 3 * 2**20, 2 * 2**20
+"""Bytes of an event, and of what takes the lenient way, which is slow; NapCat's events have thousands. Answers as
+NapCat writes them may be larger: files come in them."""
 _HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Where there may be half a surrogate pair."""
 
@@ -107,13 +108,12 @@ def decode_frame(data: bytes | str) -> Event | ActionResponse:
     """Decode one frame. What has no `post_type` but `echo`, `retcode` or `status` is an answer.
 
     Raises:
-        FrameError: it is not a JSON object, or one nested hundreds of levels deep; or it is larger than `LARGEST_EVENT`
-            and no answer as NapCat writes them.
+        FrameError: it is not a JSON object, or one nested hundreds of levels deep; or it is too large.
     """
     try:
         return _decode_exact(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        _check_size(data)
+        _check_size(data, LARGEST_ODD)
         return _decode_object(_read_object(data))
 
 
@@ -134,7 +134,7 @@ def decode_event(raw: dict[str, Any]) -> Event:
 def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     header = _HEADER.decode(data)
     if not _is_plain_answer(header):
-        _check_size(data)
+        _check_size(data, LARGEST_EVENT)
     kind = _KINDS.get(_key(header))
     if kind is None:
         return _RESPONSE.decode(data) if _is_plain_answer(header) else _decode_object(_read_object(data))
@@ -145,10 +145,10 @@ def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     return _clamp_time(event)
 
 
-def _check_size(data: bytes | str) -> None:
-    """Reading what is not in NapCat's own shape takes a second for each 16 MiB, and holds up everything else."""
-    if len(data) > LARGEST_EVENT:
-        raise FrameError(f"an event has {len(data)} bytes, more than {LARGEST_EVENT}")
+def _check_size(data: bytes | str, most: int) -> None:
+    """Everything else waits while a frame is read: at its worst, lists in lists, a second for 4 MiB."""
+    if len(data) > most:
+        raise FrameError(f"an event has {len(data)} bytes, more than {most}")
 
 
 def _is_plain_answer(header: _Header) -> bool:
