@@ -50,9 +50,9 @@ _KINDS: dict[tuple[str, str], type[events.EventBase]] = {
 _LATEST_SECOND = 10**11
 LAST_DAY = 4_102_444_800
 """Unix seconds to which later times are brought down, the year 2100: far ones are no date at all in most libraries."""
-LARGEST_EVENT, LARGEST_ODD = 3 * 2**20, 2 * 2**20
-"""Bytes of an event, and of what takes the lenient way, which is slow; NapCat's events have thousands. Answers as
-NapCat writes them may be larger: files come in them."""
+LARGEST_EVENT = 2 * 2**20
+"""Bytes of an event, and of an answer that is not as NapCat writes them: at its worst, lists in lists, reading takes a
+second for 4 MiB, and everything else waits. NapCat's events have thousands; in its answers come files."""
 _HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Where there may be half a surrogate pair."""
 
@@ -113,7 +113,7 @@ def decode_frame(data: bytes | str) -> Event | ActionResponse:
     try:
         return _decode_exact(data)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
-        _check_size(data, LARGEST_ODD)
+        _check_size(data)
         return _decode_object(_read_object(data))
 
 
@@ -134,7 +134,7 @@ def decode_event(raw: dict[str, Any]) -> Event:
 def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     header = _HEADER.decode(data)
     if not _is_plain_answer(header):
-        _check_size(data, LARGEST_EVENT)
+        _check_size(data)
     kind = _KINDS.get(_key(header))
     if kind is None:
         return _RESPONSE.decode(data) if _is_plain_answer(header) else _decode_object(_read_object(data))
@@ -145,10 +145,9 @@ def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     return _clamp_time(event)
 
 
-def _check_size(data: bytes | str, most: int) -> None:
-    """Everything else waits while a frame is read: at its worst, lists in lists, a second for 4 MiB."""
-    if len(data) > most:
-        raise FrameError(f"an event has {len(data)} bytes, more than {most}")
+def _check_size(data: bytes | str) -> None:
+    if len(data) > LARGEST_EVENT:
+        raise FrameError(f"an event has {len(data)} bytes, more than {LARGEST_EVENT}")
 
 
 def _is_plain_answer(header: _Header) -> bool:
