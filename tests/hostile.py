@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def soon(seconds: float = 1.0) -> Iterator[None]:
-    """Fail where the block takes the processor for longer; what else the machine does is no matter."""
+def soon(seconds: float = 3.0) -> Iterator[None]:
+    """Fail where the block takes the processor for longer. Far more than it takes, far less than what would hang takes."""
     begun = time.process_time()
     yield
     assert time.process_time() - begun < seconds

@@ -54,7 +54,7 @@ def seen(*segments: Segment) -> str:
 )
 def test_the_form_of_any_answer_is_found_soon(said: str) -> None:
     """Tables, formulas and code that never come to be."""
-    with soon(0.3):
+    with soon():
         form_of(said, RENDER)
 
 
@@ -86,7 +86,7 @@ def test_an_endless_answer_is_cut_soon(said: str) -> None:
 )
 def test_marks_in_marks_in_marks_are_gone_soon(text: str) -> None:
     """However deep."""
-    with soon(0.3):
+    with soon():
         assert "<|a|>" not in without_tokens(text)
         assert "<recall>" not in spoken(text)
 
@@ -139,7 +139,7 @@ def test_a_pattern_of_the_owners_that_never_ends_is_given_up() -> None:
 def test_a_card_of_thousands_of_titles_is_one_line() -> None:
     """Each is held against those before it only as long as there is room; found by bench/fuzz.py."""
     data = "".join(f"<title>{number:x}q</title>" for number in range(17_000))
-    with soon(0.3):
+    with soon():
         line = other_card(UnknownSegment("xml", {"data": data}))
     assert line is not None
     assert len(line) <= LONGEST_CARD
@@ -157,7 +157,7 @@ def test_a_card_that_never_ends_is_soon_given_up(data: str) -> None:
 
 def test_an_endless_name_is_short() -> None:
     """And is not looked at to its end."""
-    with soon(0.1):
+    with soon():
         assert len(clean_name("名\u202e\u200b\x00" * 10**6)) == LONGEST_NAME
 
 

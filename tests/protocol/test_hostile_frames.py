@@ -51,7 +51,7 @@ def test_the_largest_event_that_is_read_is_read_soon(odd: bool) -> None:  # noqa
     content = "[" + ",".join([f"{'[' * 40}1{']' * 40}"] * (most // 82)) + "]"
     forward = f'[{{"type":"forward","data":{{"id":"1","content":{content}}}}}]'
     wire = json.dumps({**GROUP_MESSAGE, "message": None, "real_seq": 5 if odd else "5"})
-    with soon(2.0):
+    with soon():
         found = decode_frame(wire.replace('"message": null', f'"message":{forward}'))
     assert isinstance(found, GroupMessage)
     assert isinstance(found.message[0], Forward)
@@ -60,7 +60,7 @@ def test_the_largest_event_that_is_read_is_read_soon(odd: bool) -> None:  # noqa
 def test_an_answer_may_have_64_mib() -> None:
     """Files come in them."""
     frame = json.dumps({**ANSWER, "data": {"base64": "A" * (64 * MIB)}}).encode()
-    with soon(2.0):
+    with soon():
         found = decode_frame(frame)
     assert isinstance(found, ActionResponse)
     assert (found.echo, len(found.data["base64"])) == ("1-1", 64 * MIB)
@@ -101,7 +101,7 @@ def test_of_100_000_cq_codes_the_first_are_read() -> None:
 )
 def test_codes_that_never_end_are_read_once(codes: str) -> None:
     """No start of a code is looked at again for another one; found by bench/fuzz.py."""
-    with soon(0.5):
+    with soon():
         assert plain_text(decode_message(codes)).startswith(codes[:4].replace("&amp", "&"))
 
 

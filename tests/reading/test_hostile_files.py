@@ -40,7 +40,7 @@ def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 @pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_what_unfolds_without_end_is_refused(method: int) -> None:
     """By every way of packing that archives know."""
-    with soon(2.0):
+    with soon():
         found = read("docx", zipped((BODY, bytes(MOST_XML + 1)), method=method))
     assert isinstance(found, Failure)
     assert found.reason == "large"
@@ -83,7 +83,7 @@ def test_an_archive_that_lies_about_a_size_is_refused() -> None:
 )
 def test_a_body_of_any_making_is_read_soon(body: str) -> None:
     """As far as there is room for words."""
-    with soon(2.0):
+    with soon():
         found = read("docx", docx(body))
     assert isinstance(found, Failure) or len(found.text) <= LIMITS.characters
 
@@ -93,7 +93,7 @@ def test_a_body_of_any_making_is_read_soon(body: str) -> None:
 
 def test_a_stream_that_unfolds_far_is_refused() -> None:
     """A quarter of a gigabyte in a quarter of a megabyte."""
-    with soon(2.0):
+    with soon():
         assert isinstance(read("pdf", pdf_bomb(256 * MIB)), Failure)
 
 
@@ -126,7 +126,7 @@ def test_a_stream_that_unfolds_far_is_refused() -> None:
 )
 def test_a_pdf_of_any_making_is_read_soon(data: bytes) -> None:
     """Trees that go round in circles, numbers that lie, brackets that never close."""
-    with soon(2.0):
+    with soon():
         found = read("pdf", data)
     assert isinstance(found, Failure) or found.text.strip() == "a"
 
@@ -140,7 +140,7 @@ def test_a_pdf_of_any_making_is_read_soon(data: bytes) -> None:
 def test_a_page_of_any_making_is_read_soon(inside: str) -> None:
     """Elements in one another are read once; found by bench/fuzz.py."""
     page = f"<html><body>{'word ' * 100}{inside}".encode()
-    with soon(2.0):
+    with soon():
         assert read_page(page, LIMITS).text.startswith("word")
 
 

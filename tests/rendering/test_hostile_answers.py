@@ -38,7 +38,7 @@ MOST = 4000
 def test_markdown_of_any_making_is_read_soon(text: str) -> None:
     """What opens and never closes, as often as there is room; also in a table and in a list."""
     for before in ("", "|a|b|\n|-|-|\n", "- "):
-        with soon(0.5):
+        with soon():
             typst_body(before + (text * MOST)[:MOST])
 
 
