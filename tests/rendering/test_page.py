@@ -97,3 +97,19 @@ def test_what_would_be_too_tall_is_refused(fonts: FontSet) -> None:
     """QQ shrinks it until nobody can read it."""
     with pytest.raises(RenderError, match=f"more than {TALLEST}"):
         draw("a\n" * 700, THEMES["light"], fonts)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        '#read("/etc/passwd")',
+        '#read("../../etc/passwd")',
+        '#image("/etc/hostname")',
+        '#import "@preview/cetz:0.3.1": *',
+    ],
+)
+def test_typst_itself_sees_no_file(monkeypatch: pytest.MonkeyPatch, fonts: FontSet, code: str) -> None:
+    """Were people's words ever taken for its code, there would still be nothing to read, and no network."""
+    monkeypatch.setattr("onebot_bot.rendering.page.typst_body", lambda _: code)
+    with pytest.raises(RenderError, match="Typst did not take it"):
+        draw("words", THEMES["light"], fonts)

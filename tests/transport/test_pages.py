@@ -128,6 +128,9 @@ async def test_hosts_are_asked_about_at_every_step(site: Callable[[str], str]) -
     [
         "file:///etc/passwd",
         "ftp://a.example/",
+        "gopher://a.example/",
+        "data:text/html,words",
+        "javascript:alert(1)",
         "http:///path",
         "http://user:secret@a.example/",
         "http://a.example:22/",
@@ -171,7 +174,10 @@ async def test_a_malformed_link_is_an_ordinary_error(url: str) -> None:
         await opened(url)
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "127.1", "2130706433", "0x7f.1", "0177.0.0.1", "0", "①②⑦.⓪.⓪.①", "[::ffff:127.0.0.1]", "[::]"],
+)
 async def test_loopback_stays_shut(site: Callable[[str], str], host: str) -> None:
     """However it is spelt."""
     port = site("/").rpartition(":")[2].rstrip("/")
