@@ -13,6 +13,9 @@ MAKEFLAGS += --no-print-directory
 export PIP_DEFAULT_TIMEOUT ?= 60
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Test files at once, each in a process: it takes up to 4 GB, and the models in it one core.
+WORKERS ?= 2
+
 # On a terminal pip shows its progress; in a log its thousand lines would hide ours.
 QUIET := $(shell test -t 2 || echo --quiet)
 # An environment whose making was interrupted, or that another tool made, may lack pip.
@@ -27,7 +30,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.installed-dev $(TRIAL)
 	@echo "==> Tests"
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	@echo "==> ruff"

@@ -1,5 +1,7 @@
-"""A tiny random model with the trial model's tokenizer, and something to teach it: all of training in seconds."""
+"""A tiny random model, with the start of the trial model's vocabulary, and something to teach it: all in seconds."""
 
+import functools
+import json
 import shutil
 from pathlib import Path
 from random import Random
@@ -20,6 +22,8 @@ from onebot_bot.sections.model import ModelConfig
 TRAINING = Path(__file__).parents[1] / "training"
 PROMPTS = TRAINING / "prompts.toml"
 HIDDEN = 64
+VOCABULARY = 8192
+"""Of the trial model's tokens the first: with all of them, most of what a tiny model computes would be logits."""
 ALL = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 TEXTS = ("Ann has a cat.", "Bob has a dog.", "Kim lives in Rome.", "Lee likes tea.", "Joe is a cook.", "Eva plays go.")
 
@@ -32,17 +36,30 @@ RECIPES = Recipes(ask=ASK, read=READ, refine=Refinement(steps=60, lr=0.05, batch
 
 
 def make_tiny(folder: Path, trial: Path, *, tied: bool = True, layers: int = 4) -> Path:
-    """Write a random Llama with the trial model's tokenizer to `folder`."""
+    """Write a random Llama with the start of the trial model's tokenizer to `folder`."""
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
-        vocab_size=49152, hidden_size=HIDDEN, intermediate_size=128, num_hidden_layers=layers, num_attention_heads=4,
+        vocab_size=VOCABULARY, hidden_size=HIDDEN, intermediate_size=128,
+        num_hidden_layers=layers, num_attention_heads=4,
         num_key_value_heads=2, max_position_embeddings=2048, tie_word_embeddings=tied, initializer_range=0.1,
         bos_token_id=1, eos_token_id=2, pad_token_id=2,
     )  # fmt: skip
     transformers.LlamaForCausalLM(config).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+    for name in ("tokenizer_config.json", "chat_template.jinja"):
         shutil.copy(trial / name, folder / name)
+    (folder / "tokenizer.json").write_text(_shortened(trial / "tokenizer.json"), encoding="utf-8")
     return folder
+
+
+@functools.cache
+def _shortened(tokenizer: Path) -> str:
+    """A byte-level BPE, whose ids are in the order of its merges, with its first tokens."""
+    document = json.loads(tokenizer.read_bytes())
+    model = document["model"]
+    without_merges = len(model["vocab"]) - len(model["merges"])
+    model["vocab"] = {token: number for token, number in model["vocab"].items() if number < VOCABULARY}
+    model["merges"] = model["merges"][: VOCABULARY - without_merges]
+    return json.dumps(document)
 
 
 def load_tiny(folder: Path, adapter: Path | None = None) -> LoadedModel:

@@ -7,7 +7,6 @@ twin of the tokenizer that knows no special tokens at all: `<|im_end|>` or `<rec
 import functools
 import io
 import itertools
-import json
 import re
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -298,9 +297,12 @@ def _join(parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def _without_added_tokens(tokenizer: tokenizers.Tokenizer) -> tokenizers.Tokenizer:
-    document = json.loads(tokenizer.to_str())
-    document["added_tokens"] = []
-    return tokenizers.Tokenizer.from_str(json.dumps(document))
+    """Of the same vocabulary, which both share."""
+    plain = tokenizers.Tokenizer(tokenizer.model)
+    for part in ("normalizer", "pre_tokenizer"):
+        if (found := getattr(tokenizer, part)) is not None:
+            setattr(plain, part, found)
+    return plain
 
 
 def _end_tokens(tokenizer: Any) -> frozenset[int]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 import transformers
 from answering import ask, finish, talk, values_of
-from tiny import load_tiny, make_tiny
+from tiny import VOCABULARY, load_tiny, make_tiny
 from tiny_vl import make_tiny_vl
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -168,7 +168,7 @@ async def test_layers_with_a_sliding_window_equal_eager(tmp_path: Path, trial_fo
     """Both masks are made on the device."""
     make_tiny(tmp_path, trial_folder, layers=1)
     config = transformers.Qwen3Config(
-        vocab_size=49152, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
+        vocab_size=VOCABULARY, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=4,
         num_key_value_heads=2, head_dim=16, max_position_embeddings=2048, initializer_range=0.1, eos_token_id=2,
         use_sliding_window=True, sliding_window=8, max_window_layers=1, tie_word_embeddings=True,
     )  # fmt: skip

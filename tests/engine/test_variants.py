@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import RECIPES, TEXTS, learner_of, load_tiny, make_tiny
+from tiny import VOCABULARY, load_tiny, make_adapter, make_tiny
 
 from onebot_bot.engine import variants
 from onebot_bot.engine.answer import Sequence
@@ -25,7 +25,6 @@ from onebot_bot.engine.request import (
 )
 from onebot_bot.engine.variants import VariantMaker, find_variants
 from onebot_bot.errors import ProfileError
-from onebot_bot.learning.prime import write_meta
 from onebot_bot.sections.model import ModelConfig
 from onebot_bot.sections.profiles import ProfileConfig
 
@@ -40,10 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, trial_folder: Path) -> Path:
     home = tmp_path_factory.mktemp("home")
     make_tiny(home / "main", trial_folder, layers=2)
     make_tiny(home / "other", trial_folder, layers=1)
-    learner = learner_of(load_tiny(home / "main"))
-    learner.calibrate(learner.embed_texts(list(TEXTS)))
-    learner.save(home / "adapter")
-    write_meta(home / "adapter", learner.model.fingerprint, 0.41, RECIPES, name="made")
+    make_adapter(home / "adapter", home / "main")
     return home
 
 
@@ -163,7 +159,7 @@ def test_what_a_model_is_like_is_known_before_it_is_loaded(home: Path) -> None:
     """From its folder; of none, nothing is."""
     maker, folder = VariantMaker(CONFIG, None), home / "other"
     found = maker.traits(Variant(folder, None, "full"))
-    assert (found.sees, 49152 * 64 < found.parameters < 49152 * 128) == (False, True)
+    assert (found.sees, VOCABULARY * 64 < found.parameters < VOCABULARY * 128) == (False, True)
     assert maker.traits(Variant(home / "nowhere", None, "full")) == Traits()
 
 
