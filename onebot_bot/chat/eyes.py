@@ -78,9 +78,10 @@ class Eyes(Gatherer):
 
     async def fetch(self, chat: ChatId, sights: Sequence[Sight]) -> bool:
         """Fetch what of them is not there, waiting `vision.fetch_timeout` at most; whether that took any waiting."""
+        going = self._gathering.under_way((chat, _key(sight)) for sight in sights)
         stored = await self._places(sights)
-        missing = [sight for sight in sights if (sight.entry.id, sight.segment) not in stored]
-        begun = [self._begin((chat, _key(sight)), sight.thing) for sight in missing]
+        missing = [sight for sight in sights if _key(sight) not in stored]
+        begun = [going.get((chat, _key(sight))) or self._begin((chat, _key(sight)), sight.thing) for sight in missing]
         return await self._gathering.wait(begun, self._config().fetch_timeout)
 
     def _wants(self, thing: Image | Video) -> bool:

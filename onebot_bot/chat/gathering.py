@@ -58,6 +58,13 @@ class Gathering:
         """What is being taken in, or waits for its turn."""
         return self._running.keys()
 
+    def under_way(self, keys: Iterable[Key]) -> dict[Key, asyncio.Task[None]]:
+        """The jobs of those keys that go on now.
+
+        Taken before a record is asked for what is there: a job that ends meanwhile is not begun again.
+        """
+        return {key: self._running[key] for key in keys if key in self._running}
+
     def failure(self, key: Key) -> str | None:
         """Why something could not be had, as `reason_of` said; None: it did not fail, or may be had by now."""
         reason, until = self._failed.get(key, (None, 0.0))

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from onebot_bot.chat.forwards import kept
+from onebot_bot.chat.forwards import inside, kept
 from onebot_bot.chat.readable import ALONG, without_controls
 from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.protocol.events import Message
@@ -24,6 +24,8 @@ from onebot_bot.protocol.segments import (
 )
 from onebot_bot.reading.links import links_in
 
+INSIDE = 10_000
+"""Places from here on are not those of a message's own segments."""
 MOST_BYTES = 256 * 1024
 """Of a message's segments as they are stored; people's have hundreds, bundles with pictures tens of thousands."""
 
@@ -58,6 +60,11 @@ def quoted_in(segments: Sequence[Segment]) -> Iterator[Segment]:
     for segment in segments:
         if isinstance(segment, UnknownSegment) and segment.type == ALONG:
             yield from decode_message(segment.data.get("message"))
+
+
+def held_in(segments: Sequence[Segment]) -> list[tuple[int, Segment]]:
+    """What bundles among them hold, and quoted messages that are on no record, with places of their own."""
+    return list(enumerate([*inside(segments), *quoted_in(segments)], INSIDE))
 
 
 def _can_be_read(segment: Segment) -> bool:

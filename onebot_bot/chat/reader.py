@@ -105,8 +105,10 @@ class Reader(Gatherer):
     async def fetch(self, chat: ChatId, lines: Sequence[Line]) -> bool:
         """Read what is not read yet, waiting `reading.wait` at most; whether that took any waiting."""
         sources = self._chosen(chat, lines)
+        going = self._gathering.under_way((chat, source.key) for source in sources)
         known = await self._store.of({source.entry.id for source in sources}) if sources else {}
-        tasks = [self._begin(chat, source, source.key) for source in sources if source.key not in known]
+        missing = [source for source in sources if source.key not in known]
+        tasks = [going.get((chat, source.key)) or self._begin(chat, source, source.key) for source in missing]
         return await self._gathering.wait(tasks, self._config().wait)
 
     async def show(self, chat: ChatId, lines: Sequence[Line], language: Language) -> dict[int, Part]:

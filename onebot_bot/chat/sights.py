@@ -6,6 +6,7 @@ from typing import TypeGuard
 
 from msgspec import Struct
 
+from onebot_bot.chat.keeping import INSIDE, held_in
 from onebot_bot.chat.readable import NameOf, pieces
 from onebot_bot.engine.request import Part, Text
 from onebot_bot.memory.history import Entry
@@ -51,9 +52,9 @@ def sights_of(lines: Sequence[Line]) -> list[Sight]:
 
 
 def things_in(entry: Entry) -> list[tuple[int, Image | Video]]:
-    """A message's pictures and videos with their places among its segments; stickers are words."""
+    """A message's pictures and videos with their places; those in bundles come first, as they are shown."""
     segments = decode_message(entry.segments or [])
-    return [(number, thing) for number, thing in enumerate(segments) if _is_thing(thing)]
+    return [(number, thing) for number, thing in (*held_in(segments), *enumerate(segments)) if _is_thing(thing)]
 
 
 def _is_thing(segment: Segment) -> TypeGuard[Image | Video]:
@@ -74,15 +75,20 @@ def _seen_of(entry: Entry, line: Line, seen: Mapping[At, Parts]) -> dict[int, Pa
 
 
 def _filled_in(entry: Entry, seen: Mapping[int, Parts], language: Language, name_of: NameOf) -> Parts:
-    """The text, cut where those segments' words stand; behind it, where it was made of other words in its day."""
+    """The text, cut where those segments' words stand; behind it, where it was made of other words in its day.
+
+    What bundles hold has no place there, and stands before it.
+    """
+    before = [part for number, parts in seen.items() if number >= INSIDE for part in parts]
+    seen = {number: parts for number, parts in seen.items() if number < INSIDE}
     words = pieces(decode_message(entry.segments or []), language, name_of)
     whole = "".join(words)
     bare = whole.strip()
     if not entry.text.endswith(bare):
-        return (Text(entry.text), *(part for parts in seen.values() for part in parts))
+        return (*before, Text(entry.text), *(part for parts in seen.values() for part in parts))
     begin = len(entry.text) - len(bare) - whole.index(bare)
     starts = [begin + start for start in accumulate(map(len, words), initial=0)]
-    parts: list[Part] = []
+    parts: list[Part] = [*before]
     done = 0
     for number, shown in seen.items():
         parts += [Text(entry.text[done : starts[number]]), *shown]

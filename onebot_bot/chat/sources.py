@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from onebot_bot.chat.forwards import inside
-from onebot_bot.chat.keeping import quoted_in
+from onebot_bot.chat.keeping import held_in
 from onebot_bot.chat.sights import Line
 from onebot_bot.engine.request import Part, Text
 from onebot_bot.memory.history import Entry
@@ -20,8 +19,6 @@ QUOTE = "> "
 """Before every line of what was read: no line of it can pass for anything else."""
 _QUOTE_END = re.compile("”[）)]")
 """As the catalogue's `see.quote` ends."""
-INSIDE = 10_000
-"""Places from here on count what bundles hold, and quoted messages that are on no record themselves."""
 LONGEST_NAME = 100
 LEAST_ROOM = 100
 """Characters below which a text is not begun."""
@@ -71,11 +68,11 @@ def sources_in(entry: Entry, line: int) -> list[Source]:
     if entry.role != "user":
         return []
     segments = decode_message(entry.segments or [])
-    held = [*inside(segments), *quoted_in(segments)]
-    places = [*enumerate(segments), *enumerate(held, INSIDE)]
-    things = [_thing(entry, line, place, segment) for place, segment in places]
-    links = [Source(line, entry, "link", place, link) for place, link in enumerate(_links(entry, [*segments, *held]))]
-    return [*(thing for thing in things if thing is not None), *links]
+    everything = [*enumerate(segments), *held_in(segments)]
+    things = [_thing(entry, line, place, segment) for place, segment in everything]
+    links = _links(entry, [segment for _, segment in everything])
+    pages = [Source(line, entry, "link", place, link) for place, link in enumerate(links)]
+    return [*(thing for thing in things if thing is not None), *pages]
 
 
 def _thing(entry: Entry, line: int, place: int, segment: Segment) -> Source | None:

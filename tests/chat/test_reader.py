@@ -1,7 +1,7 @@
 """Files, links and pictures in a chat: what the model is told of them, in time, once, and never elsewhere."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from onebot_bot.engine.request import Generation, Text
 from onebot_bot.errors import MediaError, MediaTooLarge, ReadingError
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
-from onebot_bot.memory.readings import ReadingStore
+from onebot_bot.memory.readings import Reading, ReadingStore, ReadKey
 from onebot_bot.protocol.actions import GetMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall
@@ -207,6 +207,24 @@ async def test_it_is_read_while_the_message_waits(world: Library) -> None:
     answer(generation, "ok")
     await world.account.next()
     assert (await world.chat(Words("and?")))[0] == f"> 标题\n> 第一页的话\n{A}\nwhat is it?"
+    assert world.web.asked == [A]
+
+
+async def test_what_is_read_while_the_record_is_asked_is_not_read_again(
+    world: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record did not have it yet, and the job is over when the answer comes."""
+    gate, ask = asyncio.Event(), world.store.of
+    world.web.gates[A] = gate
+
+    async def late(messages: Collection[int]) -> dict[ReadKey, Reading]:
+        found = await ask(messages)
+        gate.set()
+        await until(lambda: not world.reader._gathering.running)
+        return found
+
+    monkeypatch.setattr(world.store, "of", late)
+    assert await world.chat(Words(A)) == [f"> 标题\n> 第一页的话\n{A}"]
     assert world.web.asked == [A]
 
 

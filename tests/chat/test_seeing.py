@@ -23,10 +23,10 @@ from onebot_bot.errors import ActionFailed, MediaError
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.pictures import PictureStore
-from onebot_bot.protocol.actions import GetFile, GetImage
+from onebot_bot.protocol.actions import GetFile, GetImage, GetMsg
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall, GroupRecall
-from onebot_bot.protocol.segments import At, Image, Reply, Segment, Video
+from onebot_bot.protocol.segments import At, Forward, Image, Reply, Segment, Video, encode_message
 from onebot_bot.protocol.segments import Text as Words
 from onebot_bot.sections.model import VisionConfig
 from onebot_bot.transport.media import fetch_media
@@ -90,15 +90,17 @@ class Web:
 
 
 class PictureAccount(FakeAccount):
-    """An account that knows fresh addresses: of `answers`, by file."""
+    """An account that knows fresh addresses, by file, and old messages, by id: `answers`."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.answers: dict[str, Any] = {}
+        self.answers: dict[str | int, Any] = {}
         self.asked: list[Any] = []
 
     async def call(self, action: Any, timeout: float | None = None) -> Any:  # noqa: ASYNC109 - the real one's
         """Note what is asked of pictures."""
+        if isinstance(action, GetMsg) and action.message_id in self.answers:
+            return self.answers[action.message_id]
         if not isinstance(action, GetImage | GetFile):
             return await super().call(action, timeout)
         self.asked.append(action)
@@ -213,6 +215,27 @@ async def test_a_quoted_picture_is_shown_where_it_is_quoted(world: Sights) -> No
     first = (await world.history.recent(ALICE, 2))[0].message_id
     await world.chat(Words("two"))
     assert (await world.chat(Reply(str(first)), Words("and this?")))[-1] == "<red>（回复 n1：“[图片]one”）and this?"
+
+
+async def test_pictures_in_a_bundle_are_shown_before_its_words(world: Sights) -> None:
+    """Also later, from the record; stickers are words there too."""
+    held = (Words("look"), picture("red"), Image(file="s.gif", sub_type=1))
+    bundle = Forward("1", content=[{"sender": {"nickname": "Bo"}, "message": encode_message(held)}])
+    seen = "<red>[聊天记录]\n> Bo: look[图片][表情包]"
+    assert await world.chat(bundle) == [seen]
+    assert (await world.chat(picture("blue"), Words("and this?")))[::2] == [seen, "<blue>and this?"]
+    assert world.web.asked == ["red", "blue"]
+
+
+async def test_a_picture_in_a_quote_from_before_the_record_is_shown(world: Sights) -> None:
+    """QQ is asked for the message; its picture is kept with the one that quotes it."""
+    head = {"time": 5, "self_id": 10000, "post_type": "message", "message_type": "private", "sub_type": "friend"}
+    who = {"user_id": 1, "sender": {"user_id": 1, "nickname": "n1"}}
+    world.account.answers[77] = {**head, **who, "message_id": 77, "message": encode_message((picture("red"),))}
+    seen = "<red>（回复 n1：“[图片]”）and this?"
+    assert await world.chat(Reply("77"), Words("and this?")) == [seen]
+    assert (await world.chat(Words("so?")))[0] == seen
+    assert world.web.asked == ["red"]
 
 
 async def test_the_newest_are_shown(world: Sights) -> None:

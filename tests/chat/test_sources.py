@@ -7,8 +7,9 @@ import pytest
 
 from onebot_bot.catalogue.reading import TEXTS
 from onebot_bot.chat.forwards import DEPTH
+from onebot_bot.chat.keeping import INSIDE
 from onebot_bot.chat.sights import Line
-from onebot_bot.chat.sources import INSIDE, LEAST_ROOM, Source, excuse, quoted, shown, sources_in, sources_of
+from onebot_bot.chat.sources import LEAST_ROOM, Source, excuse, quoted, shown, sources_in, sources_of
 from onebot_bot.engine.request import Text
 from onebot_bot.errors import ReadingError
 from onebot_bot.memory.history import Entry
