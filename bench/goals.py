@@ -33,6 +33,7 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "adapters": ("a merged adapter, beside one on a side path", "合并的适配器，对比旁路的适配器"),
     "training": ("a night's stages on a 24 GB card", "24 GB 显卡上训练一晚"),
     "input": ("what strangers send", "陌生人发来的东西"),
+    "months": ("thirty days in compressed time", "压缩时间里的三十天"),
     "links": ("connections that come and go at random", "连接随机断开重连"),
     "load": ("everybody at once, beside NoneBot2", "所有人同时发消息，对比 NoneBot2"),
     "privacy": ("what one chat may see of another", "会话之间互不可见"),
@@ -78,6 +79,28 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
         "slowest": Aim("input", ("<=", 1), "slowest case, seconds on the processor", "最慢的用例，处理器秒数"),
         "grown_late": Aim(
             "input", ("<=", 64), "MiB more in the second half of a target's cases", "后一半用例里多占的内存，MiB"
+        ),
+    },
+    "months": {
+        "days": Aim("months", (">=", 30), "days", "天数"),
+        "rss_growth": Aim("months", ("<=", 0.05), "growth of the memory after the first day", "第一天之后内存的增长"),
+        "threads_more": Aim("months", ("<=", 0), "threads more than on the first day", "比第一天多出的线程"),
+        "descriptors_more": Aim("months", ("<=", 0), "descriptors more than on the first day", "比第一天多出的描述符"),
+        "tasks_more": Aim("months", ("<=", 0), "tasks more than on the first day", "比第一天多出的任务"),
+        "wal_mib": Aim("months", ("<=", 32), "MiB of the write-ahead log at most", "预写日志最大 MiB"),
+        "logs_mib": Aim("months", ("<=", 0.4), "MiB of the log, in files of 64 KiB", "日志最大 MiB，每份 64 KiB"),
+        "turns_mib": Aim("months", ("<=", 2), "MiB of the turn log, three days kept", "回合日志最大 MiB，留三天"),
+        "pictures_mib": Aim("months", ("<=", 1), "MiB of pictures at most, 1 MiB allowed", "图片最大 MiB，上限 1 MiB"),
+        "runs_mib": Aim("months", ("<=", 1), "MiB of the nights' folders at most", "学习文件夹最大 MiB"),
+        "adapters_mib": Aim(
+            "months", ("<=", 4), "MiB of versions, three of 1 MiB kept", "版本的 MiB，留三个，各 1 MiB"
+        ),
+        "nights_failed": Aim("months", ("<=", 0), "nights that failed", "失败的学习"),
+        "night_late": Aim("months", ("<=", 2), "minutes that a night began late", "学习晚开始的分钟数"),
+        "backup_late": Aim("months", ("<=", 2), "minutes that a backup was late", "备份晚开始的分钟数"),
+        "beats_lost": Aim("months", ("<=", 0.01), "share of heartbeats missing", "缺少的心跳比例"),
+        "database_bend": Aim(
+            "months", ("<=", 1.15), "bytes a message takes late, to early", "后半段每条消息的字节数，与前半段之比"
         ),
     },
     "links": {

@@ -339,6 +339,24 @@ _PRIVACY = (
     ),
 )
 
+_MONTHS = (
+    Grid(
+        title="What was lived",
+        columns=(Column("in all", "{:,.0f}"),),
+        rows=_rows(
+            {
+                "said": "messages and commands of people",
+                "replies": "messages of the bot",
+                "messages": "messages on record at the end",
+                "memories": "memories at the end",
+                "bytes_a_message": "bytes of the database for each message",
+                "seconds": "seconds that it took",
+            },
+            "{}",
+        ),
+    ),
+)
+
 GRIDS: Mapping[str, Sequence[Grid]] = {
     "message_path": _MESSAGE_PATH,
     "engine": (_engine_grid("one torch thread"),),
@@ -354,5 +372,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "load": _LOAD,
     "privacy": _PRIVACY,
     "fuzz": _FUZZ,
+    "months": _MONTHS,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""

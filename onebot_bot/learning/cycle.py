@@ -16,8 +16,8 @@ from apscheduler.triggers.cron import CronTrigger
 from msgspec import Struct
 
 from onebot_bot.errors import BotError, LearningError, named
+from onebot_bot.learning.drawing import draw_apart
 from onebot_bot.learning.journal import Journal, open_run, unfinished, why_not_resumed
-from onebot_bot.learning.morning import draw
 from onebot_bot.learning.schedule import Past, Schedule, claim, due, settle, zone_of
 from onebot_bot.learning.sequence import Means, Sequence, close, inputs_of
 from onebot_bot.learning.state import State, read_state, write_state
@@ -337,7 +337,7 @@ class LearningCycle:
 
     async def _reported(self, journal: Journal, ending: Ending) -> NightReport:
         """Put the report together and on record."""
-        picture = await asyncio.to_thread(draw, journal.folder)
+        picture = await draw_apart(journal.folder)
         report = _report(journal, ending, self._means.versions.serving_name(), picture)
         self._state.last = report
         if ending.state == "done":

@@ -128,11 +128,7 @@ def draw(folder: Path) -> Path | None:
     rows = read_metrics(folder / METRICS)
     if not rows:
         return None
-    try:
-        plot(rows, folder / PICTURE)
-    except Exception:  # no picture is worth the report
-        log.exception("A night's metrics cannot be drawn.", code="OB-1410", folder=str(folder))
-        return None
+    plot(rows, folder / PICTURE)
     return folder / PICTURE
 
 

@@ -210,11 +210,16 @@ class _Writer(threading.Thread):
     def run(self) -> None:
         more = True
         while more:
-            jobs, more = self._take()
-            if jobs:
-                self._settle(self._commit(jobs))
+            more = self._round()
         self._connection.close()
         os.close(self._lock)
+
+    def _round(self) -> bool:
+        """One transaction; False when the queue has ended. What was written is not held on to until the next one."""
+        jobs, more = self._take()
+        if jobs:
+            self._settle(self._commit(jobs))
+        return more
 
     def _take(self) -> tuple[list[_Job], bool]:
         """Wait for a job, then take along what else is there; False when the queue has ended."""

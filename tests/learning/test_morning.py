@@ -8,7 +8,6 @@ import pytest
 from facts import fact, opened
 from msgspec.structs import replace
 from PIL import Image
-from structlog.testing import capture_logs
 
 from onebot_bot.learning.morning import draw, plot, read_metrics, report_text, smoothed, with_texts
 from onebot_bot.learning.work import METRICS, Ending, NightReport
@@ -114,14 +113,6 @@ def test_without_metrics_nothing_is_drawn(tmp_path: Path) -> None:
     """As after a night that failed early."""
     assert draw(tmp_path) is None
     assert list(tmp_path.iterdir()) == []
-
-
-def test_metrics_that_make_no_sense_cost_the_picture_only(tmp_path: Path) -> None:
-    """The log says why."""
-    (tmp_path / METRICS).write_text('{"stage": "x"}\n')
-    with capture_logs() as logs:
-        assert draw(tmp_path) is None
-    assert logs[0]["log_level"] == "error"
 
 
 ROWS: list[dict[str, Any]] = [
