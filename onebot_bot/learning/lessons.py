@@ -74,7 +74,8 @@ class Writer:
     def __init__(self, renderer: Renderer, prompts: Prompts, longest: int, vectors: int = VECTORS) -> None:
         self._renderer = renderer
         self._prompts = prompts
-        self._longest = longest
+        self.longest = longest
+        """Tokens of a sample; older turns are cut."""
         self._vectors = vectors
         self._recall, self._end, self._pad = renderer.memory_ids
         self._eos = _turn_end(renderer)
@@ -140,7 +141,7 @@ class Writer:
 
     def _thinking_prompt(self, context: Conversation) -> list[int]:
         """Ids up to the beginning of a thought, which some templates write and others leave to the model."""
-        rendered, _ = self._renderer.fit_conversation(replace(context, thinking=True), self._longest)
+        rendered, _ = self._renderer.fit_conversation(replace(context, thinking=True), self.longest)
         return rendered.ids if rendered.thinks else [*rendered.ids, *self._renderer.encode_control(f"{THINK}\n")]
 
     def _closing(self, lang: Language, rng: Random) -> list[int]:
@@ -151,7 +152,7 @@ class Writer:
         return self._renderer.encode_control(THOUGHT_CLOSED) if thinking else []
 
     def _prompt(self, context: Conversation) -> list[int]:
-        return self._renderer.fit_conversation(context, self._longest)[0].ids
+        return self._renderer.fit_conversation(context, self.longest)[0].ids
 
 
 def _turn_end(renderer: Renderer) -> int:

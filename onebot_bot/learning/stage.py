@@ -6,6 +6,7 @@ import pickle
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from onebot_bot.errors import LearningError
 from onebot_bot.learning.course import Course, asking, reading, steps_of
+from onebot_bot.learning.fitting import Portion
 from onebot_bot.learning.learner import Bank, Batch, Learner, parts_of
 from onebot_bot.learning.lessons import Writer
 from onebot_bot.learning.recipes import Recipes, Stage1, Stage2
@@ -97,7 +99,8 @@ def train(learner: Learner, plan: Plan, report: Report) -> None:
     A step's draws follow from the seed and its number alone: a run that was killed ends like one that was not.
 
     Raises:
-        LearningError: there is nothing to learn, or the loss was not finite for several steps in a row.
+        LearningError: there is nothing to learn, the loss was not finite for several steps in a row, or the memory does
+            not hold the smallest pass.
     """
     if not plan.course.size:
         raise LearningError(f"stage {plan.stage}: there is no memory to learn from; /learn status tells what was read")
@@ -110,6 +113,7 @@ def train(learner: Learner, plan: Plan, report: Report) -> None:
     checkpoint = Checkpoint(plan.folder, learner, optimizer, schedule)
     first = checkpoint.load()
     learner.train()
+    portion = Portion(recipe.micro, plan.writer, plan.stage, alone=accelerator.num_processes == 1)
     started, saved, bad = time.monotonic(), time.monotonic(), 0
     for step in range(first, total):
         # 1. A checkpoint, if due.
@@ -117,9 +121,7 @@ def train(learner: Learner, plan: Plan, report: Report) -> None:
             checkpoint.save(step)
             saved = time.monotonic()
         # 2. As many passes as make a batch.
-        rng = Random(f"{plan.seed} {plan.stage} {step} {accelerator.process_index}")  # noqa: S311 - data, not secrets
-        torch.manual_seed(rng.getrandbits(63))
-        parts = _gradients(accelerator, objective, passes(plan, learner, rng))
+        parts = portion.fit(partial(_step, accelerator, objective, plan, portion, step))
         if isinstance(recipe, Stage2) and step < recipe.projector_steps:
             _only(parameters, set(learner.heads.projector.parameters()))
         # 3. A poisoned batch is left out; several mean that the training has diverged.
@@ -145,14 +147,23 @@ def train(learner: Learner, plan: Plan, report: Report) -> None:
     accelerator.free_memory()
 
 
-def passes(plan: Plan, learner: Learner, rng: Random) -> list[tuple[Batch, Bank]]:
-    """The forward passes of one step."""
+def _step(accelerator: Accelerator, objective: nn.Module, plan: Plan, portion: Portion, step: int) -> dict[str, float]:
+    """The gradients of one step, from nothing; the same draws however often it is begun."""
+    rng = Random(f"{plan.seed} {plan.stage} {step} {accelerator.process_index}")  # noqa: S311 - data, not secrets
+    torch.manual_seed(rng.getrandbits(63))
+    objective.zero_grad()
+    device = next(objective.parameters()).device
+    return _gradients(accelerator, objective, passes(plan, portion.micro, device, rng))
+
+
+def passes(plan: Plan, micro: int, device: torch.device, rng: Random) -> list[tuple[Batch, Bank]]:
+    """The forward passes of one step, of at most `micro` samples each."""
     recipe, found, talks = plan.recipe, plan.course.draw(rng), plan.course.talks
     if isinstance(recipe, Stage1):
         samples = asking(found, talks, recipe, plan.writer, rng)
     else:
         samples = reading(found, talks, recipe, plan.writer, rng)
-    return [(batch, found.bank) for batch in parts_of(samples, recipe.micro, learner.model.device)]
+    return [(batch, found.bank) for batch in parts_of(samples, micro, device)]
 
 
 def _accelerator(learner: Learner) -> Accelerator:

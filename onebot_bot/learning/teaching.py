@@ -24,6 +24,8 @@ TAIL = 4000
 """Bytes of what it wrote to stderr that the log keeps."""
 FULL = 2**20
 """Free bytes below which a training that failed is taken to have failed for want of room: torch does not say."""
+KILLED = (-9, 137)
+"""Statuses of a process that was killed, by itself and as a shell or a launcher passes it on."""
 LINE = 2**20
 """Longest line that it may write."""
 
@@ -104,6 +106,12 @@ def _fail(folder: Path, step: str, status: int, word: str) -> None:
     log.error("A training process failed.", code="OB-1407", step=step, status=status, stderr=tail)
     if shutil.disk_usage(folder).free < FULL:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+    if not word and status in KILLED:
+        raise LearningError(
+            f"{step}: the system ended the training (status {status}), as it does where memory runs out. End what else "
+            "takes memory, or lower `micro` and `longest` in training/stage1.toml and training/stage2.toml",
+            code="OB-1403",
+        )
     ended = f"{step}: the training process ended with status {status}; see {folder}/{step}.log"
     raise LearningError(word or ended, code="OB-1407")
 

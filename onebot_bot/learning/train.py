@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from onebot_bot.engine.adapter import read_meta
+from onebot_bot.engine.kv import is_out_of_memory
 from onebot_bot.engine.model import LoadedModel, fingerprint, pick_device
 from onebot_bot.errors import BotError, LearningError, ModelError
 from onebot_bot.extraction.prompts import load_prompts
@@ -28,6 +29,7 @@ from onebot_bot.learning.base import lacking_for_four_bit, load_base
 from onebot_bot.learning.beginnings import beginnings, own_beginnings
 from onebot_bot.learning.course import Class, Night
 from onebot_bot.learning.files import write_whole
+from onebot_bot.learning.fitting import halved, out_of_memory
 from onebot_bot.learning.job import (
     Job,
     Judged,
@@ -122,11 +124,14 @@ class Teacher:
         lessons = [_lesson(memory, self.job.persona) for memory in self.job.memories]
         own = [own_beginnings(renderer, lesson.contexts) for lesson in lessons]
         size, recipe = self.recipes.refine.batch, self.recipes.refine
-        found: list[Refined] = []
+        late, found = partial(_is_late, end), list[Refined]()
+
+        def some(first: int, last: int) -> Refined:
+            part = slice(first, last)
+            return refine(self.learner, starts, texts[part], start[part], recipe, late, self.job.seed, own[part])
+
         for at in range(0, len(texts), size):
-            part = slice(at, at + size)
-            late = partial(_is_late, end)
-            found.append(refine(self.learner, starts, texts[part], start[part], recipe, late, self.job.seed, own[part]))
+            found += halved(at, min(at + size, len(texts)), some)
             self._report({"share": min(1.0, (at + size) / len(texts))})
         values = torch.cat([part.values.cpu() for part in found]).float().numpy()
         write_refined(self.folder, Refinements(values, np.array([e for part in found for e in part.exact], np.bool_)))
@@ -324,7 +329,8 @@ def main(arguments: Sequence[str]) -> int:
         _say({"error": str(error)[:SHOWN]})
         return 1
     except Exception as error:
-        _say({"error": f"{type(error).__name__}: {error}"[:SHOWN]})
+        short = is_out_of_memory(error)
+        _say({"error": str(out_of_memory(step)) if short else f"{type(error).__name__}: {error}"[:SHOWN]})
         raise
     return 0
 

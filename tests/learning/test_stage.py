@@ -11,16 +11,17 @@ import msgspec
 import pytest
 import torch
 from tiny import ALL, RECIPES, learner_of, load_tiny, night_of, writer_of
-from torch import Tensor
+from torch import Tensor, nn
 
 from onebot_bot.engine.model import LoadedModel
 from onebot_bot.errors import LearningError
 from onebot_bot.learning import stage
 from onebot_bot.learning.course import Class, Night
-from onebot_bot.learning.learner import Learner
+from onebot_bot.learning.fitting import SHORTEST
+from onebot_bot.learning.learner import Bank, Batch, Learner
 from onebot_bot.learning.recipes import Recipes
 from onebot_bot.learning.school import empty_bank
-from onebot_bot.learning.stage import Plan, rate, train, trained_parameters, writes
+from onebot_bot.learning.stage import Objective, Plan, rate, train, trained_parameters, writes
 
 pytestmark = pytest.mark.model
 Line = dict[str, Any]
@@ -171,6 +172,66 @@ def test_three_poisoned_batches_end_it(tiny_folder: Path, tmp_path: Path, monkey
     learner = fresh(tiny_folder)
     with pytest.raises(LearningError, match=r"stage 2: the loss was not finite for 3 steps"):
         train(learner, plan_of(learner, tmp_path), lambda _: None)
+
+
+FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def first_gradient(learner: Learner, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Tensor:
+    """Of the first step, before it is clipped; all in one row."""
+    found: list[Tensor] = []
+
+    def note(parameters: list[Tensor], longest: float) -> Tensor:
+        found.append(torch.cat([p.grad.flatten() for p in parameters if p.grad is not None]))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nn.utils, "clip_grad_norm_", note)
+        with pytest.raises(KeyboardInterrupt):
+            train(learner, plan, lambda _: None)
+    return found[0]
+
+
+def cramped(monkeypatch: pytest.MonkeyPatch, holds: Callable[[Tensor], bool]) -> None:
+    """Let passes run out of memory, halfway through a step too, that `holds` says no to by their ids `[B, T]`."""
+    forward = Objective.forward
+
+    def call(objective: Objective, batch: Batch, bank: Bank) -> dict[str, Tensor]:
+        if not holds(batch.ids):
+            raise FULL
+        return forward(objective, batch, bank)
+
+    monkeypatch.setattr(Objective, "forward", call)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_step_that_the_memory_does_not_hold_is_taken_in_smaller_passes(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: Literal[1, 2]
+) -> None:
+    """And its gradient is that of the whole: what the failed passes had added is gone."""
+    learner = fresh(tiny_folder)
+    plan = plan_of(learner, tmp_path, number)
+    expected = first_gradient(learner, plan, monkeypatch)
+    cramped(monkeypatch, lambda ids: len(ids) < 2 or ids.shape[1] < 40)
+    assert torch.allclose(first_gradient(learner, plan, monkeypatch), expected, rtol=1e-3, atol=1e-5)
+
+
+def test_where_no_sample_fits_shorter_ones_are_learned_from(
+    tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Down to the shortest; then the night ends with words that name the keys."""
+    learner = fresh(tiny_folder)
+    plan, shapes = plan_of(learner, tmp_path), list[torch.Size]()
+
+    def holds(ids: Tensor) -> bool:
+        shapes.append(ids.shape)
+        return False
+
+    cramped(monkeypatch, holds)
+    with pytest.raises(LearningError, match=r"stage2: the memory .*`micro`.*`longest`"):
+        train(learner, plan, lambda _: None)
+    assert plan.writer.longest == SHORTEST
+    assert [len(shape) and shape[0] for shape in shapes] == [4, 2, 1, 1]
 
 
 def test_the_projector_may_learn_alone_at_first(tiny_folder: Path, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ async def test_a_failure_is_told_in_its_own_words(tmp_path: Path) -> None:
 
 async def test_a_process_that_is_killed_fails_the_step_alone(tmp_path: Path) -> None:
     """As the kernel does where memory ends."""
-    with pytest.raises(LearningError, match="status -9"):
+    with pytest.raises(LearningError, match=r"status -9.*where memory runs out.*`micro`"):
         await teach(tmp_path, "dies", lambda _: None)
 
 

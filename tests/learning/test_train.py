@@ -304,6 +304,22 @@ def test_a_damaged_job_is_told_in_words(
     assert "zip" in json.loads(capsys.readouterr().out)["error"]
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_memory_that_runs_out_anywhere_is_told_with_the_keys(
+    school: School, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    """While the model is loaded, judged with, or kept."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(module, "end_with_parent", lambda: None)  # this process has another
+    monkeypatch.setattr(module, "load_base", fail)
+    with pytest.raises(type(error)):
+        module.main([str(school.folder), "gate"])
+    assert json.loads(capsys.readouterr().out)["error"].startswith("gate: the memory does not suffice")
+
+
 async def test_a_full_disk_ends_the_step_and_leaves_no_half_file(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
