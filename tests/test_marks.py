@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 from hostile import soon
 
-from onebot_bot.marks import MOST, without_piles
+from onebot_bot.marks import MOST, legible, without_piles
 
 
 @pytest.mark.parametrize("text", ["", "abc", "你好", "e\u0301", "ที่นี่", "שָׁלוֹם", "a" + "\u0301" * MOST, "👨‍👩‍👧"])
@@ -21,3 +21,8 @@ def test_piles_are_cut_down() -> None:
         kept = without_piles(f"a{marks * 40}b")
         unicodedata.normalize("NFKC", kept)
     assert kept == f"a{marks[:MOST]}b"
+
+
+def test_control_characters_are_left_out_and_white_space_stays() -> None:
+    """Nobody types them, and terminals obey them."""
+    assert legible("a\x00b\x1b[2Jc\x7f\n\td\r\ve\u3000f\u200d") == "ab[2Jc\n\td\r\ve\u3000f\u200d"

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from onebot_bot.chat.forwards import inside, kept
-from onebot_bot.chat.readable import ALONG, without_controls
+from onebot_bot.chat.readable import ALONG
+from onebot_bot.marks import legible
 from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.protocol.events import Message
 from onebot_bot.protocol.segments import (
@@ -32,7 +33,7 @@ MOST_BYTES = 256 * 1024
 
 def words_of(message: Message) -> str:
     """What somebody typed, as commands are looked for in it."""
-    return without_controls(plain_text(message.message)[:LONGEST]).strip()
+    return legible(plain_text(message.message)[:LONGEST]).strip()
 
 
 def worth_keeping(segments: tuple[Segment, ...]) -> list[Any] | None:

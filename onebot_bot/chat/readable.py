@@ -1,12 +1,11 @@
 """A message as the model reads it: one line of text, whatever it was made of."""
 
-import re
 from collections.abc import Callable, Iterable
 
 from onebot_bot.chat.cards import card_line, other_card
 from onebot_bot.chat.forwards import DEPTH, Room, messages_in
 from onebot_bot.chat.guards import clean_name
-from onebot_bot.marks import without_piles
+from onebot_bot.marks import legible
 from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
     At,
@@ -39,8 +38,6 @@ FORWARDED = 3000
 """Characters of a bundle of forwarded messages."""
 ALONG = "quoted_along"
 """The type of a segment of ours: what can be read of a quoted message that is on no record (keeping.py)."""
-_CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
-"""What no keyboard types: it would only upset terminals, databases and tokenizers."""
 
 
 def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:
@@ -51,12 +48,7 @@ def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -
 def pieces(segments: Iterable[Segment], language: Language, name_of: NameOf) -> list[str]:
     """Each segment's share of the text."""
     room = Room()
-    return [without_controls(_one(segment, language, name_of, DEPTH, room)) for segment in segments]
-
-
-def without_controls(text: str) -> str:
-    """The text without control characters, but for those of white space, and without piles of marks."""
-    return without_piles(_CONTROLS.sub("", text))
+    return [legible(_one(segment, language, name_of, DEPTH, room)) for segment in segments]
 
 
 def names_in(account: int, bot: BotConfig) -> NameOf:

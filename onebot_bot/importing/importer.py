@@ -19,6 +19,7 @@ from onebot_bot.errors import CommandError
 from onebot_bot.importing.json_export import AGAIN, read_json, read_jsonl
 from onebot_bot.importing.plain_text import CLASSIC, EXPORTER, read_classic, read_exporter
 from onebot_bot.importing.source import UNFIT, Chat, Item, Left, Reason, Said, open_text
+from onebot_bot.marks import legible
 from onebot_bot.memory.history import LONGEST, Entry, History
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.texts import Language
@@ -28,6 +29,8 @@ BATCH = 1000
 
 SHOWN = 3
 """First and last messages of a preview, and examples of what was left out."""
+
+LONGEST_NAME = 200
 
 LOOKED_AT = 1 << 20
 """Characters by which the kind of a file is told."""
@@ -165,10 +168,10 @@ def _entry(job: Job, chat: Chat, said: Said) -> Entry:
     bot = _is_bot(job, chat, said)
     return Entry(
         role="assistant" if bot else "user",
-        text=said.text[:LONGEST],
+        text=legible(said.text[:LONGEST]),
         time=said.time,
         user_id=job.chat.account if bot else _number(job, said),
-        name=said.name,
+        name=legible(said.name[:LONGEST_NAME]),
         message_id=_message_id(job.chat, chat, said.id),
         reply_to=_message_id(job.chat, chat, said.quotes),
     )

