@@ -297,7 +297,7 @@ def measure(programs: int, arguments: argparse.Namespace) -> dict[str, float]:
         try:
             play(world, programs, arguments.seed)
         except ViolationError as error:
-            print(error)
+            print(error, *error.__notes__, sep="\n")
             wrong[error.kind] = 1
         figures: dict[str, float] = {name.replace(" ", "_"): count for name, count in world.counts.items()}
         wrong["leaked"] += max(0, futures() - before) + max(0, threading.active_count() - threads)

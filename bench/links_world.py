@@ -289,7 +289,7 @@ class World:
         self._stack = contextlib.ExitStack()
         self._before: set[asyncio.Task[Any]] = set()
         """The bot's own."""
-        self._descriptors = 0
+        self._files: Counter[str] = Counter()
         self.bot: Bot
         self._rows: sqlite3.Connection
 
@@ -342,22 +342,34 @@ class World:
 
     async def note_rest(self) -> None:
         """What is open now, once no task is left of what was played so far, may be so after every program."""
-        self._descriptors = 10**6
-        await self.check_rest()
+        here = asyncio.current_task()
+        await until(lambda: not self._tasks(here), "leaked", lambda: self._tasks(here))
         gc.collect()
-        self._descriptors = _descriptors()
+        self._files = _open_files()
 
     async def check_rest(self) -> None:
         """Wait until nothing is left of a program; raises ViolationError when something stays."""
         here = asyncio.current_task()
         await until(lambda: not self._tasks(here), "leaked", lambda: self._tasks(here))
-        await until(lambda: _descriptors() <= self._descriptors, "leaked", lambda: f"{_descriptors()} descriptors")
+        try:
+            await until(lambda: not _open_files() - self._files, "leaked", lambda: _open_files() - self._files)
+        except ViolationError:
+            self._files = _open_files()  # it is this program's alone
+            raise
 
     def _tasks(self, here: "asyncio.Task[Any] | None") -> set["asyncio.Task[Any]"]:
         return asyncio.all_tasks() - self._before - {here}
 
 
-def _descriptors() -> int:
-    """Files and sockets open in this process; 0 where the system does not tell."""
+def _open_files() -> Counter[str]:
+    """What this process has open, by path or kind; nothing where the system does not tell."""
     folder = Path("/proc/self/fd")
-    return sum(1 for _ in folder.iterdir()) if folder.exists() else 0
+    found = (_target(entry) for entry in folder.iterdir()) if folder.exists() else ()
+    return Counter(name.partition(":")[0] for name in found if name)
+
+
+def _target(entry: Path) -> str:
+    try:
+        return str(entry.readlink())
+    except FileNotFoundError:  # it was that of the folder itself
+        return ""
