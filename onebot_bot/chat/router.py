@@ -5,13 +5,14 @@ import logging
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
 
 import msgspec
 import structlog
 
 from onebot_bot.chat.access import Door
+from onebot_bot.chat.catchup import CatchUp, FillGap
 from onebot_bot.chat.errands import Errand, Gate, is_closed
 from onebot_bot.chat.guards import label
 from onebot_bot.chat.happenings import Happening, happening_of
@@ -32,9 +33,6 @@ from onebot_bot.transport.account import Account
 log = structlog.get_logger(__name__)
 _levels = logging.getLogger(__name__)  # a line that nobody will see is not put together
 
-GAP_CHATS = 30
-"""Chats asked for what was missed, the latest first: QQ is not to be stormed after an outage."""
-GAP_SECONDS = 3 * 86400
 RECALLED = 1024
 _ID = re.compile(r"-?[0-9]{1,18}")
 
@@ -47,10 +45,6 @@ class CommandHook(Protocol):
 
     async def run(self, account: Account, message: Message, text: str) -> None:
         """Carry it out and answer it; never raises."""
-
-
-FillGap = Callable[[Account, list[ChatId]], Coroutine[Any, Any, list[Message]]]
-"""What was said in these chats that the account has not heard, oldest first."""
 
 
 class ChatRouter(TaskOwner):
@@ -69,8 +63,8 @@ class ChatRouter(TaskOwner):
         self._intake = Intake(services, accounts)
         self._commands = commands
         self._accounts = accounts
-        self._fill_gap = fill_gap
         self._sessions = sessions
+        self._catching = CatchUp(services, sessions, self._session, fill_gap)
         self._outboxes: dict[int, Outbox] = {}
         self._queues = services.queues or Queues(lambda: services.settings().sending, services.clock)
         self._recalled: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
@@ -98,11 +92,16 @@ class ChatRouter(TaskOwner):
     def connected(self, account: Account) -> None:
         """An account has a new connection: send what waited, answer what was left, ask for what was missed."""
         self._outbox(account).connected()
-        self.spawn(self._catch_up(account))
+        self.spawn(self._catching.after(account, self._take_missed))
 
     def speak_first(self, account: Account, chat: ChatId, entry: Entry) -> bool:
         """Let the model speak first in a chat; see `ChatSession.speak_first`."""
         return self._session(account, chat).speak_first(entry)
+
+    def _take_missed(self, account: Account, message: Message, freshness: Freshness) -> None:
+        # Commands are not on record, so one that was carried out already would look like a missed one.
+        if not self._commands.matches(words_of(message), message):
+            self._take(account, message, freshness)
 
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
         if (session := self._sessions.get(message.chat_id)) is not None:
@@ -248,41 +247,6 @@ class ChatRouter(TaskOwner):
             pacing = self._queues.of(account.self_id)
             self._outboxes[account.self_id] = Outbox(account, patience, self.spawn, pacing)
         return self._outboxes[account.self_id]
-
-    # --- after an outage -----------------------------------------------------------------------------------------
-
-    async def _catch_up(self, account: Account) -> None:
-        now = int(time.time())
-        since = self._services.rest.oldest(now, self._services.settings().chat.answer_within)
-        await self._resume(account, since)
-        chats = await self._services.history.recent_chats(account.self_id, now - GAP_SECONDS)
-        for message in await self._fill_gap(account, chats[:GAP_CHATS]):
-            # Commands are not on record, so one that was carried out already would look like a missed one.
-            if self._commands.matches(words_of(message), message):
-                continue
-            if not await self._known(message):
-                self._take(account, message, Freshness.MISSED if message.time >= since else Freshness.OLD)
-
-    async def _known(self, message: Message) -> bool:
-        """Whether it is on record; in private also whether it is older than all that is: that was forgotten."""
-        chat = message.chat_id
-        if await self._services.history.known_ids(chat, [message.message_id]):
-            return True
-        begins = await self._services.history.begins(chat) if chat.kind == "private" else None
-        return begins is not None and message.time < begins
-
-    async def _resume(self, account: Account, since: int) -> None:
-        """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""
-        for chat, entry in await self._services.history.pending(account.self_id, since):
-            session = self._session(account, chat)
-            if session.owes(entry):
-                continue
-            if entry.state == "sending":
-                await self._services.history.mark([entry.id], "answered")
-            else:
-                session.resume(entry)
-        owed = [row for chat, s in self._sessions.items() if chat.account == account.self_id for row in s.owed_rows]
-        await self._services.history.expire(account.self_id, since, owed)
 
     async def _withdraw(self, chat: ChatId, message_id: int) -> None:
         """What was recalled in QQ leaves the model's view, and its memory; also what is still on its way there."""

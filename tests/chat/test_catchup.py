@@ -1,0 +1,117 @@
+"""After a new connection: what was left is answered once, and only the newest connection asks for what was missed."""
+
+import asyncio
+import time
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+from fakes import answer, until
+from world import World
+
+from onebot_bot.memory.history import Entry, State
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.events import Message
+
+ANN = ChatId(10000, "private", 1)
+GONE = ChatId(10000, "private", 2)
+
+
+async def test_what_is_answered_while_the_record_is_gone_through_is_not_answered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record was read before the answer was in it."""
+    now, held, marking = int(time.time()), asyncio.Event(), asyncio.Event()
+    left = Entry(role="user", text="left", time=now - 9, user_id=2, message_id=2, state="sending")
+    await world.history.append(GONE, left)
+    world.say(world.private("hi", time=now))
+    await world.quiet()
+    generation = await world.engine.next()
+    mark = world.history.mark
+
+    async def slowly(ids: Collection[int], state: State) -> None:
+        if state == "answered":
+            marking.set()
+            await held.wait()
+        await mark(ids, state)
+
+    monkeypatch.setattr(world.history, "mark", slowly)
+    world.router.connected(world.account)
+    await asyncio.wait_for(marking.wait(), 5)
+    answer(generation, "hello")
+    await world.account.next()
+    await until(lambda: not world.sessions[ANN].busy)
+    held.set()
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    assert not world.sessions[ANN].busy
+    assert (await world.history.recent(GONE, 1))[0].state == "answered"
+
+
+async def test_what_is_answered_between_reading_and_looking_is_not_answered_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reading takes a moment, in which a whole answer may go out."""
+    world.say(world.private("hi", time=int(time.time())))
+    await world.quiet()
+    generation = await world.engine.next()
+    read, held = asyncio.Event(), asyncio.Event()
+    pending = world.history.pending
+
+    async def slowly(account: int, since: int) -> list[tuple[ChatId, Entry]]:
+        found = await pending(account, since)
+        read.set()
+        await held.wait()
+        return found
+
+    monkeypatch.setattr(world.history, "pending", slowly)
+    world.router.connected(world.account)
+    await asyncio.wait_for(read.wait(), 5)
+    answer(generation, "hello")
+    await world.account.next()
+    await until(lambda: not world.sessions[ANN].busy)
+    held.set()
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    assert not world.sessions[ANN].busy
+
+
+async def test_two_connections_at_once_take_up_what_was_left_once(world: World) -> None:
+    """A storm of reconnects is no storm of answers."""
+    left = Entry(role="user", text="left", time=int(time.time()), user_id=2, message_id=2, state="pending")
+    await world.history.append(GONE, left)
+    for _ in range(20):
+        world.router.connected(world.account)
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    await world.quiet()
+    answer(await world.engine.next(), "here")
+    await world.account.next()
+    await until(lambda: not world.sessions[GONE].busy)
+    assert world.engine.requests.empty()
+
+
+async def test_only_the_newest_connection_asks_for_what_was_missed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty reconnects in a row are not twenty times thirty questions to QQ; what is found is taken in once."""
+    asking: list[asyncio.Event] = []
+    ended: list[str] = []
+    missed = world.private("missed", user=5, time=int(time.time()))
+
+    async def ask(account: Any, chats: list[ChatId]) -> list[Message]:
+        asking.append(asyncio.Event())
+        try:
+            await asking[-1].wait()
+        except asyncio.CancelledError:
+            ended.append("given up")
+            raise
+        return [missed]
+
+    monkeypatch.setattr(world.router._catching, "_fill_gap", ask)
+    for number in range(1, 4):
+        world.router.connected(world.account)
+        await until(lambda: len(asking) == number)  # noqa: B023 - it is waited for within the loop
+    assert ended == ["given up"] * 2
+    asking[-1].set()
+    await world.quiet()
+    answer(await world.engine.next(), "here")
+    await world.account.next()
+    assert len([row for row in await world.history.recent(ChatId(10000, "private", 5), 9) if row.role == "user"]) == 1
