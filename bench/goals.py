@@ -35,12 +35,23 @@ PARTS: Mapping[str, tuple[str, str]] = {
     "input": ("what strangers send", "陌生人发来的东西"),
     "months": ("thirty days in compressed time", "压缩时间里的三十天"),
     "links": ("connections that come and go at random", "连接随机断开重连"),
+    "crash": ("killed at random points", "随机时刻被强行终止"),
     "load": ("everybody at once, beside NoneBot2", "所有人同时发消息，对比 NoneBot2"),
     "privacy": ("what one chat may see of another", "会话之间互不可见"),
 }
 """The goals of the design, G1 to G10, and what else has some."""
 
 AIMS: Mapping[str, Mapping[str, Aim]] = {
+    "crash": {
+        "kills": Aim("crash", (">=", 200), "kills at random points", "随机时刻 kill -9 的次数"),
+        "slowest_start": Aim("crash", ("<=", 10), "slowest start after one, seconds", "之后最慢的一次启动，秒"),
+        "lost": Aim("crash", ("<=", 0), "messages and facts lost", "丢失的消息、记忆"),
+        "doubled": Aim(
+            "crash", ("<=", 0), "replies sent twice, messages and facts recorded twice", "重复的回复、记录、记忆"
+        ),
+        "damaged": Aim("crash", ("<=", 0), "files damaged, starts that failed", "损坏的文件、失败的启动"),
+        "index": Aim("crash", ("<=", 0), "times that index and rows differed", "索引与数据库不一致的次数"),
+    },
     "load": {
         "unanswered_echo": Aim("load", ("<=", 0), "5,000 messages at once, without an answer", "五千条同时来，没回的"),
         "rate_ratio": Aim(

@@ -357,6 +357,40 @@ _MONTHS = (
     ),
 )
 
+_CRASH = (
+    Grid(
+        title="What was killed, and when",
+        columns=(Column("count", "{:,.0f}"),),
+        rows=_rows(
+            {
+                "kills_chat": "kills while people talk",
+                "kills_backup": "kills while a backup is made",
+                "kills_config": "kills while config.toml is written",
+                "kills_extraction": "kills while memories are extracted",
+                "kills_training": "kills in a night up to its gate",
+                "kills_promotion": "kills in a night's promotion, swap and canary",
+                "messages": "messages to the bot",
+                "answers": "answers that QQ got",
+                "facts": "facts told and remembered",
+                "nights": "nights that came through all the same",
+            },
+            "{}",
+        ),
+    ),
+    Grid(
+        title="Starts afterwards",
+        columns=(Column("seconds", "{:.1f}"),),
+        rows=_rows(
+            {
+                "median_start": "until it is connected, median",
+                "slowest_start": "until it is connected, slowest",
+                "start_cpu": "of the processor, median",
+            },
+            "{}",
+        ),
+    ),
+)
+
 GRIDS: Mapping[str, Sequence[Grid]] = {
     "message_path": _MESSAGE_PATH,
     "engine": (_engine_grid("one torch thread"),),
@@ -373,5 +407,6 @@ GRIDS: Mapping[str, Sequence[Grid]] = {
     "privacy": _PRIVACY,
     "fuzz": _FUZZ,
     "months": _MONTHS,
+    "crash": _CRASH,
 }
 """By section of the page. A file of that name holds its figures; those of memory come with their own tables."""

@@ -1,11 +1,12 @@
 """config.toml as a file that people edit: migrated, changed key by key with its comments kept, and watched."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import tomlkit
 import tomlkit.exceptions
@@ -111,17 +112,50 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Replace the file whole: a crash leaves the old one or the new one."""
+    """Replace the file whole: a crash or a full disk leaves the old one or the new one.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        _write_beside(path, temporary, text)
+        try:
+            temporary.replace(path)
+        except OSError:
+            # A file that is itself a mount, as in a container, can be written but not replaced.
+            _overwrite(path, text.encode())
+    except OSError as error:
+        fix = "It is as it was. Check the owner and mode of its folder, and whether the disk is full."
+        raise ConfigError(f"{path} cannot be written: {error.strerror}. {fix}", code="OB-1305") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _write_beside(path: Path, temporary: Path, text: str) -> None:
     # It may hold a token: nobody else may read it before it has the mode that its owner chose.
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE), "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
     shutil.copymode(path, temporary)
-    try:
-        temporary.replace(path)
-    except OSError:
-        # A file that is itself a mount, as in a container, can be written but not replaced.
-        path.write_text(text, encoding="utf-8")
-        temporary.unlink()
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    """Write into the file itself; what was there is put back when there is no room for it."""
+    before = path.read_bytes()
+    with path.open("r+b") as file:
+        try:
+            _put(file, data)
+        except OSError:
+            _put(file, before)
+            raise
+
+
+def _put(file: BinaryIO, data: bytes) -> None:
+    file.seek(0)
+    file.write(data)
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())

@@ -5,6 +5,7 @@ import logging
 import logging.handlers
 import os
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -33,6 +34,7 @@ class LogFile(logging.handlers.RotatingFileHandler):
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(FOLDER, parents=True, exist_ok=True)
         super().__init__(file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8")
+        self._failing = False
 
     def _open(self) -> io.TextIOWrapper:
         Path(self.baseFilename).touch(FILE)
@@ -42,7 +44,10 @@ class LogFile(logging.handlers.RotatingFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line, or forget a person; in the listener's thread."""
         if not isinstance(record, Forgetting):
+            failed, self._failing = self._failing, False
             super().emit(record)
+            if self._failing and not failed:
+                sys.stderr.write(f"{self.baseFilename} cannot be written; its lines are only here until it can.\n")
             return
         try:
             self._forget(record.number)
@@ -52,6 +57,10 @@ class LogFile(logging.handlers.RotatingFileHandler):
             )
         else:
             record.done.set_result(None)
+
+    def handleError(self, _record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        """A full disk costs lines, not a traceback for each."""
+        self._failing = True
 
     def _forget(self, number: int) -> None:
         if self.stream is not None:

@@ -1,6 +1,11 @@
 """The log file without the lines about one person."""
 
+import errno
+import io
+import logging
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
@@ -9,7 +14,7 @@ from echo_bot import said, write_config
 from onebot_bot import logs
 from onebot_bot.app import App
 from onebot_bot.errors import StoreError
-from onebot_bot.logfile import without
+from onebot_bot.logfile import LogFile, without
 from onebot_bot.logs import logging_to
 from onebot_bot.private import open_to_others
 from onebot_bot.protocol.segments import At, Text
@@ -102,3 +107,27 @@ def open_paths(folder: Path) -> list[Path]:
 def on_disk(folder: Path) -> bytes:
     """All files of a bot."""
     return b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+class Full(io.StringIO):
+    """A file on a full disk."""
+
+    def write(self, _text: str) -> int:
+        """No."""
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Not with a traceback for each line; and again when it fills up another time."""
+    handler: Any = LogFile(tmp_path / "bot.log")
+    line, sound = logging.makeLogRecord({"msg": "a line"}), handler.stream
+    for _ in range(2):
+        handler.stream = Full()
+        for _ in range(3):
+            handler.emit(line)
+        handler.stream = sound
+        handler.emit(line)
+    handler.close()
+    told = f"{tmp_path / 'bot.log'} cannot be written; its lines are only here until it can."
+    assert capsys.readouterr().err.splitlines() == [told] * 2
+    assert (tmp_path / "bot.log").read_text(encoding="utf-8") == "a line\n" * 2

@@ -1,6 +1,7 @@
 """Backups while the bot runs: every day at an hour, and whenever the owner asks."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,11 +60,12 @@ class Backups:
     async def run(self) -> None:
         """Make one a day, until cancelled."""
         await asyncio.to_thread(self._shelf.sweep)
+        await self._wonder()
         await self._clock.sleep(SETTLED)
         waits = 0
         while True:
             waits = max(0, waits - 1)
-            if not waits and await asyncio.to_thread(self._is_due) and not await self._try():
+            if not waits and await self._is_due() and not await self._try():
                 waits = AGAIN
             await self._clock.sleep(LOOK_EVERY)
 
@@ -117,9 +119,27 @@ class Backups:
             return False
         return True
 
-    def _is_due(self) -> bool:
+    async def _is_due(self) -> bool:
         config, now = self._place().config.backup, self._local()
-        return config.enabled and is_due(self._shelf.last(now.astimezone(UTC)), now, config.time)
+        if not config.enabled:
+            return False
+        last = await asyncio.to_thread(self._shelf.last, now.astimezone(UTC))
+        # What holds nothing pushes nothing out.
+        return is_due(last, now, config.time) and not await self._is_empty()
+
+    async def _wonder(self) -> None:
+        """Tell the owner when there are backups and nobody's words: the database was lost, or moved away on purpose."""
+        if (kept := await self.kept()) and await self._is_empty():
+            fix = "If it was lost: stop the bot, and `onebot-bot restore` puts the newest good backup back."
+            text = f"{self._database.path} holds no messages, but there are backups, the newest {kept[0].name}. {fix}"
+            self._report("report.empty", None, StoreError(text, code="OB-1317"))
+
+    async def _is_empty(self) -> bool:
+        return not await self._database.read(_any_message)
+
+
+def _any_message(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM messages LIMIT 1").fetchone() is not None
 
 
 def is_due(last: datetime | None, now: datetime, time: str) -> bool:

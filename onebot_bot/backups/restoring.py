@@ -17,7 +17,7 @@ from onebot_bot.backups.contents import ADAPTERS, CONFIG, DATABASE, INDEX, PERSO
 from onebot_bot.backups.shelf import REPLACED
 from onebot_bot.errors import StoreError
 from onebot_bot.learning.files import sync_folder, write_whole
-from onebot_bot.memory.database import BACKUPS
+from onebot_bot.memory.copying import BACKUPS
 from onebot_bot.memory.lock import RESTORING, take_lock
 from onebot_bot.private import FOLDER
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from onebot_bot.backups.archive import check_archive
 from onebot_bot.errors import DatabaseDamaged, StoreError
-from onebot_bot.memory.database import BACKUPS
+from onebot_bot.memory.copying import BACKUPS
 
 log = structlog.get_logger(__name__)
 

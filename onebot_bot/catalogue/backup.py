@@ -23,6 +23,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "It is put back at the computer: stop the bot, run in its folder\nonebot-bot restore {name}\nand start it. "
         "Chats and memories are then as of that moment; the files of now are moved aside, not deleted.",
     ),
+    "report.empty": (
+        "数据库里一条消息也没有，可是有备份。",
+        "The database holds no messages, though there are backups.",
+    ),
     "report.backup": (
         "备份没有做成。机器人照常运行，已有的备份都还在；一小时后再试。",
         "No backup could be made. The bot goes on and the earlier backups stay; it tries again in an hour.",

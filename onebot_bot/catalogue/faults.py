@@ -73,6 +73,14 @@ _DISK: Mapping[str, Failure] = {
         ("恢复到一半中断了，文件半新半旧。", "A restore was interrupted: the files are of two states."),
         ("再运行一次提示里的命令，它会做完。", "Run the command it names once more; it finishes the work."),
     ),
+    "OB-1317": Failure(
+        "database-empty",
+        ("数据库是空的，可是有备份。", "The database is empty, though there are backups."),
+        (
+            "不是有意重新开始的话：停掉机器人，运行 onebot-bot restore。",
+            "Unless you mean to start afresh: stop the bot and run `onebot-bot restore`.",
+        ),
+    ),
     "OB-1315": Failure(
         "backup-old",
         ("很久没有成功的备份了。", "There has been no good backup for long."),

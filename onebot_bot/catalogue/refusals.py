@@ -166,6 +166,7 @@ IDS: Mapping[str, str] = {
     "report.persona": "OB-1006",
     "report.profile": "OB-1210",
     "report.backup": "OB-1311",
+    "report.empty": "OB-1317",
 }
 """Which failure a text of the catalogue tells of, by key; it is said with the id at its end."""
 

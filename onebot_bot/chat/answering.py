@@ -22,7 +22,7 @@ from onebot_bot.chat.settings import Settings, with_own
 from onebot_bot.chat.turn import Draft, Turn
 from onebot_bot.chat.view import View
 from onebot_bot.engine.request import FinishReason, Recalled
-from onebot_bot.errors import BotError, NoRoom, NotConnected, ProfileError, RequestError, StaleAnswer
+from onebot_bot.errors import BotError, NoRoom, NotConnected, ProfileError, RequestError, StaleAnswer, StoreError
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -152,18 +152,34 @@ class Answerer:
             self._services.limits.answered(self._chat, users)
 
     async def _store(self, turn: Turn) -> bool:
-        """Wait until all of it is on the disk; False when nothing of it is news."""
+        """Wait until all of it is on the disk; False when nothing of it is news.
+
+        Raises:
+            StoreError: nothing of it can be. What cannot be while other messages are takes these not with it.
+        """
+        lost: StoreError | None = None
         for item in list(turn.items):
-            row = await item.row
+            try:
+                row = await item.row
+            except StoreError as error:
+                lost, row = error, None
             if row is None:
                 turn.items = [other for other in turn.items if other is not item]
             else:
                 item.entry = msgspec.structs.replace(item.entry, id=row)
+        if lost is not None:
+            self._mourn(turn, lost)
         early, turn.items = turn.items[:-MOST_ASKED], turn.items[-MOST_ASKED:]
         if early:
             self._services.journal.left(self._chat, early, "crowded")
             await self._services.history.mark([item.entry.id for item in early], "heard")
         return bool(turn.items)
+
+    def _mourn(self, turn: Turn, lost: StoreError) -> None:
+        """The owner hears of a message that could not be recorded, at the end of the turn if that was all of it."""
+        if not turn.items:
+            raise lost
+        self._services.report("report.answer", self._chat, lost)
 
     async def _generate(self, turn: Turn, settings: Settings) -> Draft | None:
         """What the chat's profile writes, or where its model is not to be had, the main one."""

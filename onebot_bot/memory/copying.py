@@ -16,6 +16,9 @@ T = TypeVar("T")
 Stopped = Callable[[], bool]
 """To be asked from any thread, every now and then; true: end soon."""
 
+BACKUPS = "backups"
+"""The folder beside the database for copies of it."""
+
 _PAGES = 2048
 """Pages of 4 KiB that are copied between two looks at whether to stop."""
 _MAGIC = b"SQLite format 3\0"
@@ -86,13 +89,15 @@ def check_database(path: Path, stopped: Stopped = never) -> None:
 
 
 def require_whole(path: Path) -> None:
-    """Raise DatabaseDamaged when the last page is half there, which SQLite takes for zeros.
+    """Raise DatabaseDamaged when the last page is half there, or nothing is, which SQLite takes for zeros and for new.
 
     With a log beside it that is what a kill in the middle of its folding leaves, and mends by itself.
     """
     log = path.with_name(f"{path.name}-wal")
     if log.exists() and log.stat().st_size:
         return
+    if not path.stat().st_size and any((path.parent / BACKUPS).glob("backup-*.zip")):
+        raise DatabaseDamaged(path, "it is empty, and there are backups of it")
     with path.open("rb") as file:
         header = file.read(18)
     page = int.from_bytes(header[16:18], "big")  # bytes; 1 stands for 65,536
@@ -113,7 +118,8 @@ def explain(path: Path, error: sqlite3.Error) -> StoreError:
         fix = "Check the owner and mode of its folder and files."
         return StoreError(f"{path} cannot be written: {error}. {fix}", code="OB-1305")
     if code == sqlite3.SQLITE_IOERR:
-        return StoreError(f"{path}: the disk does not do what it is told ({error}). Check it and its free space.")
+        fix = "Check the disk and its free space."
+        return StoreError(f"{path} cannot be read or written: {error}. {fix}", code="OB-1305")
     return StoreError(f"{path}: {error}")
 
 

@@ -20,7 +20,7 @@ import msgspec
 import structlog
 
 from onebot_bot.errors import DatabaseDamaged, StoreError
-from onebot_bot.memory.copying import Stopped, copy_database, explain, never, off_loop, require_whole
+from onebot_bot.memory.copying import BACKUPS, Stopped, copy_database, explain, never, off_loop, require_whole
 from onebot_bot.memory.lock import refuse_half_restored, take_lock
 from onebot_bot.memory.schema import STEPS, Step
 from onebot_bot.private import FOLDER
@@ -32,9 +32,6 @@ T = TypeVar("T")
 
 BATCH = 4096
 """Most writes in one transaction: bounds how long the first of them waits."""
-
-BACKUPS = "backups"
-"""The folder beside the database for copies of it."""
 
 BUSY_MS = 5000
 """Milliseconds to wait for another program that holds the file, such as a database browser."""
@@ -319,6 +316,7 @@ def _open(path: Path, steps: Sequence[Step]) -> tuple[sqlite3.Connection, sqlite
 
 
 def _prepare(path: Path) -> int:
+    made_before = path.exists()
     try:
         path.parent.mkdir(FOLDER, parents=True, exist_ok=True)
         # SQLite gives its side files the mode of the main one, so making that first makes all of them private.
@@ -330,7 +328,8 @@ def _prepare(path: Path) -> int:
     lock = take_lock(path.with_suffix(".lock"))
     try:
         refuse_half_restored(path.parent)
-        require_whole(path)
+        if made_before:
+            require_whole(path)
     except StoreError:
         os.close(lock)
         raise

@@ -147,3 +147,21 @@ def test_the_time_is_one() -> None:
     for wrong in ("24:00", "noon", "04:60", "04:30-05:00"):
         with pytest.raises(ValueError, match="time: "):
             BackupConfig(time=wrong)
+
+
+async def test_what_holds_nothing_pushes_nothing_out(place: Place) -> None:
+    """A database that was lost, or moved away on purpose: the owner is told, and the old backups stay."""
+    async with Database(place.folder / "other" / "memory.sqlite3") as empty:
+        lost = Yard(empty, place)
+        (place.folder / "other" / "backups").mkdir()
+        (place.folder / "other" / "backups" / "backup-20261101T203000Z.zip").write_bytes(b"x")
+        running = asyncio.create_task(lost.backups.run())
+        await until(lambda: lost.clock.sleeping == 1)
+        assert len(lost.told) == 1
+        assert "holds no messages, but there are backups, the newest backup-20261101T203000Z.zip" in lost.told[0]
+        for _ in range(3):
+            lost.clock.advance(86400)
+            await until(lambda: lost.clock.sleeping == 1)
+        assert [path.name for path in (place.folder / "other" / "backups").iterdir()] == ["backup-20261101T203000Z.zip"]
+        running.cancel()
+        await asyncio.wait([running])

@@ -2,12 +2,15 @@
 
 import asyncio
 
+import pytest
 from fakes import answer, until
 from watching import concluded, seen, states
 from world import World
 
 from onebot_bot.chat.turn import Load
 from onebot_bot.engine.request import FinishReason
+from onebot_bot.errors import StoreError
+from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall
 from onebot_bot.protocol.segments import At
@@ -124,6 +127,26 @@ async def test_the_same_persons_next_words_in_a_group_belong_to_the_turn(world: 
     world.say(world.group("what is up?"))
     await world.quiet()
     assert seen(await world.engine.next())[-1] == "[card1(1)] @小忆\n[card1(1)] what is up?"
+
+
+async def test_what_cannot_be_recorded_takes_nothing_with_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk that was cleared within a burst: what is on record is answered, and the owner hears of the rest."""
+    append = world.history.append_nowait
+
+    def failing(chat: ChatId, entry: Entry) -> "asyncio.Future[int | None]":
+        if entry.text != "lost":
+            return append(chat, entry)
+        row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+        row.set_exception(StoreError("the disk is full"))
+        return row
+
+    monkeypatch.setattr(world.history, "append_nowait", failing)
+    for text in ("lost", "kept"):
+        world.say(world.private(text))
+    await world.quiet()
+    assert seen(await world.engine.next()) == ["kept"]
+    kind, error = world.reports.get_nowait()
+    assert (kind, str(error)) == ("report.answer", "the disk is full")
 
 
 async def test_a_message_that_comes_while_the_turn_is_stored_interrupts_too(world: World) -> None:

@@ -85,7 +85,7 @@ def test_a_check_finds_what_was_torn(filled: Path, missing: int) -> None:
         (sqlite3.SQLITE_FULL, "disk is full. Free some space"),
         (sqlite3.SQLITE_READONLY, "cannot be written: .*owner and mode"),
         (sqlite3.SQLITE_CANTOPEN, "cannot be written: .*owner and mode"),
-        (sqlite3.SQLITE_IOERR | 3 << 8, "Check it and its free space"),
+        (sqlite3.SQLITE_IOERR | 3 << 8, "Check the disk and its free space"),
         (sqlite3.SQLITE_BUSY, "held by another program"),
         (sqlite3.SQLITE_CORRUPT | 1 << 8, "damaged .*onebot-bot restore"),
         (sqlite3.SQLITE_ERROR, "no such table"),
