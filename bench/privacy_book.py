@@ -86,6 +86,14 @@ class Book:
             if not one.gone and one.successor is None and (one.shared or one.chat == chat)
         }
 
+    def tellable(self, chat: ChatId) -> set[str]:
+        """The tokens of memories that commands may tell of there."""
+        return {
+            one.token
+            for one in self.memories.values()
+            if not one.gone and (one.chat == chat or (one.shared and one.successor is None))
+        }
+
     # --- what takes it away ---
 
     def undo(self, chat: ChatId, branch: int) -> None:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench.privacy import deeds_of, play
 from bench.privacy_book import Asked, Book, Exchange
-from bench.privacy_world import CHATS
+from bench.privacy_bot import CHATS, OWNER
+from bench.privacy_world import World
 from onebot_bot.engine.request import RecallHit, Vector
 from onebot_bot.memories import Memories
 from onebot_bot.memory.personal import PersonalData
@@ -31,11 +32,23 @@ async def test_a_long_evening_leaks_nothing() -> None:
     played = await play(1, deeds_of(1))
     assert played.leaks == []
     assert played.recalled > 0
-    assert played.prompts > 50
+    assert played.prompts > 30
     assert len(played.done) > 14
 
 
-async def test_a_search_of_all_chats_would_be_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_commands_tell_of_the_memories_of_their_chat_alone(tmp_path: Path) -> None:
+    """Of lists, searches and what came to mind."""
+    async with World(tmp_path) as world:
+        for deed in deeds_of(4)[:80]:
+            await world.do(deed)
+        assert any(not memory.gone for memory in world.book.memories.values())
+        for chat in CHATS:
+            for words in ("/why", "/memory list", "/memory search is what I say", "/memory stats"):
+                await world.ask(chat, chat.peer if chat.kind == "private" else OWNER, words)
+    assert world.leaks == []
+
+
+async def test_a_search_of_all_chats_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The world is worth something: it finds a leak where there is one."""
     search_in = Memories.search_in
 

@@ -11,7 +11,7 @@ import pytest
 
 from bench.privacy import deeds_of, play
 from bench.privacy_book import TOKEN
-from bench.privacy_world import PEOPLE
+from bench.privacy_bot import PEOPLE
 
 PACKAGE = Path(__file__).parents[2] / "onebot_bot"
 STATEMENT = re.compile(r"^\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|DROP|ALTER)\b")
