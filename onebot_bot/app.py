@@ -43,6 +43,7 @@ from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ConfigError
 from onebot_bot.health import NEVER, Restarts, prepare_memories, tell_restart, watch_engine
+from onebot_bot.imports import Imports
 from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -204,6 +205,7 @@ class App:
             own=self._make_own(),
             backups=self._backups,
             running=Running(self._sessions, self._queues),
+            imports=lambda chat: Imports(chat, stores.history, self._senses.files, lambda: self.config),
             learner=Nights(learning.cycle, learning.versions, self._language, find) if learning else None,
             cast=self._cast,
         )

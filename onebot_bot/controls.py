@@ -20,6 +20,7 @@ from onebot_bot.chat.requests import Requests
 from onebot_bot.chat.session import ChatSession
 from onebot_bot.commands.backup_control import BackupControl
 from onebot_bot.commands.context import LearningControl, LearningStatus, Overview
+from onebot_bot.commands.import_control import ImportControl
 from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.commands.running_control import Busy, RunningControl
 from onebot_bot.config import Config, Key, changed_keys, load_config
@@ -242,6 +243,7 @@ class CommandServices:
     own: OwnControl
     backups: BackupControl
     running: RunningControl
+    imports: Callable[[ChatId], ImportControl]
     learner: LearningControl | None = None
     """None: there is no model to teach."""
     started: float = field(default_factory=time.monotonic)

@@ -27,10 +27,11 @@ from onebot_bot.transport.pages import fetch_page
 
 
 class Senses(Struct, frozen=True):
-    """Both."""
+    """Both, and where they have things from."""
 
     eyes: Eyes
     reader: Reader
+    files: Files
 
 
 class Surroundings(Struct, frozen=True, kw_only=True):
@@ -78,4 +79,4 @@ async def open_senses(stack: AsyncExitStack, around: Surroundings) -> Senses:
             refuses=around.refuses,
         )
     )
-    return Senses(eyes, reader)
+    return Senses(eyes, reader, files)

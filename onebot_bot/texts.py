@@ -11,6 +11,7 @@ from onebot_bot.catalogue import (
     failures,
     faults,
     guard,
+    importing,
     manners,
     night,
     own,
@@ -48,6 +49,7 @@ _CATALOGUE: Mapping[str, tuple[str, str]] = {
     **stats.TEXTS,
     **tags.TEXTS,
     **running.TEXTS,
+    **importing.TEXTS,
 }
 
 FAILURES: Mapping[str, Failure] = {**failures.FAILURES, **faults.FAILURES, **refusals.FAILURES}

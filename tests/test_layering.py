@@ -20,7 +20,7 @@ FLOORS = (
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
     {"extraction", "importing", "characters", "vector_maker"},
     {"chat", "commands", "learning", "memories"},
-    {"controls", "nights", "own", "senses", "stores", "backups"},
+    {"controls", "nights", "own", "senses", "stores", "backups", "imports"},
     {"health"},
     {"app", "start", "__main__", "cli"},
 )

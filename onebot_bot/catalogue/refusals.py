@@ -141,6 +141,7 @@ IDS: Mapping[str, str] = {
     "ref.private": "OB-2005",
     "ref.many": "OB-2008",
     "send.long": "OB-2007",
+    "import.no_file": "OB-2006",
     "ban.spared": "OB-2003",
     "request.unknown": "OB-2006",
     "stats.elsewhere": "OB-2005",

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from onebot_bot.characters.cast import Cast
 from onebot_bot.commands.backup_control import BackupControl
+from onebot_bot.commands.import_control import ImportControl
 from onebot_bot.commands.own_context import OwnControl
 from onebot_bot.commands.running_control import RunningControl
 from onebot_bot.config import Config, Key
@@ -236,6 +237,10 @@ class Services(Protocol):
     @property
     def tallies(self) -> TallyControl:
         """What was counted."""
+
+    @property
+    def imports(self) -> Callable[[ChatId], ImportControl]:
+        """Chat exports, to be imported into a chat."""
 
     @property
     def running(self) -> RunningControl:

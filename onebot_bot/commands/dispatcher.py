@@ -14,6 +14,7 @@ from onebot_bot.commands import (
     basic,
     branches,
     group,
+    importing,
     learning,
     memory,
     model,
@@ -89,6 +90,7 @@ def build_registry() -> Registry:
             *backup.COMMANDS,
             *running.COMMANDS,
             *model.COMMANDS,
+            *importing.COMMANDS,
         ]
     )
     return registry

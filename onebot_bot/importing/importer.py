@@ -7,7 +7,7 @@ import asyncio
 import itertools
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from hashlib import md5
@@ -89,7 +89,7 @@ async def look_through(job: Job, history: History, progress: Callable[[int], Non
         StoreError: the record cannot be read.
     """
     preview = Preview()
-    for batch in _batches(_chosen(job, preview)):
+    async for batch in _batches(_chosen(job, preview)):
         preview.new += len(await history.unknown(job.chat, batch))
         if progress:
             progress(preview.messages)
@@ -106,7 +106,7 @@ async def bring_in(job: Job, history: History, progress: Callable[[int], None] |
         StoreError: the record cannot be written; what was written before stays.
     """
     written = 0
-    for batch in _batches(_chosen(job, Preview())):
+    async for batch in _batches(_chosen(job, Preview())):
         new = await history.unknown(job.chat, batch)
         rows = await asyncio.gather(*(history.append_nowait(job.chat, entry) for entry in new))
         written += sum(row is not None for row in rows)
@@ -115,8 +115,9 @@ async def bring_in(job: Job, history: History, progress: Callable[[int], None] |
     return written
 
 
-def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    while batch := list(itertools.islice(entries, BATCH)):
+async def _batches(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:
+    """Read on another thread: a bot that imports answers meanwhile."""
+    while batch := await asyncio.to_thread(lambda: list(itertools.islice(entries, BATCH))):
         yield batch
 
 

@@ -174,6 +174,7 @@ class Desk:
         self.requests = Lobby()
         self.backups = Cellar()
         self.running = Busybody()
+        self.imports: Any = None
         self.first_words: Callable[[ChatId], int] = lambda _: 0
         self.did: list[str] = []
         self.engine = ScriptedEngine().status

@@ -13,11 +13,14 @@ from fakes import FakeClock, ScriptedEngine, answer, until
 from watching import seen
 from world import World
 
+from onebot_bot.chat.files import Files
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.chat.services import Services
 from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config
 from onebot_bot.engine.request import FinishReason, Generation, Recalled, RecallHit, Vector
+from onebot_bot.errors import MediaError
+from onebot_bot.imports import Imports
 from onebot_bot.memories import Memories
 from onebot_bot.memory.branches import BranchStore
 from onebot_bot.memory.chat_settings import ChatSettingsStore
@@ -54,6 +57,8 @@ class Lounge:
         self.config = Config()
         self.learning = Learner()
         self.bot = BotConfig()
+        self.files: dict[str, bytes] = {}
+        """What can be fetched, by the last part of its address."""
         self.chats: ChatSettingsStore
         self.personas: PersonaChoices
 
@@ -121,6 +126,14 @@ class Lounge:
         self.type(command, user)
         return [await self.world.account.next() for _ in range(count)]
 
+    async def fetch(self, source: str, max_bytes: int, timeout: float) -> bytes:  # noqa: ASYNC109 - the real one's
+        """A file that was sent."""
+        name = source.rpartition("/")[2]
+        if name not in self.files:
+            raise MediaError(f"{name}: expired")
+        assert len(self.files[name]) <= max_bytes
+        return self.files[name]
+
     async def record(self, chat: ChatId = PRIVATE) -> list[tuple[str, str]]:
         """Role and text of what the model may see."""
         return [(entry.role, entry.text) for entry in await self.kept.history.recent(chat, 100)]
@@ -184,6 +197,7 @@ async def lounge_at(folder: Path, engine: ScriptedEngine, clock: FakeClock) -> A
             cast=SimpleNamespace(choices=personas),
             configuration=lounge,
             learning=lounge.learning,
+            imports=lambda chat: Imports(chat, history, Files(world.accounts, lounge.fetch), lambda: lounge.config),
         )
         dispatcher = Dispatcher(services, lambda: lounge.bot, lambda: ["/"], world.report, _ready)
         shared = Services(
