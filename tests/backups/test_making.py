@@ -10,10 +10,13 @@ import pytest
 from backups.conftest import damage
 
 from onebot_bot.backups import making
-from onebot_bot.backups.archive import check_archive
+from onebot_bot.backups.archive import check_archive, extract
 from onebot_bot.backups.contents import DATABASE, Place, members_of
 from onebot_bot.backups.making import SPARE, make, require_room
 from onebot_bot.errors import DatabaseDamaged, StoreError
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.pictures import PictureStore
+from onebot_bot.memory.store import MemoryStore
 from onebot_bot.sections.guard import GuardConfig
 from onebot_bot.sections.tags import TagsConfig
 
@@ -102,3 +105,25 @@ def test_a_version_that_goes_meanwhile_is_read_anew(
 
     monkeypatch.setattr(making, "members_of", racing)
     assert check_archive(make(place, tmp_path / "b.zip").path).about.adapter == "20261102T020000Z"
+
+
+async def test_who_is_forgotten_is_not_in_the_next_one(place: Place, tmp_path: Path) -> None:
+    """Neither words nor pictures, in no byte of it; the one before still has them."""
+    store = place.folder / "memory_store"
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    extract(make(place, tmp_path / "1.zip").path, tmp_path / "before")
+    async with (
+        Database(store / "memory.sqlite3") as database,
+        MemoryStore(database, store / "memory.faiss") as memories,
+    ):
+        pictures = PictureStore(database, store / "pictures", lambda: 9999)
+        await memories.forget_person(5)
+        await pictures.sweep()
+        extract(make(place, tmp_path / "2.zip").path, tmp_path / "after")
+    for word in (b"second", b"a picture"):
+        assert (_holds(tmp_path / "before", word), _holds(tmp_path / "after", word)) == (True, False)
+
+
+def _holds(folder: Path, word: bytes) -> bool:
+    return any(word in file.read_bytes() for file in folder.rglob("*") if file.is_file())
