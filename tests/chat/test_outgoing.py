@@ -98,7 +98,7 @@ def stickers(tmp_path_factory: pytest.TempPathFactory) -> Stickers:
     return Stickers(lambda: folder)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(said=WRITTEN, group=st.sampled_from([0, 77]))
 def test_the_model_chooses_no_file_and_no_address(stickers: Stickers, said: str, group: int) -> None:
     """Its tags become faces, mentions of people who are there, reactions and pokes; all else is words."""
