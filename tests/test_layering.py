@@ -12,7 +12,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A module may import from its own floor's room, and from every floor below it.
 FLOORS = (
-    {"errors", "hours", "marks", "catalogue", "private", "confine", "restarting"},
+    {"errors", "freeing", "hours", "marks", "catalogue", "private", "confine", "restarting"},
     {"sections", "logfile"},
     {"config", "logs", "texts"},
     {"config_file"},
