@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
@@ -38,7 +38,6 @@ from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration, Nights, Running
-from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ConfigError
@@ -52,13 +51,12 @@ from onebot_bot.memory.history import History
 from onebot_bot.memory.requests import RequestStore
 from onebot_bot.memory.rewriting import Rewriting
 from onebot_bot.memory.unread import Unread
-from onebot_bot.nights import Around, Learning, build_learning, load_runner, morning_teller
+from onebot_bot.nights import Around, Learning, build_learning, morning_teller, start_engine
 from onebot_bot.own import Kept, OwnData, Rewrite
 from onebot_bot.private import close_to_others, private_files
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Message
 from onebot_bot.rendering.painter import Painter
-from onebot_bot.sections.profiles import ProfileConfig
 from onebot_bot.senses import Surroundings, open_senses
 from onebot_bot.stores import open_stores
 from onebot_bot.texts import Language
@@ -68,9 +66,6 @@ from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import read_token
 
 log = structlog.get_logger(__name__)
-
-ECHO = "echo"
-"""As `model.path`: no model, see engine/echo.py."""
 
 
 class App:
@@ -131,9 +126,7 @@ class App:
         )
         self._presence = Presence(self._stores.groups.of, self._local_time)
         # The model loads on its own thread while the rest goes on.
-        self.engine = self._given_engine or await _start_engine(
-            stack, config, self.folder, lambda: self.config.profiles
-        )
+        self.engine = self._given_engine or await start_engine(stack, config, self.folder, lambda: self.config.profiles)
         self._memories = Memories(self.engine, self._stores.memories)
         self._tasks = await _open_tasks(stack)
         self._queues = Queues(lambda: self._settings.sending, self._clock)
@@ -372,18 +365,6 @@ def _note_words(config: Config) -> None:
     """Who reads the logs knows from them what they are."""
     if config.log.content:
         log.warning("What people say is written into the logs: log.content is on.")
-
-
-async def _start_engine(
-    stack: AsyncExitStack, config: Config, folder: Path, profiles: Callable[[], Mapping[str, ProfileConfig]]
-) -> Engine:
-    if config.model.path == ECHO:
-        return EchoEngine()
-
-    name = Path(config.model.path).name
-    return await stack.enter_async_context(
-        EngineWorker(name, lambda: load_runner(folder, config, profiles), config.model.max_running, config.model.stall)
-    )
 
 
 async def _open_tasks(stack: AsyncExitStack) -> asyncio.TaskGroup:

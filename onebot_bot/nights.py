@@ -12,9 +12,11 @@ import structlog
 from msgspec import Struct
 
 from onebot_bot.config import Config
+from onebot_bot.engine.echo import EchoEngine
 from onebot_bot.engine.fit import DoesNotFit
 from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.profiles import Profiles
+from onebot_bot.engine.request import Engine
 from onebot_bot.engine.runner import Runner
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
@@ -40,6 +42,8 @@ from onebot_bot.sections.profiles import ProfileConfig
 
 log = structlog.get_logger(__name__)
 
+ECHO = "echo"
+"""As `model.path`: no model, see engine/echo.py."""
 CAPABLE = 1_000_000_000
 """Parameters from which on a model is trusted to read chats and to write questions by itself."""
 
@@ -189,6 +193,19 @@ async def prepare(engine: EngineWorker, memories: Memories) -> None:
     centre, head = await engine.run_exclusive(lambda runner: runner.key_view)
     status = engine.status
     await memories.vectors.prepare(status.fingerprint, maker_of(status), centre, head)
+
+
+async def start_engine(
+    stack: AsyncExitStack, config: Config, folder: Path, profiles: Callable[[], Mapping[str, ProfileConfig]]
+) -> Engine:
+    """What writes the answers; a model loads on its own thread from now on, and the stack ends it."""
+    if config.model.path == ECHO:
+        return EchoEngine()
+
+    name = Path(config.model.path).name
+    return await stack.enter_async_context(
+        EngineWorker(name, lambda: load_runner(folder, config, profiles), config.model.max_running, config.model.stall)
+    )
 
 
 def load_runner(

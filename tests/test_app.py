@@ -161,7 +161,7 @@ async def test_the_bot_speaks_first_where_somebody_asked_for_it(
         await ChatSettingsStore(database).put(ChatId(10000, "private", 5), ChatSettings(first_words_since=1))
     runner: Any = FakeRunner()
     runner.key_view = (np.zeros(4, np.float32), np.eye(4, dtype=np.float32))
-    monkeypatch.setattr("onebot_bot.app.load_runner", lambda *_: runner)
+    monkeypatch.setattr("onebot_bot.nights.load_runner", lambda *_: runner)
     monkeypatch.setattr("onebot_bot.chat.initiative.SETTLED", 0.0)
     monkeypatch.setattr("onebot_bot.chat.initiative.LOOK_EVERY", 0.01)
     async with App(path) as app, OneBotClient(app.url, 10000, app.token) as client:
