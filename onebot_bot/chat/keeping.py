@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from onebot_bot.chat.forwards import inside, kept
-from onebot_bot.chat.readable import ALONG
 from onebot_bot.marks import legible
+from onebot_bot.memory.erasing import ALONG, QUOTED
 from onebot_bot.memory.history import LONGEST, Entry
 from onebot_bot.protocol.events import Message
 from onebot_bot.protocol.segments import (
@@ -25,6 +25,8 @@ from onebot_bot.protocol.segments import (
 )
 from onebot_bot.reading.links import links_in
 
+MOST_ALONG = 20
+"""Files, pictures and the like that are kept of a quoted message."""
 INSIDE = 10_000
 """Places from here on are not those of a message's own segments."""
 MOST_BYTES = 256 * 1024
@@ -48,12 +50,17 @@ def worth_keeping(segments: tuple[Segment, ...]) -> list[Any] | None:
 
 
 def quoted_along(quoted: Entry | None) -> tuple[Segment, ...]:
-    """What can be read of a quoted message that is on no record, to be kept with the one that quotes it."""
+    """Of a quoted message that is on no record: whose it is, and what can be read of it.
+
+    It is kept with the message that quotes it, and leaves that when the person is forgotten.
+    """
     if quoted is None or quoted.id or quoted.role != "user":
         return ()
     held = decode_message(quoted.segments) if quoted.segments else (Text(quoted.text),)
-    found = tuple(segment for segment in held if _can_be_read(segment))
-    return (UnknownSegment(ALONG, {"message": encode_message(found)}),) if found else ()
+    found = [segment for segment in held if _can_be_read(segment)][:MOST_ALONG]
+    name, text = quoted.name or str(quoted.user_id), quoted.text[:QUOTED]
+    data = {"user": quoted.user_id, "name": name, "text": text, "message": encode_message(found)}
+    return (UnknownSegment(ALONG, data),)
 
 
 def quoted_in(segments: Sequence[Segment]) -> Iterator[Segment]:

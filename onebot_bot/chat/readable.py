@@ -6,6 +6,7 @@ from onebot_bot.chat.cards import card_line, other_card
 from onebot_bot.chat.forwards import DEPTH, Room, messages_in
 from onebot_bot.chat.guards import clean_name
 from onebot_bot.marks import legible
+from onebot_bot.memory.erasing import ALONG
 from onebot_bot.protocol.faces import face_name
 from onebot_bot.protocol.segments import (
     At,
@@ -36,8 +37,6 @@ LONGEST_LABEL = 300
 """Characters of the name of a thing."""
 FORWARDED = 3000
 """Characters of a bundle of forwarded messages."""
-ALONG = "quoted_along"
-"""The type of a segment of ours: what can be read of a quoted message that is on no record (keeping.py)."""
 
 
 def readable(segments: Iterable[Segment], language: Language, name_of: NameOf) -> str:

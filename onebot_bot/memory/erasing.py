@@ -4,6 +4,7 @@ The database overwrites what is deleted (`secure_delete`); who calls this emptie
 """
 
 # ruff: noqa: S608 - the statements are put together from constants; values are always bound
+import json
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,12 @@ from onebot_bot.texts import Language, say
 
 QUOTED = 200
 """Characters of a quoted message that stand before the words of who quotes it."""
+
+ALONG = "quoted_along"
+"""The type of a segment of ours: whom a message quotes, where that is on no record, and what can be read of it.
+
+Its data: `user`, `name` and `text` as the quote has them, and `message`, segments.
+"""
 
 _LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
@@ -109,6 +116,7 @@ def forget_person(connection: sqlite3.Connection, user: int) -> Forgotten:
     """Erase all that is kept of a person, in every chat of every account; what other people said stays."""
     memories = _forget_memories(connection, user)
     _strip_quotes(connection, user)
+    _strip_foreign_quotes(connection, user)
     count = _erase_said(connection, user) + _erase_private(connection, user)
     for statement in PERSONAL:
         connection.execute(statement, (user,))
@@ -137,6 +145,30 @@ def _strip_quotes(connection: sqlite3.Connection, user: int) -> None:
     for row, text, name, user_id, words in connection.execute(sql, (user,)).fetchall():
         bare = _without_quote(text, name or str(user_id), words)
         connection.execute("UPDATE messages SET text = ?, reply_to = NULL WHERE id = ?", (bare, row))
+
+
+def _strip_foreign_quotes(connection: sqlite3.Connection, user: int) -> None:
+    """The same where what they quote is on no record: what was kept of it goes, too, with what was read and seen."""
+    sql = "SELECT id, text, segments FROM messages WHERE segments LIKE ?"
+    for row, text, segments in connection.execute(sql, (f"%{ALONG}%",)).fetchall():
+        bare, kept = _without_person(text, json.loads(segments), user)
+        if kept is not None:
+            left = json.dumps(kept, ensure_ascii=False)
+            connection.execute(
+                "UPDATE messages SET text = ?, segments = ?, reply_to = NULL WHERE id = ?", (bare, left, row)
+            )
+            connection.execute("DELETE FROM readings WHERE message = ?", (row,))
+            connection.execute("DELETE FROM message_pictures WHERE message = ?", (row,))
+
+
+def _without_person(text: str, segments: Sequence[Any], user: int) -> tuple[str, list[Any] | None]:
+    """A message without the quote of that person; None for its segments where it quotes somebody else."""
+    for segment in segments:
+        data = segment.get("data") if isinstance(segment, dict) and segment.get("type") == ALONG else None
+        if isinstance(data, dict) and data.get("user") == user:
+            bare = _without_quote(text, str(data.get("name")), str(data.get("text")))
+            return bare, [other for other in segments if other is not segment]
+    return text, None
 
 
 def _without_quote(text: str, name: str, words: str) -> str:

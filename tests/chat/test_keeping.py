@@ -29,11 +29,17 @@ def test_what_can_be_read_of_a_quote_is_kept_with_the_message_that_quotes_it() -
     assert list(quoted_in(quoted_along(quoted(text=LINK.text)))) == [LINK]
 
 
+def test_of_plain_words_it_is_kept_whose_they_are() -> None:
+    """So that they go with the person; there is nothing to be read in them."""
+    (along,) = quoted_along(quoted(text="tea?", name="Bo"))
+    assert encode_message([along])[0]["data"] == {"user": 1, "name": "Bo", "text": "tea?", "message": []}
+
+
 @pytest.mark.parametrize(
-    "entry", [None, quoted(text="tea?"), quoted(File(file="a.txt"), id=7), quoted(File(file="a.txt"), role="assistant")]
+    "entry", [None, quoted(File(file="a.txt"), id=7), quoted(File(file="a.txt"), role="assistant")]
 )
 def test_nothing_else_of_a_quote_is_kept(entry: Entry | None) -> None:
-    """Plain words, what is on record itself, and what the bot sent."""
+    """What is on record itself, and what the bot sent."""
     assert quoted_along(entry) == ()
     assert worth_keeping((Text("and?"), *quoted_along(entry))) is None
 

@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from onebot_bot.chat.keeping import quoted_along, worth_keeping
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.erasing import PERSONAL, forget_person
+from onebot_bot.memory.history import Entry, History
+from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.segments import Text
+from onebot_bot.texts import say
 
 ME = 918_273_645
 ABOUT_PEOPLE = ("user", "user_id", "peer", "speaker", "subjects", "reader", "owner", "by_whom")
@@ -54,6 +59,43 @@ async def test_no_column_of_an_erased_table_keeps_a_persons_number(tmp_path: Pat
         left = await database.read(_naming)
     assert len(filled) > 15
     assert sorted(left) == [("bans", "by_whom"), ("bans", "user")]
+
+
+async def test_what_quotes_a_message_of_no_record_loses_it_with_its_author(tmp_path: Path) -> None:
+    """The words, who said them, and what was read and seen of it; quotes of others stay."""
+    here = ChatId(10000, "group", 77)
+    async with Database(tmp_path / "memory.sqlite3") as database:
+        history = History(database)
+        rows = [await history.append(here, _quoting(author, number)) for number, author in enumerate((ME, 5), 1)]
+        await database.write(lambda connection: _read_and_seen(connection, rows[0]))
+        await database.write(lambda connection: forget_person(connection, ME).messages)
+        left, others = await history.recent(here, 10)
+        kept = await database.read(lambda c: c.execute("SELECT * FROM readings").fetchall())
+        kept += await database.read(lambda c: c.execute("SELECT * FROM message_pictures").fetchall())
+    assert (left.text, left.segments, left.reply_to) == ("and?", [{"type": "text", "data": {"text": "and?"}}], None)
+    assert (others.text, others.reply_to) == ("（回复 n5：“tea?”）and?", 9)
+    assert kept == []
+
+
+def _quoting(author: int, number: int) -> Entry:
+    """A message that quotes one of theirs."""
+    name = f"n{author}"
+    quoted = Entry(role="user", text="tea?", time=1, user_id=author, name=name, message_id=9)
+    return Entry(
+        role="user",
+        text=say("zh", "see.quote", name=name, text="tea?") + "and?",
+        time=number,
+        user_id=2,
+        message_id=100 + number,
+        segments=worth_keeping((Text("and?"), *quoted_along(quoted))),
+        reply_to=9,
+    )
+
+
+def _read_and_seen(connection: sqlite3.Connection, row: int | None) -> None:
+    connection.execute("INSERT INTO readings VALUES (1, ?, 'file', 10000, '', 0, 0, 0, 'words')", (row,))
+    connection.execute("INSERT INTO pictures VALUES ('d', 1, 1, 1)")
+    connection.execute("INSERT INTO message_pictures VALUES (?, 10001, 0, 'd')", (row,))
 
 
 def _fill(connection: sqlite3.Connection) -> list[tuple[str, str]]:
