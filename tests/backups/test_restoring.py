@@ -83,7 +83,7 @@ def test_a_damaged_backup_changes_nothing(archive: Path, place: Place) -> None:
     assert times(place.folder) == before
 
 
-@pytest.mark.parametrize("moves", range(1, 9))
+@pytest.mark.parametrize("moves", [1, 2, 5, 8])
 async def test_killed_half_way_it_is_finished_first(
     archive: Path, place: Place, monkeypatch: pytest.MonkeyPatch, moves: int
 ) -> None:
