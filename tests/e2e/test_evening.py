@@ -55,6 +55,7 @@ exchanges_per_minute = {EXCHANGES}
 [log]
 file = ""
 level = "error"
+content = true
 """
 
 
