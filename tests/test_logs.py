@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import structlog
 
+from onebot_bot.errors import StoreError
 from onebot_bot.logs import logging_to, set_level
 
 LINE = re.compile(r"^\d\d-\d\d \d\d:\d\d:\d\d \[INFO\] chat\.session \| hello size=3 chat=1/private/2$")
@@ -41,6 +42,19 @@ def test_an_exception_is_written_with_its_traceback(tmp_path: Path) -> None:
     assert text.count("ZeroDivisionError: division by zero") == 2
     assert "[ERROR] x | ours" in text
     assert "[ERROR] websockets | theirs" in text
+
+
+def test_every_line_of_an_error_ends_with_an_id(tmp_path: Path) -> None:
+    """The error's own, or what the line says, or that of what nobody expected; other lines have none."""
+    log = structlog.get_logger("onebot_bot.x")
+    with logging_to("info", tmp_path / "bot.log"):
+        log.error("told", code="OB-1305", file="a")
+        log.error("raised", code="OB-1305", exc_info=StoreError("b", code="OB-1303"))
+        logging.getLogger("websockets").error("theirs")
+        log.warning("fine")
+    lines = (tmp_path / "bot.log").read_text().splitlines()
+    ends = [line.rpartition(" | ")[2] for line in lines if " | " in line]
+    assert ends == ["told file=a [OB-1305]", "raised [OB-1303]", "theirs [OB-1000]", "fine"]
 
 
 def test_nobody_in_a_chat_can_forge_a_line(tmp_path: Path) -> None:

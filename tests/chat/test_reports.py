@@ -9,6 +9,7 @@ from onebot_bot.chat.reports import MOST_KEPT, QUIET_SECONDS, Reports
 from onebot_bot.errors import ActionFailed, ActionUnknown, ModelError, NotConnected, ProfileError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.bot import BotConfig
+from onebot_bot.texts import next_step
 
 
 async def at_once(account: Any) -> None:
@@ -31,6 +32,11 @@ async def test_an_owner_is_told_once_an_hour_with_the_id(clock: Any) -> None:
     assert "out of memory" in text
     assert "10000/group/7" in text
     assert "secret detail" not in told[1].message[0].text
+    assert (text.splitlines()[0], text.splitlines()[-1]) == (
+        "⚠️ 有一条消息没能回复。 [OB-1201]",
+        f"→ {next_step('zh', 'OB-1201')}",
+    )
+    assert told[1].message[0].text.endswith(f"ValueError\n→ {next_step('zh', 'OB-2101')}")
 
 
 async def test_each_profile_that_fails_is_told(clock: Any) -> None:

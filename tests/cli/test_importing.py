@@ -186,4 +186,6 @@ def test_the_command_line_has_it(folder: Path, capsys: pytest.CaptureFixture[str
     """`onebot-bot import` runs, and what goes wrong is one line."""
     assert main(["import", *arguments(folder, "--yes")]) == 0
     assert main(["import", *arguments(folder, chat="private/5")]) == 1
-    assert capsys.readouterr().err.startswith(f"onebot-bot: {folder / 'export.json'} is the export of group")
+    told = capsys.readouterr().err
+    assert told.startswith(f"onebot-bot: {folder / 'export.json'} is the export of group")
+    assert told.endswith("[OB-1701]\n")
