@@ -38,7 +38,7 @@ SHOWN = """\
   2023-11-15 06:15  阿澈  [图片]
 
 最晚：
-  2023-11-15 06:16  Wang  第一行 第二行 [31m
+  2023-11-15 06:16  Wang  第一行 第二行[31m
   2023-12-15 06:13  阿澈  很长很长很长很长很长很长很长很长很长很长很长很长…
 
 """
@@ -144,7 +144,7 @@ async def test_nobody_there_to_answer_is_no(
 async def test_me_names_whose_lines_are_the_bots(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Somebody else's lines may become the bot's; when nobody's do, the printout says how."""
     await main_import(parsed(folder, "--yes", "--me", "40004"))
-    assert ("assistant", "第一行\n第二行\x1b[31m") in stored(folder)
+    assert ("assistant", "第一行\n第二行[31m") in stored(folder)
     out = capsys.readouterr().out
     assert "Wang (40004)  ← 作为" in out
     assert "--me" not in out
