@@ -42,7 +42,8 @@ class ChatSession:
         """Record a message; answer it if `trigger`."""
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
-        self._services.heard(self.chat)
+        # Once it is on the disk: before that, who is told of it finds nothing to read.
+        row.add_done_callback(lambda _: self._services.heard(self.chat))
         if trigger is not None:
             if self._services.eyes is not None:
                 self._services.eyes.expect(self.chat, entry, row)

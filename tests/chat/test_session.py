@@ -1,12 +1,16 @@
 """One chat: bursts, interrupts, order, and that nothing is lost."""
 
 import asyncio
+import threading
+from typing import Any
 
+import msgspec
 import pytest
 from fakes import answer, until
 from watching import concluded, seen, states
 from world import World
 
+from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.turn import Load
 from onebot_bot.engine.request import FinishReason
 from onebot_bot.errors import StoreError
@@ -304,3 +308,18 @@ async def test_stop_before_the_model_begins_ends_the_turn(world: World) -> None:
     await concluded(world)
     assert world.engine.requests.empty()
     assert [state for _, _, state in await states(world, ALICE)] == ["dropped"]
+
+
+async def test_who_reads_chats_hears_of_a_message_once_it_is_on_the_disk(world: World) -> None:
+    """Before that they would find nothing, and where there is no quiet spell to wait for, not look again."""
+    told: list[ChatId] = []
+    nobody: Any = None
+    session = ChatSession(ALICE, nobody, msgspec.structs.replace(world.services(), heard=told.append))
+    go_on = threading.Event()
+    world.history._database.submit(lambda _: go_on.wait(5))
+    session.receive(Entry(role="user", text="hi", time=1, user_id=1), None)
+    await asyncio.sleep(0)
+    assert told == []
+    go_on.set()
+    await until(lambda: told == [ALICE])
+    assert await states(world, ALICE) == [("user", "hi", "heard")]
