@@ -2,43 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-
-
-class Column(Struct, frozen=True):
-    """One kind of figure."""
-
-    head: str
-    form: str
-    """As `str.format` takes it."""
-
-
-class Row(Struct, frozen=True):
-    """A figure for each column; an empty name: there is none."""
-
-    head: str
-    figures: tuple[str, ...]
-
-
-class Grid(Struct, frozen=True, kw_only=True):
-    """A table."""
-
-    title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
-    drawn: int = 0
-    """How many of the columns are drawn: the first ones, which have one unit."""
-    unit: str = ""
-    logarithmic: bool = False
-
+from bench.grids import Column, Grid, Row, rows_of
 
 _RATE = Column("tokens/s", "{:,.1f}")
 _OURS = "this bot"
-
-
-def _rows(names: Mapping[str, str], *forms: str) -> tuple[Row, ...]:
-    """Rows whose figures are called by the same name."""
-    return tuple(Row(head, tuple(form.format(name) for form in forms)) for name, head in names.items())
 
 
 def _engine_grid(threads: str) -> Grid:
@@ -54,7 +21,7 @@ def _engine_grid(threads: str) -> Grid:
     return Grid(
         title=f"Tokens a second, {threads}",
         columns=(_RATE,),
-        rows=_rows(names, "tokens_per_second {}"),
+        rows=rows_of(names, "tokens_per_second {}"),
         drawn=1,
         unit="tokens a second",
     )
@@ -71,7 +38,7 @@ _MESSAGE_PATH = (
             Column("rate to NoneBot2", "{:.1f}x"),
             Column("NoneBot2's p99 to it", "{:.1f}x"),
         ),
-        rows=_rows(
+        rows=rows_of(
             {
                 "routing": f"{_OURS}, nothing stored",
                 "history": f"{_OURS}, history committed before the answer",
@@ -94,7 +61,7 @@ _VECTORS = (
             Column("same found", "{:.0%}"),
         ),
         rows=(
-            _rows(
+            rows_of(
                 {"1000": "1,000", "10000": "10,000", "100000": "100,000", "220000": "220,000"},
                 "search_ms_{}", "flat_ms_{}", "search_ratio_{}", "agreement_{}",
             )
@@ -145,7 +112,7 @@ _QUALITY = (
             Column("perplexity", "{:.2f}"),
             Column("to whole weights", "{:.4f}x"),
         ),
-        rows=_rows(
+        rows=rows_of(
             {
                 "generate": "transformers generate, bfloat16",
                 "full": f"{_OURS}, bfloat16",
@@ -190,7 +157,7 @@ _PARTICIPATION = (
             Column("uncalled", "{:,.0f}"),
             Column("seconds of writing", "{:,.0f}"),
         ),
-        rows=_rows(
+        rows=rows_of(
             {
                 "as_shipped": "as shipped",
                 "talk_0.05": "talk_value 0.05",
@@ -210,7 +177,7 @@ _GPU = (
     Grid(
         title="Answers",
         columns=(_RATE,),
-        rows=_rows(
+        rows=rows_of(
             {
                 "ours, 1 chat": f"{_OURS}, 1 chat",
                 "eager generate, 1 chat": "transformers generate, eager, 1 chat",
@@ -224,7 +191,7 @@ _GPU = (
     Grid(
         title="A night's stages",
         columns=(Column("GB of the card", "{:.1f}"), Column("steps/s", "{:.2f}")),
-        rows=_rows(
+        rows=rows_of(
             {
                 "bf16_stage_1": "bfloat16, learning to ask",
                 "bf16_stage_2": "bfloat16, learning to read",
@@ -242,7 +209,7 @@ _LINKS = (
     Grid(
         title="What was played",
         columns=(Column("count", "{:,.0f}"),),
-        rows=_rows(
+        rows=rows_of(
             {
                 "programs": "programs",
                 "connections": "connections made",
@@ -274,7 +241,7 @@ _LOAD = (
             Column("slowest group to median", "{:.2f}x"),
             Column("without an answer", "{:.0f}"),
         ),
-        rows=_rows(
+        rows=rows_of(
             {
                 "echo": f"{_OURS}, echo engine, history committed",
                 "nonebot": "NoneBot2 + adapter, nothing stored",
@@ -319,7 +286,7 @@ _FUZZ = (
             Column("us a case", "{:,.0f}"),
             Column("MiB more", "{:.0f}"),
         ),
-        rows=_rows(_FUZZED, "cases {}", "crashes {}", "slowest {}", "us {}", "grown {}"),
+        rows=rows_of(_FUZZED, "cases {}", "crashes {}", "slowest {}", "us {}", "grown {}"),
     ),
 )
 
@@ -327,7 +294,7 @@ _PRIVACY = (
     Grid(
         title="What was played",
         columns=(Column("count", "{:,.0f}"),),
-        rows=_rows(
+        rows=rows_of(
             {
                 "worlds": "worlds",
                 "deeds": "deeds of people, admins and the operator",
@@ -343,7 +310,7 @@ _MONTHS = (
     Grid(
         title="What was lived",
         columns=(Column("in all", "{:,.0f}"),),
-        rows=_rows(
+        rows=rows_of(
             {
                 "said": "messages and commands of people",
                 "replies": "messages of the bot",
@@ -361,7 +328,7 @@ _CRASH = (
     Grid(
         title="What was killed, and when",
         columns=(Column("count", "{:,.0f}"),),
-        rows=_rows(
+        rows=rows_of(
             {
                 "kills_chat": "kills while people talk",
                 "kills_backup": "kills while a backup is made",
@@ -380,7 +347,7 @@ _CRASH = (
     Grid(
         title="Starts afterwards",
         columns=(Column("seconds", "{:.1f}"),),
-        rows=_rows(
+        rows=rows_of(
             {
                 "median_start": "until it is connected, median",
                 "slowest_start": "until it is connected, slowest",

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.layout import Grid
+from bench.grids import Grid
 
 Figures = Mapping[str, float | None]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import msgspec
 
 from bench.goals import AIMS, PARTS, Aim
-from bench.layout import GRIDS, Grid
+from bench.grids import Grid
+from bench.layout import GRIDS
 from bench.memory_report import draw, make_tables
 from bench.memory_results import Results, read_results
 from bench.plots import Figures, draw_grids, drawable
