@@ -86,29 +86,29 @@ Work: TypeAlias = Callable[[Step], Outcome]
 """All cases of a target."""
 
 TARGETS = (
-    Target(fuzz_wire.decode_frames, 280),
-    Target(fuzz_wire.decode_histories, 60),
-    Target(fuzz_wire.read_cq_codes, 100),
-    Target(fuzz_talk.read_messages, 110),
-    Target(fuzz_talk.read_names, 100),
+    Target(fuzz_wire.decode_frames, 140),
+    Target(fuzz_wire.decode_histories, 30),
+    Target(fuzz_wire.read_cq_codes, 250),
+    Target(fuzz_talk.read_messages, 60),
+    Target(fuzz_talk.read_names, 240),
     Target(fuzz_talk.read_words, 100),
-    Target(fuzz_talk.read_cards, 30),
+    Target(fuzz_talk.read_cards, 20),
     Target(fuzz_talk.send_answers, 80),
-    Target(fuzz_talk.watch_answers, 20),
-    Target(fuzz_talk.take_memories, 25),
-    Target(fuzz_files.load_configs, 10),
-    Target(fuzz_files.load_personas, 10),
-    Target(fuzz_files.read_exports, 15),
-    Target(fuzz_files.read_texts, 10),
-    Target(fuzz_files.read_pages, 3),
-    Target(fuzz_files.read_documents, 6),
-    Target(fuzz_files.read_pdfs, 5),
-    Target(fuzz_files.see_pictures, 8),
-    Target(fuzz_files.see_videos, 1),
-    Target(fuzz_files.write_markup, 6.8),
+    Target(fuzz_talk.watch_answers, 15),
+    Target(fuzz_talk.take_memories, 15),
+    Target(fuzz_files.load_configs, 5),
+    Target(fuzz_files.load_personas, 5),
+    Target(fuzz_files.read_exports, 8),
+    Target(fuzz_files.read_texts, 5),
+    Target(fuzz_files.read_pages, 2),
+    Target(fuzz_files.read_documents, 3),
+    Target(fuzz_files.read_pdfs, 2.5),
+    Target(fuzz_files.see_pictures, 4),
+    Target(fuzz_files.see_videos, 0.5),
+    Target(fuzz_files.write_markup, 4.8),
     Target(fuzz_files.draw_answers, 0.2),
 )
-BOT, BOT_SHARE = "the whole bot", 20
+BOT, BOT_SHARE = "the whole bot", 10
 """The target that is more than one call."""
 
 

@@ -3,7 +3,6 @@
 import copy
 import json
 from collections.abc import Callable, Iterator
-from itertools import islice
 from random import Random
 from typing import Any, TypeAlias
 
@@ -48,8 +47,8 @@ SCALARS: tuple[Any, ...] = (
 )  # fmt: skip
 
 
-MOST_PARTS = 20_000
-"""Of a value that is made of one part many times over: the making is not what is measured."""
+MOST = 200_000
+"""Parts and characters of a value from which on nothing is added: the making is not what is measured."""
 
 
 def text(random: Random, most: int = 12) -> str:
@@ -92,7 +91,7 @@ def changed(random: Random, wire: Any, most: int = 4) -> Any:
     made = copy.deepcopy(wire)
     for _ in range(random.randint(0, most)):
         paths = list(_paths(made))
-        if not paths:
+        if not paths or _weight(made) >= MOST:
             return made
         random.choice(_CHANGES)(random, made, random.choice(paths))
     return made
@@ -133,11 +132,20 @@ def _repeat(random: Random, root: Any, path: Path) -> None:
     """An item of a list many times over; a text glued to itself."""
     holder, times = _holder(root, path), random.choice((2, 10, 300))
     if isinstance(holder, list):
-        parts = 1 + sum(1 for _ in islice(_paths(holder[int(path[-1])]), MOST_PARTS))
-        times = min(times, MOST_PARTS // parts)
-        holder[:] = [*holder, *[holder[int(path[-1])]] * times][:2000]
+        item = holder[int(path[-1])]
+        holder += [copy.deepcopy(item) for _ in range(min(times, MOST // _weight(item)))]
     elif isinstance(holder[path[-1]], str):
         holder[path[-1]] = holder[path[-1]][:400] * times
+
+
+def _weight(value: Any) -> int:
+    """Its parts and the characters of its texts, counted up to `MOST`."""
+    total, waiting = 0, [value]
+    while waiting and total < MOST:
+        part = waiting.pop()
+        total += 1 + (len(part) if isinstance(part, str) else 0)
+        waiting += part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    return total
 
 
 def _insert(random: Random, root: Any, path: Path) -> None:
