@@ -14,6 +14,8 @@ from onebot_bot.protocol.segments import Segment
 
 Int64: TypeAlias = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A whole number that SQLite can keep; a frame with a larger one is an `UnknownEvent`."""
+Flag: TypeAlias = Annotated[str, msgspec.Meta(max_length=256)]
+"""What a request is answered by; NapCat's have ten digits."""
 
 
 class EventBase(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,7 +306,7 @@ class FriendRequest(EventBase, frozen=True, kw_only=True):
 
     user_id: Int64
     comment: str = ""
-    flag: str
+    flag: Flag
     """For `set_friend_add_request`; the unix second as a string, so two within one second collide."""
 
 
@@ -315,7 +317,7 @@ class GroupRequest(EventBase, frozen=True, kw_only=True):
     group_id: Int64
     user_id: Int64
     comment: str = ""
-    flag: str
+    flag: Flag
     """For `set_group_add_request`."""
 
 

@@ -48,6 +48,7 @@ _KINDS: dict[tuple[str, str], type[events.EventBase]] = {
 }
 # A time above this is in milliseconds: as seconds it would lie in the year 5138.
 _LATEST_SECOND = 10**11
+LONGEST_WORDS = 1000
 LAST_DAY = 4_102_444_800
 """Unix seconds to which later times are brought down, the year 2100: far ones are no date at all in most libraries."""
 LARGEST_EVENT = 2 * 2**20
@@ -74,6 +75,11 @@ class ActionResponse(msgspec.Struct, frozen=True, kw_only=True):
     def ok(self) -> bool:
         """Whether it was done, or (`async`, in go-cqhttp) will be."""
         return self.status in {"ok", "async"}
+
+    @property
+    def words(self) -> str:
+        """What the client says of it, as far as anybody reads."""
+        return (self.wording or self.message)[:LONGEST_WORDS]
 
     @property
     def ends_stream(self) -> bool:

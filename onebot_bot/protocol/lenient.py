@@ -37,4 +37,6 @@ def _bend(value: Any, wanted: Any) -> Any:
 
 @cache
 def _field_types(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    return {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    """The fields' types by their keys, without what bounds their values."""
+    fields = msgspec.structs.fields(kind)
+    return {field.encode_name: getattr(field.type, "__origin__", field.type) for field in fields}

@@ -283,9 +283,9 @@ class Account:
         log.info(
             "A reply came that nobody waits for, or no longer.",
             account=self.self_id,
-            echo=response.echo,
+            echo=response.echo[:64],
             retcode=response.retcode,
-            wording=response.wording or response.message,
+            wording=response.words,
         )
 
     def abandon(self) -> None:
@@ -309,7 +309,7 @@ def _check_sendable(action: Action, frame: bytes) -> None:
 def _outcome(action: Action, response: ActionResponse) -> Any:
     if response.ok:
         return response.data
-    wording = response.wording or response.message
+    wording = response.words
     if response.retcode == TIMED_OUT and "timeout" in wording.lower():
         raise ActionUnknown(f"{action.name} was not confirmed by QQ; it may have been done: {wording}")
     raise ActionFailed(action.name, response.retcode, wording)

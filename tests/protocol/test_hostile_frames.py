@@ -195,6 +195,19 @@ def test_ids_that_no_database_holds_make_no_message(number: float) -> None:
         assert isinstance(decode_frame(json.dumps({**GROUP_MESSAGE, key: number})), UnknownEvent)
 
 
+def test_what_a_client_says_of_an_action_is_short() -> None:
+    """It stands in the log, and in what the owner is told."""
+    found = decode_frame(json.dumps({**ANSWER, "status": "failed", "message": "no" * MIB}))
+    assert isinstance(found, ActionResponse)
+    assert len(found.words) == 1000
+
+
+@pytest.mark.parametrize("name", ["friend request", "group request"])
+def test_a_request_with_an_endless_flag_is_none(name: str) -> None:
+    """It would be kept, and sent back."""
+    assert isinstance(decode_frame(json.dumps({**EVENTS[name], "flag": "1" * 10_000})), UnknownEvent)
+
+
 def test_the_last_of_doubled_keys_counts() -> None:
     """In the fast reading as in the other one."""
     frame = json.dumps(GROUP_MESSAGE)[:-1] + ',"user_id":1,"user_id":7}'
