@@ -53,6 +53,8 @@ exchanges_per_minute = 0
 interval = 0
 jitter = 0
 per_minute = 0
+[backup]
+enabled = false
 [log]
 level = "error"
 file = ""

@@ -41,6 +41,8 @@ exchanges_per_minute = 0
 interval = 0
 jitter = 0
 per_minute = 0
+[backup]
+enabled = false
 [log]
 level = "warning"
 file = ""
