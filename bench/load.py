@@ -142,7 +142,8 @@ def find_figures(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, float]:
     """Medians over the rounds; of what must not be, the worst."""
     figures: dict[str, float] = {}
     for kind, found in rounds.items():
-        for field in ("rate", "slowest_group", "evenness"):
+        # Of one message in each group there is nothing to be even.
+        for field in ("rate", *(() if kind == TRIAL else ("slowest_group", "evenness"))):
             figures[f"{field}_{kind}"] = statistics.median(_values(found, field))
         for field in ("p50", "p99", "lag_p99", "lag_worst"):
             figures[f"{field}_ms_{kind}"] = 1000 * statistics.median(_values(found, field))
@@ -173,6 +174,11 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
 }
 
 
+def _row(kind: str, figures: Mapping[str, float]) -> list[str]:
+    values = [(form, figures.get(f"{key}_{kind}")) for key, (_, form) in COLUMNS.items()]
+    return [NAMES[kind], *("-" if value is None else form.format(value) for form, value in values)]
+
+
 def main() -> None:
     """Measure, print, write."""
     arguments = parse_arguments(__doc__ or "")
@@ -185,8 +191,7 @@ def main() -> None:
     figures = find_figures(rounds)
     machine = describe_machine([*VERSIONS, *(PEER_VERSIONS if PEER in rounds else ())])
     print(machine)
-    rows = [[NAMES[kind], *(form.format(figures[f"{key}_{kind}"]) for key, (_, form) in COLUMNS.items())]
-            for kind in rounds]  # fmt: skip
+    rows = [_row(kind, figures) for kind in rounds]
     print(format_table(("server", *(head for head, _ in COLUMNS.values())), rows))
     if PEER not in rounds:
         print("NoneBot2 is not installed, so nothing is compared: pip install -c constraints.txt -e '.[bench]'")
