@@ -75,13 +75,18 @@ class Shelf:
         return path
 
     def prune(self, keep: int, made: Path) -> None:
-        """Delete all but `made` and the newest others, `keep` in all, and what updates kept so many days ago."""
-        others = [backup for backup in self.all() if backup.path != made]
-        for backup in others[keep - 1 :]:
-            backup.path.unlink(missing_ok=True)
-        for path in self.folder.glob(_BEFORE_UPDATES):
-            if path.stat().st_mtime < time.time() - keep * _DAY:
+        """Delete all but `made` and the newest others, `keep` in all, and what updates kept so many days ago.
+
+        What cannot be deleted is left for the next time.
+        """
+        others = [backup.path for backup in self.all() if backup.path != made]
+        since = time.time() - keep * _DAY
+        before_updates = [path for path in self.folder.glob(_BEFORE_UPDATES) if path.stat().st_mtime < since]
+        for path in (*others[keep - 1 :], *before_updates):
+            try:
                 path.unlink(missing_ok=True)
+            except OSError as error:
+                log.warning("An old backup cannot be deleted.", file=str(path), cause=error.strerror)
 
     def sweep(self) -> None:
         """Delete what a kill left half written."""

@@ -47,6 +47,15 @@ def test_the_newest_stay(shelf: Shelf) -> None:
     assert (shelf.folder / "notes.txt").exists()
 
 
+def test_what_cannot_be_deleted_is_left(shelf: Shelf) -> None:
+    """The backup that was made counts all the same, and the others go."""
+    stuck = shelf.folder / "backup-20261105T203000Z.zip"
+    stuck.unlink()
+    stuck.mkdir()
+    shelf.prune(2, shelf.folder / "backup-20261110T203000Z.zip")
+    assert days(shelf) == [10, 9, 5]
+
+
 def test_copies_made_for_updates_go_with_time(shelf: Shelf) -> None:
     """They hold those who were forgotten since."""
     old, new = (shelf.folder / f"memory.v{n}.sqlite3" for n in (3, 4))
