@@ -189,7 +189,10 @@ async def test_a_swap_back_that_fails_too_is_told(nights: Nights) -> None:
     nights.work.on["swap"] = raising(RuntimeError("no kernel image"))
     report = await held(nights)
     assert (report.ending.state, report.ending.key) == ("failed", "night.not_restored")
-    assert report.ending.values == {"first": "RuntimeError: no kernel image", "error": "RuntimeError: no kernel image"}
+    assert report.ending.values == {
+        "first": "RuntimeError: no kernel image [OB-1401]",
+        "error": "RuntimeError: no kernel image [OB-1401]",
+    }
     assert (nights.pointed, nights.resting) == ("old", False)
 
 
@@ -266,7 +269,7 @@ async def test_chats_that_cannot_rest_end_the_night(nights: Nights, monkeypatch:
     nights_pause: Any = nights.pause
     monkeypatch.setattr(nights, "pause", lambda: nights_pause(None))
     report = await held(nights)
-    assert (report.ending.state, report.ending.reason) == ("failed", "RuntimeError: no rest")
+    assert (report.ending.state, report.ending.reason) == ("failed", "RuntimeError: no rest [OB-1401]")
     assert unharmed(nights)
 
 
@@ -285,7 +288,7 @@ async def test_the_journal_tells_how_it_ended(nights: Nights) -> None:
     report = await held(nights)
     journal = read_journal(nights.runs / report.name)
     assert journal is not None
-    assert (journal.record.state, journal.record.reason) == ("failed", "the loss diverges")
+    assert (journal.record.state, journal.record.reason) == ("failed", "the loss diverges [OB-1401]")
     assert sorted(path.name for path in journal.folder.iterdir()) == [FILE, "metrics.jsonl", "training.png"]
     assert report.plot == str(journal.folder / "training.png")
 
