@@ -116,16 +116,20 @@ class Book:
             for one in self.own(chat, old)
         ]
 
-    def edit(self, chat: ChatId, branch: int, user: int, token: str, answer: str) -> None:
-        """Somebody's last message says something else, and is answered anew."""
+    def edit(self, chat: ChatId, branch: int, user: int, token: str) -> Exchange:
+        """Somebody's last message says something else, and will be answered anew; add the answer to what it returns.
+
+        What was learned from the old words goes before that answer is written.
+        """
         exchange = next(one for one in reversed(self.own(chat, branch)) if any(a.author == user for a in one.asked))
         old = exchange.asked[-1]
         exchange.asked = [Asked(token, user, None if old.copied else old.message)]
-        exchange.answers = [answer]
+        exchange.answers = []
         if not old.copied and old.message is not None:
             self._unlearn(chat, [old])
             # The new words are another message, under the same id.
             self.unlearnable -= set() if user in self.opted_out else {old.message}
+        return exchange
 
     def forget_memory(self, number: int) -> None:
         """A memory goes, with all that it took the place of; nothing is learned from their messages again."""

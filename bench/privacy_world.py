@@ -125,10 +125,10 @@ class World(Bot):
         # Of the last exchange only, and while it is whole: else it is less certain what is said anew.
         if user in self.banned or last is None or not last.answers or [one.author for one in last.asked] != [user]:
             return False
-        self.unsaved = {token := self.new_token("q")}
+        token = self.new_token("q")
+        exchange = self.book.edit(chat, self.branch(chat), user, token)
         reply = await self.exchange(chat, user, f"/edit {token} is what I meant")
-        self.unsaved = set()
-        self.book.edit(chat, self.branch(chat), user, token, reply.answers[0])
+        exchange.answers += reply.answers
         return True
 
     async def _recall(self, chat: ChatId, _user: int, rng: Random) -> bool:

@@ -82,6 +82,9 @@ def test_the_book_knows_what_goes_with_what() -> None:
     book.recall(HERE, 1)
     assert book.allowed(HERE, 2, {}) == {"q000000", "a000000", "a000001"}
     assert book.allowed(HERE, 1, {}) == {"q000000", "a000000", "a000001", "q000002", "a000002"}
+    book.edit(HERE, 1, 5, "q000009").answers.append("a000009")
+    assert {"q000009", "a000009"} < book.allowed(HERE, 1, {})
+    assert not {"q000002", "a000002"} & book.allowed(HERE, 1, {})
     book.forget_person(5)
     assert book.allowed(HERE, 1, {}) == {"a000001"}
     assert book.allowed(THERE, 1, {}) == set()
