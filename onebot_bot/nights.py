@@ -18,6 +18,7 @@ from onebot_bot.engine.folder import check_model_folder
 from onebot_bot.engine.profiles import Profiles
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.runner import Runner
+from onebot_bot.engine.waiters import let_go
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
 from onebot_bot.extraction.by_model import Extractor, asking
@@ -226,7 +227,8 @@ def load_runner(
         if not config.model.fallback:
             raise
         log.warning("The model does not fit; the fallback serves.", error=str(error), fallback=config.model.fallback)
-        return _runner_of(folder, config, folder / config.model.fallback, wanted)
+        let_go(error)  # of what was loaded so far
+    return _runner_of(folder, config, folder / config.model.fallback, wanted)
 
 
 def _runner_of(

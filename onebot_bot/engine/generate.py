@@ -129,6 +129,7 @@ class Generator:
         self.parameters: int = model.parameters
         # A new one: what another adapter left in the cache is not what this one would have.
         self.loop = DecodeLoop(model)
+        gc.collect()  # a model and its decode loop know each other: the one before would stay for a while
 
     @property
     def device(self) -> str:

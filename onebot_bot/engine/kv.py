@@ -1,13 +1,17 @@
 """Keys and values of all chats: two buffers a layer behind transformers' own `Cache`, one row a chat."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from msgspec import Struct
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+ALIGNED = 64
+"""Bytes that a CPU reads at once: torch's own alignment."""
 Move = tuple[int, int, int]
 """From row, to row, positions."""
 
@@ -205,8 +209,20 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _moved(buffer: Tensor, rows: int, length: int, moves: Sequence[Move]) -> Tensor:
-    # Zeros, not merely empty: see `wipe`. On a CPU they take no memory before they are written.
-    made = torch.zeros(rows, buffer.shape[1], length, buffer.shape[3], dtype=buffer.dtype, device=buffer.device)
+    made = _zeros((rows, buffer.shape[1], length, buffer.shape[3]), buffer)
     for source, target, count in moves:
         made[target, :, :count] = buffer[source, :, :count]
     return made
+
+
+def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
+    """Zeros, not merely empty: see `wipe`. On a CPU they take no memory before they are written, as torch's would."""
+    if like.device.type != "cpu":
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
+    count = math.prod(shape) * like.dtype.itemsize
+    try:
+        room = np.zeros(count + ALIGNED, np.uint8)
+    except MemoryError as error:
+        raise RuntimeError(f"not enough memory: {count} bytes for keys or values") from error
+    start = -room.ctypes.data % ALIGNED
+    return torch.from_numpy(room[start : start + count]).view(like.dtype).view(shape)

@@ -18,6 +18,7 @@ from onebot_bot.engine.fit import DoesNotFit
 from onebot_bot.engine.making import Loading, Maker, Room, Traits, Variant
 from onebot_bot.engine.request import RECALL, Control, Counters, Generation, GenerationRequest, ProfileState, Vector
 from onebot_bot.engine.runner import Again, Running
+from onebot_bot.engine.waiters import let_go
 from onebot_bot.errors import BotError, ModelError, NoRoom, ProfileError
 
 log = structlog.get_logger(__name__)
@@ -53,8 +54,7 @@ class Profiles:
         maker: makes the others.
         variants: of each profile that is configured now, what it needs; None: the main model.
         clock: seconds.
-        smaller: makes the runner that takes the main one's place when memory does not hold one answer of it; None:
-            there is none.
+        smaller: makes what takes the main one's place when memory does not hold one answer of it; None: nothing does.
     """
 
     def __init__(
@@ -67,8 +67,7 @@ class Profiles:
     ) -> None:
         self._main = main
         self._smaller = smaller
-        self._strange_until = 0.0
-        """Recalls of what was submitted before mean another model's memories."""
+        self._strange_until = 0.0  # recalls of what was submitted before mean another model's memories
         self._maker = maker
         self._variants = variants
         self._clock = clock
@@ -89,7 +88,7 @@ class Profiles:
 
     @property
     def key_view(self) -> Any:
-        """Its view of keys; whoever asks for it makes the memories its own."""
+        """Its view of keys; who asks for it makes the memories its own."""
         if math.isinf(self._strange_until):
             self._strange_until = time.monotonic()
         return self._main.key_view
@@ -216,7 +215,7 @@ class Profiles:
         except NoRoom:
             if self._main.busy or not self._fall_back():
                 raise
-            return self._start_main(generation)
+            begun = self._start_main(generation)
         return begun
 
     def step(self, running: list[Any]) -> None:
@@ -228,9 +227,8 @@ class Profiles:
         for variant, mine in groups.items():
             _step(self._main if variant is None else self._residents[variant].runner, mine)
         refused = [each for each in groups.get(None, []) if isinstance(each.outcome, NoRoom)]
-        if refused and not self._main.busy and self._fall_back():
-            for each in refused:
-                each.outcome = Again()
+        for each in refused if refused and not self._main.busy and self._fall_back() else ():
+            each.outcome = Again()
         self._owners = {each: self._owners[each] for each in running if each in self._owners and each.outcome is None}
 
     def _fall_back(self) -> bool:
@@ -242,8 +240,9 @@ class Profiles:
         self._main.leave()
         try:
             self._main = make()
-        except Exception:
+        except Exception as error:
             log.exception("The fallback cannot be loaded; the main model comes back.", code="OB-1224")
+            let_go(error)
             self._main.come_back()
             return False
         self._strange_until = math.inf
@@ -380,6 +379,7 @@ class Profiles:
     def _fail(self, variant: Variant, error: Exception) -> None:
         trace = not isinstance(error, BotError)
         log.error("A profile's model cannot be loaded.", code="OB-1210", error=str(error), exc_info=trace)
+        let_go(error)
         text = str(error) if isinstance(error, BotError) else f"{variant.path}: {type(error).__name__}: {error}"
         self._failures[variant] = _Failure(text, self._clock() + RETRY_SECONDS)
         self._maker.release()

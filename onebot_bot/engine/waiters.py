@@ -1,7 +1,9 @@
 """Who waits for the model, as the event loop knows them: each gets an outcome, even where its thread gives none."""
 
 import asyncio
+import gc
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -78,3 +80,12 @@ def settle(future: asyncio.Future[Any], outcome: Any) -> None:
         future.exception()  # a waiter that went away must not make the loop complain
     else:
         future.set_result(outcome)
+
+
+def let_go(error: BaseException) -> None:
+    """Have an error that is kept no longer hold what was there when it was raised, such as half of a model."""
+    seen: BaseException | None = error
+    while seen is not None:
+        traceback.clear_frames(seen.__traceback__)
+        seen = seen.__cause__ or seen.__context__
+    gc.collect()

@@ -29,7 +29,7 @@ from onebot_bot.engine.request import (
     Vector,
 )
 from onebot_bot.engine.runner import UNCALIBRATED, Again, Runner, Running
-from onebot_bot.engine.waiters import CLOSING, Job, Waiters, settle, stop_reason, unstarted
+from onebot_bot.engine.waiters import CLOSING, Job, Waiters, let_go, settle, stop_reason, unstarted
 from onebot_bot.errors import BotError, ModelError, ModelExchanged, ModelStalled, id_of, named
 
 log = structlog.get_logger(__name__)
@@ -39,8 +39,7 @@ JOIN_SECONDS = 30.0
 """How long leaving waits for the step in progress."""
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
-WATCH_SECONDS = 1.0
-"""How often the event loop looks at the thread, at least."""
+WATCH_SECONDS = 1.0  # how often the event loop looks at the thread, at least
 MOST_TROUBLES = 20
 """Kept for whoever tells the owner; the log has all."""
 STUMBLE_SECONDS = 0.1  # between two rounds that fail, so that the log is not flooded
@@ -251,6 +250,7 @@ class EngineWorker:
         """Loading failed: say so to everybody from now on."""
         trace = not isinstance(error, BotError)
         log.error("the model could not be loaded", code=id_of(error, "OB-1201"), error=str(error), exc_info=trace)
+        let_go(error)
         self.failure = error if isinstance(error, BotError) else ModelError(f"{self._name}: {_name_of(error)}")
         self._state = f"failed: {named(self.failure)}"
 

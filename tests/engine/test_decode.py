@@ -336,7 +336,7 @@ def breaking(
 
     def fail(*args: Any, **kwargs: Any) -> Any:
         if guilty(kwargs["inputs_embeds"]):
-            raise error
+            raise type(error)(*error.args)  # its own: a traceback holds all that was there
         return forward(*args, **kwargs)
 
     patch.setattr(body, "forward", fail)

@@ -90,7 +90,7 @@ def failing(patch: Patch, owner: Any, name: str, fails: Fails, error: Exception)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if fails(*args, **kwargs):
-            raise error
+            raise type(error)(*error.args)  # its own: a traceback holds all that was there
         return real(*args, **kwargs)
 
     patch.setattr(owner, name, call)

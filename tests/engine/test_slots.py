@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 
+from onebot_bot.engine import kv
 from onebot_bot.engine.fit import BLOCK, MAX_ROWS
 from onebot_bot.engine.kv import KvShape
 from onebot_bot.engine.prefix import INJECTED, shared_prefix, whole_pictures
@@ -256,14 +257,14 @@ def test_without_memory_for_the_old_rows_all_are_given_up(monkeypatch: pytest.Mo
 
 def _grant(patch: pytest.MonkeyPatch, count: int, then: int) -> None:
     """Memory for so many buffers, none for the next, and for so many more afterwards."""
-    zeros, asked = torch.zeros, iter([True] * count + [False] + [True] * then)
+    zeros, asked = kv._zeros, iter([True] * count + [False] + [True] * then)
 
-    def some(*sizes: Any, **more: Any) -> torch.Tensor:
+    def some(shape: tuple[int, ...], like: torch.Tensor) -> torch.Tensor:
         if not next(asked, False):
             raise torch.OutOfMemoryError("out of memory")
-        return zeros(*sizes, **more)
+        return zeros(shape, like)
 
-    patch.setattr(torch, "zeros", some)
+    patch.setattr(kv, "_zeros", some)
 
 
 def test_room_can_be_had_later() -> None:

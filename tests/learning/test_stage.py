@@ -174,9 +174,6 @@ def test_three_poisoned_batches_end_it(tiny_folder: Path, tmp_path: Path, monkey
         train(learner, plan_of(learner, tmp_path), lambda _: None)
 
 
-FULL = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-
 def first_gradient(learner: Learner, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """Of the first step, before it is clipped; all in one row."""
     found: list[Tensor] = []
@@ -198,7 +195,7 @@ def cramped(monkeypatch: pytest.MonkeyPatch, holds: Callable[[Tensor], bool]) ->
 
     def call(objective: Objective, batch: Batch, bank: Bank) -> dict[str, Tensor]:
         if not holds(batch.ids):
-            raise FULL
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return forward(objective, batch, bank)
 
     monkeypatch.setattr(Objective, "forward", call)
