@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "recalled": float(sum(one.recalled for one in played)),
         "leaks": float(len(leaks)),
     }
-    run = Run(machine=describe_machine([]), quick=args.quick, details={"deeds": dict(done)})
+    run = Run(machine=describe_machine(["websockets", "numpy"]), quick=args.quick, details={"deeds": dict(done)})
     report(figures, goals_of("privacy"), args.json, run)
 
 
