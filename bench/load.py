@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from bench.crowd import CHATS, Burst, Crowd
 from bench.goals import goals_of
-from bench.peers.lags import LAGS, read_lags
+from bench.peers.lags import LAGS, Lag, read_lags
 from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
 from bench.servers import cores, pin, running
 
@@ -61,6 +61,8 @@ class Measured(Struct, frozen=True):
     """Bytes of memory that the burst took at most."""
     lag_p99: float
     """Seconds by which the event loop was late."""
+    own_lag_p99: float
+    """The same without what it waited for a core that others had."""
     lag_worst: float
     handshake: float
     """Seconds of the slowest handshake."""
@@ -101,7 +103,7 @@ def peak_memory(process: psutil.Process) -> int:
     return peaks[0] if peaks else int(process.memory_info().rss)
 
 
-def judge(burst: Burst, growth: int, lags: Sequence[float]) -> Measured:
+def judge(burst: Burst, growth: int, lags: Sequence[Lag]) -> Measured:
     """What a burst's answers tell."""
     delays = [heard.when - burst.begun for heard in burst.answers]
     shares = statistics.quantiles(delays, n=100, method="inclusive")
@@ -113,10 +115,15 @@ def judge(burst: Burst, growth: int, lags: Sequence[float]) -> Measured:
         slowest_group=slowest_group(burst),
         evenness=evenness(burst),
         growth=growth,
-        lag_p99=statistics.quantiles(lags, n=100, method="inclusive")[98],
-        lag_worst=max(lags),
+        lag_p99=_p99([lag.late for lag in lags]),
+        own_lag_p99=_p99([lag.own for lag in lags]),
+        lag_worst=max(lag.late for lag in lags),
         handshake=max(burst.handshakes),
     )
+
+
+def _p99(values: Sequence[float]) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[98]
 
 
 def slowest_group(burst: Burst) -> float:
@@ -145,7 +152,7 @@ def find_figures(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, float]:
         # Of one message in each group there is nothing to be even.
         for field in ("rate", *(() if kind == TRIAL else ("slowest_group", "evenness"))):
             figures[f"{field}_{kind}"] = statistics.median(_values(found, field))
-        for field in ("p50", "p99", "lag_p99", "lag_worst"):
+        for field in ("p50", "p99", "lag_p99", "own_lag_p99", "lag_worst"):
             figures[f"{field}_ms_{kind}"] = 1000 * statistics.median(_values(found, field))
         figures[f"growth_mib_{kind}"] = statistics.median(_values(found, "growth")) / MIB
         figures[f"handshake_ms_{kind}"] = 1000 * max(_values(found, "handshake"))
@@ -165,6 +172,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "p50_ms": ("p50 ms", "{:,.0f}"),
     "p99_ms": ("p99 ms", "{:,.0f}"),
     "lag_p99_ms": ("lag p99 ms", "{:.1f}"),
+    "own_lag_p99_ms": ("own lag p99 ms", "{:.1f}"),
     "lag_worst_ms": ("worst lag ms", "{:.1f}"),
     "handshake_ms": ("handshake ms", "{:,.0f}"),
     "growth_mib": ("memory MiB", "{:.1f}"),

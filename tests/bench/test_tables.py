@@ -80,7 +80,7 @@ def test_every_goal_has_a_known_part() -> None:
         (
             "load",
             load.find_figures(
-                {kind: [load.Measured(0, 1, 1, 1, 1, 1, 1, 1, 1, 1)] for kind in (load.ECHO, load.PEER, load.TRIAL)}
+                {kind: [load.Measured(0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)] for kind in (load.ECHO, load.PEER, load.TRIAL)}
             ),
         ),
         ("startup", startup.find_figures([startup.Start(1.0)], [startup.Start(2.0)])),
