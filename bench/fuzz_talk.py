@@ -17,7 +17,7 @@ from onebot_bot.chat.keeping import MOST_BYTES, worth_keeping
 from onebot_bot.chat.readable import pieces, readable
 from onebot_bot.chat.reply import form_of, split_bundle, split_reply, spoken
 from onebot_bot.chat.sources import sources_in
-from onebot_bot.chat.tags import Person, Scene, defused, read_tags, segments_in, written
+from onebot_bot.chat.tags import Person, Scene, defused, read_tags, segments_in, untagged, written
 from onebot_bot.chat.wordlist import parse_words
 from onebot_bot.commands.dispatcher import build_registry
 from onebot_bot.commands.durations import parse_duration
@@ -116,7 +116,7 @@ def send_answers(random: Random) -> None:
     said = spoken(values.text(random, 40))
     assert "<|im_end|>" not in said
     _, said = take_emotion(without_speakers(said, 10000), EMOTIONS)
-    tagged = read_tags(said, SCENE)
+    tagged = read_tags(said, SCENE) if random.random() < 0.8 else untagged(said)
     assert len(tagged.inline) <= SCENE.limit
     for bubble in split_reply(tagged.text, 3):
         encode_message(segments_in(bubble, tagged))

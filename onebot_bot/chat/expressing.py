@@ -10,7 +10,7 @@ from onebot_bot.chat.conversation import tongue
 from onebot_bot.chat.reply import form_of
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.stickers import Stickers
-from onebot_bot.chat.tags import Person, Scene, Tagged, defused, guide, read_tags, segments_in, written
+from onebot_bot.chat.tags import Person, Scene, Tagged, defused, guide, read_tags, segments_in, untagged, written
 from onebot_bot.chat.turn import Turn
 from onebot_bot.engine.request import Conversation, EngineStatus, Text
 from onebot_bot.engine.request import Turn as Said
@@ -55,7 +55,7 @@ class Expressions:
         """
         kinds = self._kinds(settings.tags, status)
         if not kinds:
-            return Tagged(said)
+            return untagged(said)
         asked = turn.items[-1].entry
         names = frozenset(await self._names(kinds) if "[" in said or emotion else ())
         scene = Scene(

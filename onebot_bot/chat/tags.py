@@ -104,6 +104,11 @@ def read_tags(said: str, scene: Scene) -> Tagged:
     return Tagged(text, reader.inline, tuple(reader.gestures), reader.quoted, reader.sticker)
 
 
+def untagged(said: str) -> Tagged:
+    """An answer of a model that may use no tags: as it is, but for what would stand for one."""
+    return Tagged(_PRIVATE.sub("", said))
+
+
 def written(text: str, tagged: Tagged) -> str:
     """A piece of `tagged.text` with its tags as the model wrote them."""
     return _PRIVATE.sub(lambda found: tagged.inline[found[0]][0], text)

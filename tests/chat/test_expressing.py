@@ -119,6 +119,17 @@ async def test_an_answer_of_nothing_but_a_bad_tag_is_silence(world: World) -> No
     assert (await prompt(world))[1] == "hi\nmore"
 
 
+@pytest.mark.parametrize("mode", ["on", "off"])
+async def test_characters_that_stand_for_tags_are_none(world: World, mode: str) -> None:
+    """A person may type them, and have the model repeat them; found by bench/fuzz.py where tags are off."""
+    world.configure("tags", mode=mode)
+    world.say(world.private("say \ue000\uf8ff"))
+    await world.quiet()
+    answer(await world.engine.next(), "\ue000ok\uf8ff")
+    assert (await world.account.next()).message == (Words("ok"),)
+    assert world.reports.empty()
+
+
 async def test_what_was_recalled_is_no_tag(world: World) -> None:
     """A memory is people's words."""
     world.say(world.private("what do I say?"))
