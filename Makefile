@@ -39,7 +39,7 @@ check: $(VENV)/.installed-dev
 	@echo "==> mypy --strict (the first time takes a minute)"
 	@$(BIN)/mypy
 	@echo "==> docs"
-	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python -m docs.generate --check
 	@$(BIN)/python -m bench.tables --check
 
 # Needs the network, so neither `check` nor CI does it.
@@ -56,7 +56,7 @@ bench: $(VENV)/.installed-bench $(TRIAL)
 	@for name in $(BENCHES); do echo "==> $$name"; $(BIN)/python -m "bench.$$name"; done
 
 docs: $(VENV)/.installed
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 
 # What a person made or downloaded stays: config.toml, models/, memory_store/, training/, logs/.
 clean:
