@@ -13,7 +13,7 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing.connection import Connection
@@ -28,7 +28,7 @@ from msgspec import Struct
 from bench import fuzz_files, fuzz_talk, fuzz_wire
 from bench.fuzz_bot import drive
 from bench.goals import goals_of
-from bench.report import Run, describe_machine, format_table, report
+from bench.report import Measured, Run, describe_machine, format_table, report
 
 LIMIT = 10.0
 """Seconds on the processor after which a case is given up."""
@@ -40,6 +40,7 @@ SLOW = 0.2
 """Seconds from which a case is run once more: the collector of garbage may have come in between."""
 CASES, QUICK = 1_000_000, 4000
 GOALS = goals_of("fuzz")
+NONE: Mapping[str, float | None] = {}
 
 
 Step: TypeAlias = Callable[[int], None]
@@ -233,20 +234,31 @@ def _apart(work: Work, out: Connection, at: "Synchronized[int]") -> None:
 # --- figures -------------------------------------------------------------------------------------------------------
 
 
-def find_figures(outcomes: dict[str, Outcome]) -> dict[str, float]:
-    """What the goals are about, and each target's own."""
-    found = outcomes.values()
-    figures: dict[str, float] = {
-        "cases": sum(outcome.cases for outcome in found),
-        "crashes": sum(len(outcome.crashes) for outcome in found),
-        "slowest": max(outcome.slowest for outcome in found),
-        "grown_late": max(outcome.grown_late for outcome in found),
-    }
+def find_figures(outcomes: Mapping[str, Outcome], before: Mapping[str, float | None] = NONE) -> dict[str, float]:
+    """What the goals are about, and each target's own; those of targets that were not run are as they were `before`."""
+    figures = {name: figure for name, figure in before.items() if figure is not None}
     for name, outcome in outcomes.items():
         figures |= {f"cases {name}": outcome.cases, f"crashes {name}": len(outcome.crashes)}
         figures |= {f"slowest {name}": outcome.slowest, f"grown {name}": outcome.grown}
         figures[f"us {name}"] = outcome.spent / max(1, outcome.cases) * 1e6
-    return figures
+    late = max(outcome.grown_late for outcome in outcomes.values())
+    return figures | {
+        "cases": sum(_each(figures, "cases")),
+        "crashes": sum(_each(figures, "crashes")),
+        "slowest": max(_each(figures, "slowest")),
+        "grown_late": max(late, figures.get("grown_late", 0.0)),
+    }
+
+
+def _each(figures: Mapping[str, float], kind: str) -> list[float]:
+    return [figure for name, figure in figures.items() if name.startswith(f"{kind} ")]
+
+
+def _before(given: argparse.Namespace) -> Mapping[str, float | None]:
+    """The figures that are to be kept: what a file has of the targets that are not run again."""
+    if not given.only or given.json is None or not given.json.exists():
+        return NONE
+    return msgspec.json.decode(given.json.read_bytes(), type=Measured).figures
 
 
 def fuzz(seed: str, cases: int, only: Sequence[str]) -> dict[str, Outcome]:
@@ -278,7 +290,9 @@ def _tell(name: str, outcome: Outcome) -> None:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Fuzzing: crashes, the slowest case, memory.")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} cases instead of {CASES:,}")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the goals there")
+    parser.add_argument(
+        "--json", type=Path, metavar="FILE", help="write the figures and the goals there, with --only into what it has"
+    )
     parser.add_argument("--cases", type=int, help="so many, all targets together")
     parser.add_argument("--seed", default="1", help="other cases")
     parser.add_argument("--only", action="append", default=[], choices=[*(t.name for t in TARGETS), BOT])
@@ -294,7 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(*run_case(target, given.seed, given.case), sep=" s\n")
         return
     outcomes = fuzz(given.seed, given.cases or (QUICK if given.quick else CASES), given.only)
-    figures = find_figures(outcomes)
+    figures = find_figures(outcomes, _before(given))
     head = ("target", "cases", "crashes", "slowest, s", "us a case", "MiB more")
     rows = [
         (

@@ -97,6 +97,16 @@ def test_every_target_has_a_share_and_a_row() -> None:
     assert set(GOALS) <= set(figures)
 
 
+def test_what_is_run_again_takes_its_own_figures_place() -> None:
+    """Those of the others stay, and the goals are about all."""
+    crash = Crash(1, "x")
+    before = find_figures({"a": Outcome(5, [crash], slowest=2.0, grown_late=3.0), "b": Outcome(7, slowest=1.0)})
+    after = find_figures({"a": Outcome(6, slowest=0.5, grown_late=1.0)}, before)
+    assert (before["cases"], before["crashes"], before["slowest"]) == (12, 1, 2.0)
+    assert (after["cases"], after["crashes"], after["slowest"], after["grown_late"]) == (13, 0, 1.0, 3.0)
+    assert after["cases b"] == 7
+
+
 @pytest.fixture
 def own_logging() -> Iterator[None]:
     """What the target makes of the log lines ends with the test."""
