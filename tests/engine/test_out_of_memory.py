@@ -1,6 +1,10 @@
 """Memory runs out, at every place where it can: nobody's answer is lost as long as it fits alone."""
 
 import asyncio
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from engine import cramped
 from tiny import load_tiny, make_tiny
 
 from onebot_bot.engine import model as loading
@@ -283,3 +288,19 @@ def test_a_model_without_room_for_its_window_has_a_shorter_one(model: LoadedMode
     monkeypatch.setattr("onebot_bot.engine.generate.free_bytes", lambda _: window // 8)
     with pytest.raises(DoesNotFit, match="fallback"):
         Generator(model)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux'")
+async def test_a_process_whose_memory_really_runs_out_goes_on(trial_folder: Path, tmp_path: Path) -> None:
+    """Nobody waits for ever, what is refused is refused with the id, and with memory it answers as before."""
+    folder = make_tiny(tmp_path, trial_folder, layers=32)
+    command = (sys.executable, cramped.__file__, str(folder))
+    # Else the heap's own reserve, which counts as taken already, would hold it all.
+    heap = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TOP_PAD_": "0"}
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env={**os.environ, **heap})
+    out, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+    assert process.returncode == 0, errors.decode()
+    found = json.loads(out.splitlines()[-1])
+    assert found["short"]
+    assert found["after"] == found["before"] != ""
+    assert all(text for text in found["cramped"])

@@ -12,7 +12,7 @@ import pytest
 from fakes import until
 from nights import OLD, START, Nights, Step, make_adapter, raising, read_adapter
 
-from onebot_bot.errors import LearningError
+from onebot_bot.errors import LearningError, ModelError
 from onebot_bot.learning.journal import FILE, read_journal
 from onebot_bot.learning.work import CANDIDATE, STEPS, NightReport, Plan, Run, Verdict
 
@@ -168,6 +168,16 @@ async def test_a_figure_that_is_no_number_does_not_pass(nights: Nights) -> None:
     nights.work.verdict = Verdict(passed=True, figures={"loss": (2.0, math.nan)}, reasons=[])
     report = await held(nights)
     assert (report.ending.state, report.figures) == ("refused", {"loss": (2.0, None)})
+    assert unharmed(nights)
+
+
+async def test_an_adapter_that_gives_no_numbers_is_rolled_back(nights: Nights) -> None:
+    """NaN ends the canary's answer with an error, and that speaks against the adapter as a wrong answer does."""
+    nights.work.on["canary"] = raising(ModelError("the model produced NaN or infinite logits"))
+    report = await held(nights)
+    assert report.ending.state == "failed"
+    assert "NaN" in report.ending.reason
+    assert nights.work.called[-3:] == ["swap", "canary", "swap"]
     assert unharmed(nights)
 
 
