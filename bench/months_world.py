@@ -21,7 +21,7 @@ from PIL import Image as Pictures
 from bench import months_teacher
 from bench.virtual_time import CLOCK, counted
 from onebot_bot import app as app_module
-from onebot_bot import logfile
+from onebot_bot import logfile, nights
 from onebot_bot.app import App
 from onebot_bot.engine.request import Counters, FinishReason, Generation, GenerationResult, ProfileState, Usage, Vector
 from onebot_bot.engine.worker import EngineWorker
@@ -157,7 +157,7 @@ class Model:
 
 def hold_time() -> None:
     """Have the time stand still while the database, the model or a training works, and nights train without torch."""
-    app_module.load_runner = lambda *_: Model()  # type: ignore[attr-defined]
+    nights.load_runner = lambda *_: Model()
     teaching.command = lambda _: (sys.executable, "-m", months_teacher.__name__)  # type: ignore[assignment]
     for module, name in ((night, "teach"), (cycle, "draw_apart")):
         setattr(module, name, _waiting(getattr(module, name)))
