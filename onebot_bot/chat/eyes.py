@@ -65,7 +65,8 @@ class Eyes(Gatherer):
             entry: the message.
             row: its row, when it has one; None when the message is no news.
         """
-        if self.open_in(chat) and (things := [found for found in things_in(entry) if self._wants(found[1])]):
+        things = [found for found in things_in(entry) if self._wants(found[1])]
+        if things and self.open_in(chat):
             once_stored(row, lambda number: self._begin_all(chat, things[-self._config().max_pictures :], number))
 
     def _begin_all(self, chat: ChatId, things: Sequence[tuple[int, Image | Video]], number: int) -> None:

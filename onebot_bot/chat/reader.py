@@ -93,9 +93,10 @@ class Reader(Gatherer):
             entry: the message.
             row: its row, when it has one; None when the message is no news.
         """
+        if not (sources := sources_in(entry, 0)):
+            return
         kinds = self.kinds_in(chat)
-        sources = [source for source in sources_in(entry, 0) if source.kind in kinds]
-        if sources:
+        if sources := [source for source in sources if source.kind in kinds]:
             once_stored(row, lambda number: self._begin_all(chat, sources[-self._config().max_texts :], number))
 
     def _begin_all(self, chat: ChatId, sources: Sequence[Source], number: int) -> None:
@@ -104,9 +105,10 @@ class Reader(Gatherer):
 
     async def fetch(self, chat: ChatId, lines: Sequence[Line]) -> bool:
         """Read what is not read yet, waiting `reading.wait` at most; whether that took any waiting."""
-        sources = self._chosen(chat, lines)
+        if not (sources := self._chosen(chat, lines)):
+            return False
         going = self._gathering.under_way((chat, source.key) for source in sources)
-        known = await self._store.of({source.entry.id for source in sources}) if sources else {}
+        known = await self._store.of({source.entry.id for source in sources})
         missing = [source for source in sources if source.key not in known]
         tasks = [going.get((chat, source.key)) or self._begin(chat, source, source.key) for source in missing]
         return await self._gathering.wait(tasks, self._config().wait)
@@ -131,7 +133,10 @@ class Reader(Gatherer):
 
     def _chosen(self, chat: ChatId, lines: Sequence[Line]) -> list[Source]:
         """The newest, as many as may be shown."""
-        return sources_of(lines, self.kinds_in(chat))[-self._config().max_texts :]
+        if not (sources := sources_of(lines)):
+            return []
+        kinds = self.kinds_in(chat)
+        return [source for source in sources if source.kind in kinds][-self._config().max_texts :]
 
     def _why_unread(self, chat: ChatId, key: ReadKey) -> str:
         """Why there are no words of it now."""

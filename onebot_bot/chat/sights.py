@@ -53,7 +53,9 @@ def sights_of(lines: Sequence[Line]) -> list[Sight]:
 
 def things_in(entry: Entry) -> list[tuple[int, Image | Video]]:
     """A message's pictures and videos with their places; those in bundles come first, as they are shown."""
-    segments = decode_message(entry.segments or [])
+    if not entry.segments:  # plain words, as nearly all are
+        return []
+    segments = decode_message(entry.segments)
     return [(number, thing) for number, thing in (*held_in(segments), *enumerate(segments)) if _is_thing(thing)]
 
 

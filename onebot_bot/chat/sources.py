@@ -51,7 +51,7 @@ class Source(Struct, frozen=True):
                 return ""
 
 
-def sources_of(lines: Sequence[Line], kinds: Sequence[ReadKind]) -> list[Source]:
+def sources_of(lines: Sequence[Line]) -> list[Source]:
     """All there is to be read, in the order of showing, each where it comes last."""
     found: dict[object, Source] = {}
     for line in lines:
@@ -60,17 +60,19 @@ def sources_of(lines: Sequence[Line], kinds: Sequence[ReadKind]) -> list[Source]
                 name = source.thing if isinstance(source.thing, str) else source.key
                 found.pop(name, None)
                 found[name] = source
-    return [source for source in found.values() if source.kind in kinds]
+    return list(found.values())
 
 
 def sources_in(entry: Entry, line: int) -> list[Source]:
     """What of one person's message can be read; stickers cannot, nor what the bot itself said."""
     if entry.role != "user":
         return []
-    segments = decode_message(entry.segments or [])
+    if not entry.segments:  # plain words, as nearly all are
+        return [Source(line, entry, "link", place, link) for place, link in enumerate(_links_in_words(entry))]
+    segments = decode_message(entry.segments)
     everything = [*enumerate(segments), *held_in(segments)]
     things = [_thing(entry, line, place, segment) for place, segment in everything]
-    links = _links(entry, [segment for _, segment in everything])
+    links = _links([segment for _, segment in everything]) if segments else _links_in_words(entry)
     pages = [Source(line, entry, "link", place, link) for place, link in enumerate(links)]
     return [*(thing for thing in things if thing is not None), *pages]
 
@@ -85,11 +87,13 @@ def _thing(entry: Entry, line: int, place: int, segment: Segment) -> Source | No
             return None
 
 
-def _links(entry: Entry, segments: Sequence[Segment]) -> list[str]:
+def _links_in_words(entry: Entry) -> list[str]:
     """Plain words are on record as text alone; that begins with what is quoted, cut off at some length."""
-    if not segments:
-        quote = _QUOTE_END.search(entry.text) if entry.reply_to is not None else None
-        return links_in(entry.text[quote.end() if quote else 0 :])
+    quote = _QUOTE_END.search(entry.text) if entry.reply_to is not None else None
+    return links_in(entry.text[quote.end() if quote else 0 :])
+
+
+def _links(segments: Sequence[Segment]) -> list[str]:
     found = [
         link
         for segment in segments

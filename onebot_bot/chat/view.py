@@ -54,19 +54,21 @@ class View:
 
     async def _take_in(self, lines: Sequence[Line]) -> bool:
         """Fetch what is to be seen and to be read, side by side; whether that took any waiting."""
-        fetched = []
-        if self._eyes is not None and self._eyes.open_in(self._chat):
-            fetched.append(self._eyes.fetch(self._chat, self._eyes.choose(sights_of(lines))))
-        if self._reader is not None:
-            fetched.append(self._reader.fetch(self._chat, lines))
-        return any(await asyncio.gather(*fetched))
+        sights = sights_of(lines)
+        if self._eyes is None or not sights or not self._eyes.open_in(self._chat):
+            return self._reader is not None and await self._reader.fetch(self._chat, lines)
+        seeing = self._eyes.fetch(self._chat, self._eyes.choose(sights))
+        if self._reader is None:
+            return await seeing
+        return any(await asyncio.gather(seeing, self._reader.fetch(self._chat, lines)))
 
     async def _seen(self, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
         """The messages, by row, that are more than words."""
-        if self._eyes is None or not self._eyes.open_in(self._chat):
+        sights = sights_of(lines)
+        if self._eyes is None or not sights or not self._eyes.open_in(self._chat):
             return {}
         language = settings.bot.language
-        seen = await self._eyes.show(self._chat, sights_of(lines), language)
+        seen = await self._eyes.show(self._chat, sights, language)
         name_of = names_in(self._chat.account, settings.bot)
         rows = {row for row, _, _ in seen}
         return {line.entry.id: line_parts(line, seen, language, name_of) for line in lines if line.entry.id in rows}

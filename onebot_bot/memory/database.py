@@ -10,6 +10,7 @@ import os
 import queue
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +33,9 @@ T = TypeVar("T")
 
 BATCH = 4096
 """Most writes in one transaction: bounds how long the first of them waits."""
+
+HELD = 1.0
+"""Seconds that a write nobody waits for is held back at most, to share the fsync of one that somebody waits for."""
 
 BUSY_MS = 5000
 """Milliseconds to wait for another program that holds the file, such as a database browser."""
@@ -75,6 +79,7 @@ class Database:
             await asyncio.get_running_loop().run_in_executor(self._reading, reader.close)
         finally:
             self._reading.shutdown(wait=False)
+            writer.release()
             writer.jobs.put(None)
         await asyncio.to_thread(writer.join)
 
@@ -93,7 +98,9 @@ class Database:
             StoreError), in which case nothing of it was written. Cancelling it does not take the write back.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue().put(_Job(fn, future, single, lasting))
+        writer = self._open_writer()
+        writer.release()
+        writer.jobs.put(_Job(fn, future, single, lasting))
         return future
 
     async def write(self, fn: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
@@ -104,9 +111,12 @@ class Database:
         """
         return await asyncio.shield(self.submit(fn, lasting=lasting))
 
-    def post(self, fn: Callable[[sqlite3.Connection], object]) -> None:
-        """Queue a write nobody waits for, from any thread; a failure is logged."""
-        self._queue().put(_Job(fn, None, single=False, lasting=True))
+    def post(self, fn: Callable[[sqlite3.Connection], object], *, single: bool = False) -> None:
+        """Queue a write nobody waits for, from any thread; a failure is logged. `single` as in `submit`.
+
+        It is written together with the next one that somebody waits for, or after a second.
+        """
+        self._open_writer().hold(_Job(fn, None, single, lasting=True))
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in the reader thread, on one snapshot that holds every write whose future is done.
@@ -145,10 +155,10 @@ class Database:
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
 
-    def _queue(self) -> "queue.SimpleQueue[_Job | None]":
+    def _open_writer(self) -> "_Writer":
         if self._writer is None:
             raise StoreError(f"{self.path} is not open.")
-        return self._writer.jobs
+        return self._writer
 
 
 def _snapshot(connection: sqlite3.Connection, fn: Callable[[sqlite3.Connection], T]) -> T:
@@ -198,11 +208,30 @@ class _Writer(threading.Thread):
         # A daemon: a program that dies without leaving the context must be able to end.
         super().__init__(name="memory-writer", daemon=True)
         self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._held: deque[_Job] = deque()
+        self._releases = False  # whether somebody is to release them
         self._path = path
         self._connection = connection
         self._lock = lock
         self._loop = loop
         self._lasting = True  # what `synchronous` is set to now
+
+    def hold(self, job: _Job) -> None:
+        """Take a job that nobody waits for: one thread woken for each would cost more than the write. Any thread."""
+        self._held.append(job)
+        if not self._releases:
+            self._releases = True
+            with contextlib.suppress(RuntimeError):  # closed: the program dies without leaving the context
+                self._loop.call_soon_threadsafe(self._loop.call_later, HELD, self._release_late)
+
+    def release(self) -> None:
+        """Queue what is held, before what is queued next; on the event loop."""
+        while self._held:
+            self.jobs.put(self._held.popleft())
+
+    def _release_late(self) -> None:
+        self._releases = False
+        self.release()
 
     def run(self) -> None:
         more = True

@@ -57,7 +57,7 @@ class Usage:
         before = self.of(peer)
         self._all[peer] = Used(before.answers + answers, before.tokens + tokens, before.told or told)
         values = (self._day, *peer, answers, tokens, told)
-        self._database.post(lambda connection: connection.execute(_ADD, values))
+        self._database.post(lambda connection: connection.execute(_ADD, values), single=True)
 
     def _turn_page(self) -> None:
         today = self._today()

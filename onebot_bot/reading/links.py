@@ -22,6 +22,8 @@ _CARD_KEYS = ("jumpUrl", "qqdocurl", "jump_url", "url")
 
 def links_in(text: str) -> list[str]:
     """The links in a text, each once, in order."""
+    if "://" not in text:
+        return []
     found = (_trimmed(match[0]) for match in islice(_LINK.finditer(text), LOOKED_AT))
     return list(dict.fromkeys(link for link in found if len(link) <= LONGEST and "." in link))[:MOST]
 

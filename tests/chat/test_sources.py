@@ -38,8 +38,7 @@ def segment(kind: str, **data: Any) -> dict[str, Any]:
 def found(*entries: Entry) -> list[tuple[int, str, int, str]]:
     """What there is to be read: line, kind, place, name."""
     return [
-        (source.line, source.kind, source.place, source.name)
-        for source in sources_of([Line(one) for one in entries], ALL)
+        (source.line, source.kind, source.place, source.name) for source in sources_of([Line(one) for one in entries])
     ]
 
 
@@ -94,13 +93,13 @@ def test_a_quoted_message_is_read_with_the_one_that_quotes_it() -> None:
     first = entry(1, A)
     cut = say("zh", "see.quote", name="n1", text=A[:12]) + "这是什么？"
     lines = [Line(first), Line(entry(2, cut, reply_to=10), first)]
-    assert [(item.line, item.key) for item in sources_of(lines, ALL)] == [(2, (1, "link", 0))]
+    assert [(item.line, item.key) for item in sources_of(lines)] == [(2, (1, "link", 0))]
 
 
-def test_only_what_is_wanted_is_found() -> None:
-    """By kind."""
+def test_kinds_are_told_apart() -> None:
+    """Whoever wants some of them chooses by kind."""
     mixed = entry(1, "", segment("text", text=A), segment("file", file="x.pdf"))
-    assert [item.kind for item in sources_of([Line(mixed)], ["file"])] == ["file"]
+    assert [item.kind for item in sources_of([Line(mixed)])] == ["file", "link"]
 
 
 def test_a_name_is_one_short_line() -> None:

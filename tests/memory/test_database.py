@@ -179,6 +179,28 @@ async def test_a_lost_post_is_logged(path: Path) -> None:
     assert [line["event"] for line in lines] == ["a write was lost"]
 
 
+async def test_a_post_is_written_before_what_is_written_next(path: Path) -> None:
+    """It is held back, but nothing overtakes it; leaving writes what is held."""
+    async with Database(path, [NOTES]) as database:
+        database.post(lambda c: note(c, "a"))
+        await database.write(lambda c: note(c, "b"))
+        assert await database.read(notes) == ["a", "b"]
+        database.post(lambda c: note(c, "c"))
+    async with Database(path, [NOTES]) as database:
+        assert await database.read(notes) == ["a", "b", "c"]
+
+
+async def test_a_post_is_written_by_itself_in_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing else is written, and from any thread."""
+    monkeypatch.setattr("onebot_bot.memory.database.HELD", 0.0)
+    loop, written = asyncio.get_running_loop(), asyncio.Event()
+    async with Database(path, [NOTES]) as database:
+        for _ in range(2):
+            await asyncio.to_thread(database.post, lambda _: loop.call_soon_threadsafe(written.set))
+            await written.wait()
+            written.clear()
+
+
 async def test_the_reader_cannot_write(path: Path) -> None:
     """A write through the reader is refused."""
     async with Database(path, [NOTES]) as database:
