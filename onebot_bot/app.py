@@ -89,6 +89,7 @@ class App:
         self._make_history = make_history
         self._given_engine = engine  # None: the one of config.toml
         self._clock = clock or LoopClock()
+        self._day, self._day_of = "", (0, "")
 
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
@@ -324,7 +325,11 @@ class App:
         return datetime.now(ZoneInfo(self.config.learning.timezone))
 
     def _today(self) -> str:
-        return self._local_time().date().isoformat()
+        """Worked out once a minute: every message asks for it several times."""
+        known = int(time.time() // 60), self.config.learning.timezone
+        if known != self._day_of:
+            self._day_of, self._day = known, self._local_time().date().isoformat()
+        return self._day
 
     def _language(self) -> Language:
         return self.config.bot.language

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal
 
 from onebot_bot.catalogue import (
@@ -56,6 +57,7 @@ FAILURES: Mapping[str, Failure] = {**failures.FAILURES, **faults.FAILURES, **ref
 """Every failure that a person can meet, by its id."""
 
 
+@lru_cache(maxsize=64)  # of the same few prompts it is asked several times a turn
 def language_of(text: str) -> Language:
     """Chinese when at least a fifth of a text is."""
     return "zh" if 5 * len(_HAN.findall(text)) >= len(text) else "en"

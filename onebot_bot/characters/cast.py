@@ -14,18 +14,20 @@ from msgspec import Struct
 
 from onebot_bot.characters.feelings import Feeling, faded, in_words, moved, take_emotion
 from onebot_bot.characters.library import SHIPPED, Library
-from onebot_bot.characters.persona import CHANGING, PERSONAL, Persona, later, plain_persona, told
+from onebot_bot.characters.persona import CHANCE, CHANGING, PERSONAL, Persona, later, plain_persona, told
 from onebot_bot.characters.scene import Scene, one_line, variables
 from onebot_bot.characters.templates import Budget, Template
 from onebot_bot.errors import PersonaError
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.moods import EVERYBODY, Mood, MoodStore
 from onebot_bot.memory.persona_choices import PersonaChoices
-from onebot_bot.protocol.chat_id import ChatId
+from onebot_bot.protocol.chat_id import ChatId, ChatKind
 from onebot_bot.sections.bot import BotConfig
 from onebot_bot.sections.character import CharacterConfig
 from onebot_bot.texts import Language, say
 
+MOST_RENDERED = 128
+"""Prompts that are remembered, the latest: they are the same for a person all minute."""
 MOST_NAMES = 4096
 """Groups and private partners whose names are remembered, the latest."""
 HOUR = 3600.0
@@ -86,6 +88,8 @@ class Cast:
         self._called: OrderedDict[ChatId, str] = OrderedDict()
         self._plain: tuple[str, Persona] | None = None
         """The persona that `bot.persona` is the text of."""
+        self._rendered: OrderedDict[tuple[int, ChatKind, Scene], tuple[Persona, tuple[str, str]]] = OrderedDict()
+        """By identity, which is why each is held on to."""
 
     async def watch(self) -> None:
         """Apply every saved persona file for good; of a broken one the last good one stays, and the owner hears why."""
@@ -180,7 +184,7 @@ class Cast:
     def _scene(self, chat: ChatId, user: int, user_name: str, names: list[str], mood: str) -> Scene:
         group = (self._called.get(chat) or str(chat.peer)) if chat.kind == "group" else ""
         return Scene(
-            now=self._local(),
+            now=self._local().replace(second=0, microsecond=0),
             bot_id=chat.account,
             bot_name=next(iter(names), str(chat.account)),
             user_id=user,
@@ -193,6 +197,18 @@ class Cast:
         """What stays the same, and what changes."""
         if not persona.prompt:
             return persona.source, ""
+        key = id(persona), chat.kind, scene
+        if (known := self._rendered.get(key)) is not None:
+            self._rendered.move_to_end(key)
+            return known[1]
+        made = self._render_anew(persona, scene, chat)
+        if persona.uses.isdisjoint(CHANCE):
+            self._rendered[key] = persona, made
+            if len(self._rendered) > MOST_RENDERED:
+                self._rendered.popitem(last=False)
+        return made
+
+    def _render_anew(self, persona: Persona, scene: Scene, chat: ChatId) -> tuple[str, str]:
         values = variables(scene, persona, persona.language, self._draw)
         last = later(persona, CHANGING | PERSONAL if chat.kind == "group" else CHANGING)
         texts = self._texts([piece.template for piece in persona.prompt], values, chat)

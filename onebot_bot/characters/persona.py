@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -22,7 +23,9 @@ Share = Annotated[float, Meta(ge=-1, le=1)]
 Name = Annotated[str, Meta(min_length=1, max_length=40, pattern=r"^\S(.*\S)?$")]
 EmotionName = Annotated[str, Meta(min_length=1, max_length=16, pattern=r"^[^\s\[\]［］【】<>|]+$")]
 
-CHANGING = frozenset({"time", "hour", "mood", "random", "choice"})
+CHANCE = frozenset({"random", "choice"})
+"""What is another each time."""
+CHANGING = frozenset({"time", "hour", "mood", *CHANCE})
 """What is another from one answer to the next."""
 PERSONAL = frozenset({"user_name", "user_id"})
 """What is another from one answer to the next in a group."""
@@ -71,12 +74,17 @@ class Persona(Struct, frozen=True):
     @property
     def language(self) -> Language:
         """What it is written in, the templates apart."""
-        return language_of(_TEMPLATE.sub("", self.source))
+        return _language_of_source(self.source)
 
     @property
     def uses(self) -> frozenset[str]:
         """The variables that its prompt mentions."""
         return frozenset[str]().union(*(piece.template.uses for piece in self.prompt))
+
+
+@lru_cache(maxsize=64)
+def _language_of_source(source: str) -> Language:
+    return language_of(_TEMPLATE.sub("", source))
 
 
 def parse_persona(text: str, where: str, identity: str) -> Persona:
@@ -132,14 +140,14 @@ def _divided(text: str, where: str) -> tuple[str, str, int]:
 def _read_head(text: str, where: str) -> _Head:
     try:
         return msgspec.convert(tomllib.loads(text), _Head)
+    except (msgspec.ValidationError, RecursionError) as error:
+        keys = ", ".join(_Head.__struct_fields__)
+        raise PersonaError(f"{where}: {error}. Known keys of the head: {keys}.") from error
     except ValueError as error:  # also of numbers with thousands of digits
         raise PersonaError(
             f"{where}: the head is not valid TOML: {error}. Mend that line and save again; Chinese names before an = "
             'stand in quotes, as in "开心" = [0.7, 0.2].'
         ) from error
-    except (msgspec.ValidationError, RecursionError) as error:
-        keys = ", ".join(_Head.__struct_fields__)
-        raise PersonaError(f"{where}: {error}. Known keys of the head: {keys}.") from error
 
 
 # --- pieces --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ ANSWERED, BUBBLES, PROMPT, TOKENS, SECONDS, RECALLS = "answered", "bubbles", "pr
 SILENT, ENDED = "silent.", "ended."
 """Before the reason: of a message that was not to be answered, and of a turn that was and ended without an answer."""
 
+_STRENGTH = {trigger: place for place, trigger in enumerate(Trigger)}
+
 LONGEST = 2000
 """Characters of one message in a line."""
 
@@ -193,8 +195,7 @@ def _ms(seconds: float) -> int:
 
 def _reason(turn: Turn) -> str:
     """The strongest of its messages' triggers: the order of the enumeration."""
-    order = list(Trigger)
-    return min((item.trigger for item in turn.items), key=order.index, default=Trigger.FOLLOW_UP).value
+    return min((item.trigger for item in turn.items), key=_STRENGTH.__getitem__, default=Trigger.FOLLOW_UP).value
 
 
 def _written(turn: Turn) -> dict[str, object]:

@@ -30,6 +30,8 @@ MOST_WAITING = 10_000
 """Lines that wait for a slow disk; later ones are dropped."""
 PARTS = 8
 """A file ends when it has this share of `log.turns_mib`, so that what is deleted is never much of it."""
+GATHERING = 0.2
+"""Seconds in which lines are gathered, to be written together: what a kill may cost."""
 CLOSING = 5.0
 """Seconds that the end of the program waits for the disk."""
 COMPLAINS = 100
@@ -71,7 +73,9 @@ class TurnLog:
 
     def __init__(self, folder: Path, config: Callable[[], LogConfig]) -> None:
         self._files = TurnFiles(folder, config)
-        self._waiting: queue.Queue[Line | Forgetting | None] = queue.Queue(MOST_WAITING)
+        self._waiting: queue.SimpleQueue[Line | Forgetting | None] = queue.SimpleQueue()
+        self._hurried = threading.Event()
+        """Set when somebody waits for what is in the queue."""
         # A daemon: a disk that hangs must not keep the program from ending.
         self._thread = threading.Thread(target=self._work, name="turn-log", daemon=True)
         self._dropped = 0
@@ -87,12 +91,12 @@ class TurnLog:
 
     def write(self, day: str, line: Struct) -> None:
         """Have a line written into a day's file; never waits."""
-        try:
-            self._waiting.put_nowait(Line(day, msgspec.json.encode(line) + b"\n"))
-        except queue.Full:
-            if self._dropped % COMPLAINS == 0:
-                log.warning("The disk is too slow for the turn log: lines are left out.")
-            self._dropped += 1
+        if self._waiting.qsize() < MOST_WAITING:
+            self._waiting.put(Line(day, msgspec.json.encode(line) + b"\n"))
+            return
+        if self._dropped % COMPLAINS == 0:
+            log.warning("The disk is too slow for the turn log: lines are left out.")
+        self._dropped += 1
 
     async def forget(self, user: int, messages: Collection[int]) -> None:
         """Take the lines about a person, or about these messages of theirs, out of all files.
@@ -101,14 +105,13 @@ class TurnLog:
             StoreError: a file cannot be written; the text names it.
         """
         asked = Forgetting(user, frozenset(messages), Future())
-        await asyncio.to_thread(self._waiting.put, asked)
+        self._waiting.put(asked)
+        self._hurried.set()
         await asyncio.wrap_future(asked.done)
 
     def _end(self) -> None:
-        try:
-            self._waiting.put(None, timeout=CLOSING)
-        except queue.Full:
-            return
+        self._waiting.put(None)
+        self._hurried.set()
         self._thread.join(CLOSING)
 
     def _work(self) -> None:
@@ -128,8 +131,11 @@ class TurnLog:
         self._files.close()
 
     def _take(self) -> tuple[list[Line], Forgetting | None, bool]:
-        """Wait for a line and take along what else is there, up to what rewrites them; False at the end."""
+        """Wait for a line and take along what else comes soon, up to what rewrites them; False at the end."""
         first = self._waiting.get()
+        # A thread that is woken for every line costs each answer more than the line.
+        self._hurried.wait(GATHERING)
+        self._hurried.clear()
         lines: list[Line] = []
         while isinstance(first, Line):
             lines.append(first)
@@ -166,17 +172,27 @@ class TurnFiles:
         Raises:
             OSError: some may not be written; what comes later may be.
         """
+        together: list[bytes] = []
+        size = 0
         for line in lines:
-            if line.day != self._day:
-                self._open(line.day)
-            if self._bytes and self._bytes + len(line.text) > self._config().turns_mib * 2**20 // PARTS:
-                self._turn_over()
-            written = os.write(self._file, line.text)
-            self._bytes += written
-            if written < len(line.text):  # the disk is full: half a line is no line
-                os.ftruncate(self._file, self._bytes - written)
-                self.close()
-                raise OSError(f"{self._folder}: no space left for the turn log")
+            full = self._bytes + size + len(line.text) > self._config().turns_mib * 2**20 // PARTS
+            if line.day != self._day or (full and self._bytes + size):
+                self._append(b"".join(together))
+                together, size = [], 0
+                self._open(line.day) if line.day != self._day else self._turn_over()
+            together.append(line.text)
+            size += len(line.text)
+        self._append(b"".join(together))
+
+    def _append(self, lines: bytes) -> None:
+        """To the open file; of what does not fit on the disk the whole lines."""
+        written = os.write(self._file, lines) if lines else 0
+        self._bytes += written
+        if written < len(lines):  # the disk is full: half a line is no line
+            half = written - (lines.rfind(b"\n", 0, written) + 1)
+            os.ftruncate(self._file, self._bytes - half)
+            self.close()
+            raise OSError(f"{self._folder}: no space left for the turn log")
 
     def forget(self, user: int, messages: Collection[int]) -> None:
         """Rewrite every file that has lines about a person, or about these messages; raises OSError."""

@@ -1,6 +1,7 @@
 """The frames that actions become, and how long their answers may take."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 import msgspec
@@ -14,10 +15,15 @@ _BYTES_PER_SECOND = 256 * 1024
 
 def action_params(action: Action) -> dict[str, Any]:
     """The action's `params`: what is not None, messages as arrays of `{"type", "data"}`."""
-    kind = type(action)
-    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
-    values = ((wire, getattr(action, name)) for name, wire in names if name not in kind.unsent)
+    values = ((wire, getattr(action, name)) for name, wire in _fields(type(action)))
     return {wire: _to_wire(value) for wire, value in values if value is not None}
+
+
+@cache
+def _fields(kind: type[Action]) -> tuple[tuple[str, str], ...]:
+    """What is sent of a kind of action: names here and in the frame."""
+    names = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    return tuple((name, wire) for name, wire in names if name not in kind.unsent)
 
 
 def encode_action(action: Action, echo: str) -> bytes:
@@ -32,7 +38,7 @@ def action_timeout(action: Action, base: float, frame: bytes) -> float:
     NapCat itself waits 10 s and the time of the upload at 256 KiB/s: with a `base` above that its answer,
     which tells more than a timeout of ours, comes first.
     """
-    media = sum(map(_declared_size, _segments_of(action))) + int(getattr(action, "size", 0))
+    media = sum([_declared_size(segment) for segment in _segments_of(action)]) + int(getattr(action, "size", 0))
     return base + (len(frame) + media) / _BYTES_PER_SECOND
 
 

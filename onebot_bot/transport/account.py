@@ -134,7 +134,10 @@ class Account:
     @property
     def active(self) -> Link | None:
         """The newest open link that takes actions."""
-        return next((link for link in self.links if link.takes_actions and link.is_open), None)
+        for link in self.links:  # not next(): every message asks for it several times
+            if link.takes_actions and link.is_open:
+                return link
+        return None
 
     @property
     def event_source(self) -> Link | None:
