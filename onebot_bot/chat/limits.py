@@ -10,6 +10,8 @@ from onebot_bot.memory.usage import Peer, Used
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.limits import LimitsConfig
 
+UNLIMITED = LimitsConfig()
+"""As shipped."""
 MINUTE = 60.0
 TOLD_AGAIN = 600.0
 """Seconds in which nobody is told twice that they are too quick."""
@@ -68,7 +70,7 @@ class Limits:
 
     def excess(self, chat: ChatId, user: int, config: LimitsConfig, exempt: Collection[int]) -> Excess | None:
         """The limit that forbids an answer to `user` there (0: to nobody in particular); None: there is none."""
-        if user in exempt:
+        if config == UNLIMITED or user in exempt:
             return None
         return next((found for peer in _peers(chat, user) if (found := self._excess_of(peer, config))), None)
 
