@@ -17,9 +17,6 @@ from onebot_bot.engine.quantize import can_reorder, fits_kernels, fused
 
 log = structlog.get_logger(__name__)
 
-BLOCK = 128
-"""Positions whose scores are made at once."""
-
 
 def gains(network: Any) -> bool:
     """Whether a network is faster laid out anew, though its weights stay whole: not what others have packed already."""
@@ -114,35 +111,10 @@ class ServedAttention(nn.Module):
         value = value.transpose(1, 2)
         if past_key_values is not None:
             key, value = past_key_values.update(key, value, self.layer_idx)
-        if attention_mask is not None and query.shape[2] > 1 and query.dtype is torch.bfloat16:
-            return self.out(attend_in_blocks(query, key, value, attention_mask, self.scaling)), None
         attend: Any = ALL_ATTENTION_FUNCTIONS[self.config._attn_implementation]  # noqa: SLF001 - transformers' own models read it
         rest["sliding_window"] = self.sliding_window
         mixed, _ = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **rest)
         return self.out(mixed.reshape(*shape, -1)), None
-
-
-def attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
-    """Attention of a prompt's later chunk in bfloat16 on a CPU, `[B, T, heads * width]`.
-
-    `query` `[B, heads, T, width]`, `key` and `value` `[B, kv heads, S, width]`, `mask` `[B, 1, T, S]` is added. torch's
-    fused kernel takes three times as long there: its products do not use the CPU's matrix units. Scores are rounded to
-    bfloat16 as transformers' eager attention rounds them. Blocks, so that the scores stay in the CPU's cache.
-    """
-    blocks = [
-        _attend(query[:, :, at : at + BLOCK], key, value, mask[:, :, at : at + BLOCK], scaling)
-        for at in range(0, query.shape[2], BLOCK)
-    ]
-    return torch.cat(blocks, dim=1)
-
-
-def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scaling: float) -> Tensor:
-    batch, heads, count, width = query.shape
-    kv_heads, length = key.shape[1:3]
-    grouped = (query * scaling).reshape(batch, kv_heads, -1, width)
-    scores = (grouped @ key.transpose(2, 3)).view(batch, heads, count, length).add_(mask)
-    mixed = torch.softmax(scores, dim=-1).view(batch, kv_heads, -1, length) @ value
-    return mixed.view(batch, heads, count, width).transpose(1, 2).reshape(batch, count, -1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

@@ -103,7 +103,7 @@ class EngineWorker:
         """Queue an answer; failures are the generation's outcome."""
         generation = Generation(request)
         if self.failure is not None:
-            generation.finish(self.failure)
+            generation.finish(self.failure.with_traceback(None))
         elif self._closing:
             generation.finish(unstarted(generation, FinishReason.INTERRUPTED))
         else:
@@ -137,7 +137,8 @@ class EngineWorker:
 
     async def _post(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
         if self.failure is not None:
-            raise self.failure
+            # Without what it was raised through before: each time would hold on to one more chat's frames.
+            raise self.failure.with_traceback(None)
         if self._closing:
             raise ModelError(CLOSING)
         if self._pulse.stalled:

@@ -67,10 +67,10 @@ def load_prompts(path: Path) -> Prompts:
     """
     try:
         prompts = msgspec.convert(tomllib.loads(read_text(path)), Prompts)
+    except msgspec.ValidationError as error:  # a ValueError, too
+        raise ConfigError(f"{path}: {_explained(str(error))}", code=WRONG) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and save again.", code=WRONG) from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {_explained(str(error))}", code=WRONG) from error
     for section, names in REQUIRED.items():
         for language in get_args(Language):
             _check(path, f"{section}.{language}", getattr(getattr(prompts, section), language), names)

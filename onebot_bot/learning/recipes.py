@@ -134,10 +134,10 @@ T = TypeVar("T")
 def _load(path: Path, kind: type[T]) -> T:
     try:
         return msgspec.convert(tomllib.loads(read_text(path)), kind)
+    except msgspec.ValidationError as error:  # a ValueError, too
+        raise ConfigError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not valid TOML: {error}. Mend that line and start again.") from error
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{path}: {error}") from error
 
 
 def _chosen(path: Path, recipes: dict[str, R], name: str) -> R:

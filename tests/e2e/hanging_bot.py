@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from fakes import FakeRunner, FakeRunning
 
-from onebot_bot import app
+from onebot_bot import nights
 from onebot_bot.__main__ import main
 from onebot_bot.engine.request import Vector
 
@@ -37,5 +37,5 @@ def hang_once(_: list[FakeRunning]) -> None:
 
 
 if __name__ == "__main__":
-    with patch.object(app, "load_runner", lambda *_: Runner(hang_once)):
+    with patch.object(nights, "load_runner", lambda *_: Runner(hang_once)):
         sys.exit(main(sys.argv[1:]))

@@ -24,7 +24,7 @@ from onebot_bot.engine.quantize import (
     packed_rows,
 )
 from onebot_bot.engine.request import Conversation, Text, Turn
-from onebot_bot.engine.serving import attend_in_blocks, gains, lay_out
+from onebot_bot.engine.serving import gains, lay_out
 from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
@@ -256,18 +256,3 @@ def test_adapters_are_merged_before(trial_folder: Path) -> None:
     recalls = [int(each.network(ids).logits[0, -1].argmax()) for each in (whole, bare, model)]
     recall = whole.renderer.memory_ids[0]
     assert [token == recall for token in recalls] == [True, False, True]
-
-
-@pytest.mark.parametrize("count", [2, 128, 300])
-def test_attention_in_blocks_is_attention(count: int) -> None:
-    """Grouped heads, a mask that shows each position another part, and more positions than a block has."""
-    torch.manual_seed(1)
-    query = torch.randn(1, 6, count, 16, dtype=torch.bfloat16)
-    key, value = torch.randn(2, 1, 2, count + 70, 16, dtype=torch.bfloat16)
-    mask = torch.zeros(1, 1, count, count + 70, dtype=torch.bfloat16)
-    mask += torch.full((count, count + 70), -torch.inf).triu(71)
-    wanted = nn.functional.scaled_dot_product_attention(
-        query.float(), key.float(), value.float(), mask.float(), scale=0.2, enable_gqa=True
-    )
-    found = attend_in_blocks(query, key, value, mask, 0.2)
-    assert (found.float() - wanted.transpose(1, 2).reshape(1, count, -1)).abs().max() < 0.03

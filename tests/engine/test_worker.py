@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import traceback
 from collections.abc import AsyncIterator
 
 import numpy as np
@@ -125,6 +126,22 @@ async def test_a_model_that_does_not_load_fails_every_answer() -> None:
         with pytest.raises(ModelError, match="does not exist"):
             await worker.embed(["a"])
         assert worker.status.state.startswith("failed")
+
+
+async def test_a_failure_told_often_holds_on_to_nobody() -> None:
+    """Every chat that hears of it leaves its frames behind, or months of asking fill the memory."""
+
+    def load() -> FakeRunner:
+        raise ModelError("models/x does not exist")
+
+    async with EngineWorker("x", load) as worker:
+        await worker.loaded
+        for _ in range(20):
+            with pytest.raises(ModelError):
+                await worker.submit(request()).result()
+            with pytest.raises(ModelError):
+                await worker.embed(["a"])
+        assert len(list(traceback.walk_tb(worker.failure and worker.failure.__traceback__))) < 10
 
 
 async def test_exclusive_work_waits_for_running_answers_and_holds_new_ones() -> None:
