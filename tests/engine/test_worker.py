@@ -141,7 +141,8 @@ async def test_a_failure_told_often_holds_on_to_nobody() -> None:
                 await worker.submit(request()).result()
             with pytest.raises(ModelError):
                 await worker.embed(["a"])
-        assert len(list(traceback.walk_tb(worker.failure and worker.failure.__traceback__))) < 10
+        assert worker.failure is not None
+        assert len(list(traceback.walk_tb(worker.failure.__traceback__))) < 10
 
 
 async def test_exclusive_work_waits_for_running_answers_and_holds_new_ones() -> None:
