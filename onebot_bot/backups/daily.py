@@ -56,10 +56,13 @@ class Backups:
         self._local = local
         self._shelf = Shelf(database.path.parent)
         self._making = asyncio.Lock()
+        self._writing = asyncio.Lock()
+        """Held by who writes into the folder, or sweeps it: what is half made is like what a kill left."""
 
     async def run(self) -> None:
         """Make one a day, until cancelled."""
-        await asyncio.to_thread(self._shelf.sweep)
+        async with self._writing:
+            await asyncio.to_thread(self._shelf.sweep)
         await self._wonder()
         await self._clock.sleep(SETTLED)
         waits = 0
@@ -77,7 +80,7 @@ class Backups:
         """
         if self._making.locked():
             raise StoreError("A backup is being made already.", code="OB-1311")
-        async with self._making:
+        async with self._making, self._writing:
             made = await self._make()
         about = made.about
         log.info("Backup made.", file=str(made.path), bytes=made.bytes, messages=about.messages)

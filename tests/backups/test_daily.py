@@ -1,6 +1,7 @@
 """onebot_bot.backups.daily."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -129,6 +130,27 @@ async def test_one_at_a_time(yard: Yard) -> None:
         ("backup-20261119T203000Z.zip", "04:30"),
     ]
     assert (first.messages, first.adapter, kept[0].bytes) == (2, "20261102T020000Z", first.bytes)
+
+
+async def test_a_start_sweeps_nothing_that_is_being_made(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One asked for before the folder was swept waits for that; and the other way round."""
+    swept = threading.Event()
+    sweep = Shelf.sweep
+
+    def late(shelf: Shelf) -> None:
+        swept.wait(5)
+        sweep(shelf)
+
+    monkeypatch.setattr(Shelf, "sweep", late)
+    starting = asyncio.create_task(yard.backups.run())
+    await until(yard.backups._writing.locked)
+    making = asyncio.create_task(yard.backups.make())
+    await asyncio.sleep(0)
+    assert [path.name for path in yard.shelf.folder.iterdir()] == ["backup-20261119T203000Z.zip"]
+    swept.set()
+    assert (await making).path.exists()
+    starting.cancel()
+    await asyncio.wait([starting])
 
 
 async def test_an_end_meanwhile_leaves_nothing(yard: Yard) -> None:
