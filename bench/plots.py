@@ -7,8 +7,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from msgspec.structs import replace
 
-from bench.grids import Grid
+from bench.grids import Grid, Row
 
 Figures = Mapping[str, float | None]
 
@@ -18,8 +19,13 @@ HATCHES = ("", "//")
 
 
 def drawable(grids: Sequence[Grid], figures: Figures) -> list[Grid]:
-    """Those of which something can be drawn."""
-    return [grid for grid in grids if any(_values(grid, figures, column) for column in range(grid.drawn))]
+    """Those of which something can be drawn, with the rows that it is."""
+    drawn = [replace(grid, rows=tuple(row for row in grid.rows if _has_bar(row, grid, figures))) for grid in grids]
+    return [grid for grid in drawn if grid.rows]
+
+
+def _has_bar(row: Row, grid: Grid, figures: Figures) -> bool:
+    return any(figures.get(figure) is not None for figure in row.figures[: grid.drawn])
 
 
 def draw_grids(grids: Sequence[Grid], figures: Figures, png: Path) -> None:

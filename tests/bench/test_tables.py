@@ -12,6 +12,7 @@ from bench import load, message_path, participation, startup
 from bench.goals import AIMS, PARTS, goals_of
 from bench.layout import GRIDS
 from bench.memory_results import NEW, OURS, Results, Retrieved
+from bench.plots import drawable
 from bench.report import Run, report
 from bench.tables import (
     ABSENT,
@@ -148,6 +149,13 @@ def test_every_bench_that_has_bars_is_drawn(docs: Path) -> None:
         store(docs, name, {key: 1.5 + at for at, key in enumerate(keys)}, Run())
     main(["--docs", str(docs)])
     assert sorted(path.stem for path in (docs / "pictures").iterdir()) == ["gpu", "startup", "vectors"]
+
+
+def test_rows_without_bars_are_not_drawn() -> None:
+    """A row of the table whose drawn figures were not measured leaves no gap in the picture."""
+    figures = {"rate_full": 43.0, "perplexity_full": 1.0, "perplexity_full_primed": 1.0}
+    (grid,) = drawable(GRIDS["quality"], figures)
+    assert [row.head for row in grid.rows] == ["this bot, bfloat16"]
 
 
 def test_memory_brings_its_own_tables(docs: Path) -> None:
