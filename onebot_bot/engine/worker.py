@@ -137,8 +137,7 @@ class EngineWorker:
 
     async def _post(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
         if self.failure is not None:
-            # Without what it was raised through before: each time would hold on to one more chat's frames.
-            raise self.failure.with_traceback(None)
+            raise self.failure.with_traceback(None)  # or each telling would hold on to one more chat's frames
         if self._closing:
             raise ModelError(CLOSING)
         if self._pulse.stalled:
