@@ -63,14 +63,14 @@ class _Part(Struct):
 
     def answered(self, users: frozenset[int], now: float) -> None:
         """Note an answer to these people."""
-        self._forget(now)
+        self._forget(now, MOST_ANSWERS - 1)
         self.answers.append(now)
         self.whom.append((now, users))
         self.exchanges.update(users)
 
-    def _forget(self, now: float) -> None:
-        """Whom it answered over a minute ago, or more answers ago than are counted."""
-        while self.whom and (now - self.whom[0][0] >= MINUTE or len(self.whom) == MOST_ANSWERS):
+    def _forget(self, now: float, most: int = MOST_ANSWERS) -> None:
+        """Whom it answered over a minute ago, or more than `most` answers ago."""
+        while self.whom and (now - self.whom[0][0] >= MINUTE or len(self.whom) > most):
             for user in self.whom.popleft()[1]:
                 self.exchanges[user] -= 1
                 if not self.exchanges[user]:

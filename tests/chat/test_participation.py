@@ -21,7 +21,7 @@ from onebot_bot.chat.participation import (
     find_trigger,
     gate_of,
 )
-from onebot_bot.chat.presence import HOUR, MOST_CHATS, Considered, Presence
+from onebot_bot.chat.presence import HOUR, MINUTE, MOST_ANSWERS, MOST_CHATS, Considered, Presence
 from onebot_bot.config import parse_config
 from onebot_bot.errors import ConfigError
 from onebot_bot.memory.chat_settings import ChatSettings
@@ -274,3 +274,16 @@ def test_what_came_of_it_is_the_last_messages() -> None:
     presence.ended(GROUP, 1, "no_reply")
     assert (last := presence.last(GROUP)) is not None
     assert (last.user, last.outcome) == (2, "answered")
+
+
+def test_exchanges_count_up_to_the_largest_limit() -> None:
+    """As many as `exchanges_per_minute` may be, each for its minute; of more the latest."""
+    presence = Presence()
+    for at in range(MOST_ANSWERS + 5):
+        presence.answered(GROUP, [2], 1, at / 64)
+        presence.answered(ALICE, [2], 1, 0.0)
+    last = (MOST_ANSWERS + 4) / 64
+    assert presence._part(GROUP).past(2, last).exchanges == MOST_ANSWERS
+    assert presence._part(GROUP).past(3, last).exchanges == 0
+    assert presence._part(GROUP).past(2, last + MINUTE - 1).exchanges == 64
+    assert presence._part(ALICE).past(2, MINUTE).exchanges == 0
