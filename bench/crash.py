@@ -15,9 +15,10 @@ from pathlib import Path
 from random import Random
 
 from bench.crash_learning import Learner
-from bench.crash_world import OWNER, PEOPLE, Qq, Victim, ViolationError, until
+from bench.crash_world import OWNER, PEOPLE, Qq, Victim, until
 from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, make_parser, report
+from bench.servers import ViolationError
 from onebot_bot.__main__ import run_loop
 from onebot_bot.backups.archive import check_archive
 from onebot_bot.backups.shelf import Shelf

@@ -12,7 +12,8 @@ from random import Random
 import msgspec
 import numpy as np
 
-from bench.crash_world import GROUP, PATIENCE, ROOT, Qq, Victim, ViolationError, until
+from bench.crash_world import GROUP, PATIENCE, ROOT, Qq, Victim, until
+from bench.servers import ViolationError
 from onebot_bot.backups.contents import serving
 from onebot_bot.errors import NotConnected, StoreError
 from onebot_bot.learning.journal import Journal, read_journal

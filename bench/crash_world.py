@@ -16,6 +16,7 @@ from typing import Any
 
 import psutil
 
+from bench.servers import ViolationError
 from onebot_bot.errors import NotConnected
 from onebot_bot.transport.client import Answer, Call, OneBotClient, ok
 
@@ -59,14 +60,6 @@ level = "info"
 file = ""
 turns = ""
 """
-
-
-class ViolationError(Exception):
-    """Something that a kill must not do; `kind` is the figure that counts it."""
-
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(f"{kind}: {what}")
-        self.kind = kind
 
 
 class Qq:

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test, initialize, rule
 
 from bench.goals import goals_of
-from bench.links_world import Ending, NapCat, Qq, ViolationError, World, until
+from bench.links_world import Ending, NapCat, Qq, World, until
 from bench.report import Run, describe_machine, format_table, make_parser, report
+from bench.servers import ViolationError
 from onebot_bot.__main__ import find_loop
 from onebot_bot.errors import ActionUnknown, NotConnected
 from onebot_bot.logs import logging_to

@@ -20,7 +20,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.protocol import State
 
-from bench.servers import free_port
+from bench.servers import ViolationError, free_port
 from onebot_bot.app import App
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.transport.account import Account
@@ -60,14 +60,6 @@ level = "error"
 file = ""
 turns = ""
 """
-
-
-class ViolationError(Exception):
-    """Something was lost, doubled, left over or without an outcome; `kind` is the figure that counts it."""
-
-    def __init__(self, kind: str, what: str) -> None:
-        super().__init__(f"{kind}: {what}")
-        self.kind = kind
 
 
 async def until(holds: Callable[[], bool], kind: str, what: Callable[[], object]) -> None:

@@ -15,6 +15,14 @@ STARTING = 60.0
 """Seconds a server may take until it listens."""
 
 
+class ViolationError(Exception):
+    """Something that must not happen, whatever is done to the bot; `kind` is the figure that counts it."""
+
+    def __init__(self, kind: str, what: str) -> None:
+        super().__init__(f"{kind}: {what}")
+        self.kind = kind
+
+
 @contextlib.contextmanager
 def running(command: Sequence[str], log: Path) -> Iterator[tuple[psutil.Process, int]]:
     """The process of a module and its arguments, to which a port is added, once it listens there.

@@ -12,7 +12,7 @@ from fakes import ScriptedEngine
 
 from bench.crash import KINDS, Talk, Tally, play
 from bench.crash_learning import compare_index
-from bench.crash_world import ViolationError
+from bench.servers import ViolationError
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History

@@ -7,7 +7,8 @@ import pytest
 
 from bench import links_world
 from bench.links import KINDS, Play, play, warm_up
-from bench.links_world import ViolationError, World
+from bench.links_world import World
+from bench.servers import ViolationError
 
 
 @pytest.fixture(scope="module")
