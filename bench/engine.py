@@ -18,7 +18,7 @@ import torch
 from msgspec import Struct
 
 from bench.baselines import percentile
-from bench.engine_peers import continuous_batching, llama_cpp
+from bench.engine_peers import Llama, continuous_batching, why_no_llama
 from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, median_ratio, report, run_interleaved
 from onebot_bot.engine.answer import Sequence as Answer
@@ -48,6 +48,7 @@ BANK = 10_000
 """Memories that a recall searches."""
 OURS, GENERATE = "ours, 1 chat", "generate, 1 chat"
 OURS_MANY, SERIAL, STATIC = f"ours, {CHATS} chats", f"generate, {CHATS} in a row", f"generate, static batch of {CHATS}"
+LLAMA = "llama.cpp"
 GOALS = goals_of("engine")
 
 
@@ -143,19 +144,23 @@ def generate_batch(peer: Generator, count: int, tokens: int) -> float:
     return count * tokens / (time.perf_counter() - started)
 
 
-def measure_rates(generator: Generator, peer: Generator, plan: Plan) -> dict[str, list[float]]:
+def measure_rates(
+    generator: Generator, peer: Generator, plan: Plan, llama: Llama | None = None
+) -> dict[str, list[float]]:
     """Tokens a second of everybody, round by round; the first round warms up and does not count.
 
     `peer` has the weights as transformers loads them, ours may be laid out for the CPU.
     """
     requests = [request(talk(number), plan.tokens) for number in range(CHATS)]
-    measured: Mapping[str, Callable[[], float]] = {
+    measured: dict[str, Callable[[], float]] = {
         OURS: partial(write_all, generator, requests[:1]),
         GENERATE: partial(generate_row, peer, 1, plan.tokens),
         OURS_MANY: partial(write_all, generator, requests),
         STATIC: partial(generate_batch, peer, CHATS, plan.tokens),
         SERIAL: partial(generate_row, peer, CHATS, plan.tokens),
     }
+    if llama is not None:
+        measured[LLAMA] = partial(llama.rate, prompts(generator, 1)[0], plan.tokens)
     return {name: rates[1:] for name, rates in run_interleaved(plan.rounds + 1, measured).items()}
 
 
@@ -255,7 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plan = QUICK if given.quick else FULL
     config = ModelConfig(device="cpu", threads=given.threads)
     generator = prepare(load_model(MODEL, config))
-    rates = measure_rates(generator, prepare(load_plain(MODEL, config)), plan)
+    llama = Llama(given.gguf, given.threads) if why_no_llama(given.gguf) is None else None
+    rates = measure_rates(generator, prepare(load_plain(MODEL, config)), plan, llama)
     figures = find_figures(rates)
     figures["interrupt_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.interrupts, prefill=False))
     figures["interrupt_prefill_p99_steps"] = asyncio.run(measure_interrupts(generator, plan.prompts, prefill=True))
@@ -265,15 +271,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = [(name, f"{statistics.median(values):.1f}") for name, values in rates.items()]
     print(format_table(("", "tokens/s"), rows))
     print(f"Medians of {plan.rounds} rounds of {plan.tokens} tokens, {generator.device}, {given.threads} thread(s).")
-    many = prompts(generator, CHATS)
-    for name, peer in (
-        ("transformers' continuous batching", partial(continuous_batching, MODEL, many, plan.tokens, given.threads)),
-        ("llama.cpp", partial(llama_cpp, given.gguf, many[0], plan.tokens, given.threads)),
-    ):
-        found = peer()
-        print(f"{name}: {found if isinstance(found, str) else f'{found:.1f} tokens/s, measured after the others'}")
-        if not isinstance(found, str):
-            figures[f"tokens_per_second {name}"] = found
+    skipped = why_no_llama(given.gguf)
+    if skipped is not None:
+        print(f"{LLAMA}: {skipped}")
+    found = continuous_batching(MODEL, prompts(generator, CHATS), plan.tokens, given.threads)
+    name = "transformers' continuous batching"
+    print(f"{name}: {found if isinstance(found, str) else f'{found:.1f} tokens/s, measured after the others'}")
+    if not isinstance(found, str):
+        figures[f"tokens_per_second {name}"] = found
     report(figures, GOALS, given.json, Run(machine, given.quick))
 
 

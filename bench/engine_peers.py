@@ -13,22 +13,42 @@ PATIENCE = 300.0
 """Seconds for a peer in a process of its own: one that waits for ever is skipped."""
 
 
-def llama_cpp(gguf: Path | None, ids: list[int], tokens: int, threads: int) -> float | str:
-    """llama-cpp-python over the same weights, one chat."""
+def why_no_llama(gguf: Path | None) -> str | None:
+    """Why llama.cpp is skipped; None when it can run."""
     if importlib.util.find_spec("llama_cpp") is None:
         return "skipped: llama-cpp-python is not installed"
-    if gguf is None:
-        return "skipped: no --gguf FILE was given"
-    llama: Any = importlib.import_module("llama_cpp").Llama(str(gguf), n_ctx=2048, n_threads=threads, verbose=False)
-    rates = []
-    for _ in range(3):
-        llama.reset()
+    return "skipped: no --gguf FILE was given" if gguf is None else None
+
+
+class Llama:
+    """llama-cpp-python over a GGUF file of the same weights, greedy, one chat at a time."""
+
+    def __init__(self, gguf: Path, threads: int) -> None:
+        self._model: Any = importlib.import_module("llama_cpp").Llama(
+            str(gguf), n_ctx=2048, n_threads=threads, n_threads_batch=threads, verbose=False
+        )
+
+    def rate(self, ids: list[int], tokens: int) -> float:
+        """Tokens a second of an answer, reading the prompt included."""
+        self._model.reset()
         started = time.perf_counter()
-        for count, _token in enumerate(llama.generate(ids, temp=0.0), start=1):
-            if count == tokens:
-                break
-        rates.append(tokens / (time.perf_counter() - started))
-    return sorted(rates)[1]
+        self._write(ids, tokens)
+        return tokens / (time.perf_counter() - started)
+
+    def decode_rate(self, ids: list[int], tokens: int) -> float:
+        """Tokens a second after the first."""
+        self._model.reset()
+        first, last = self._write(ids, tokens)
+        return (tokens - 1) / (last - first)
+
+    def _write(self, ids: list[int], tokens: int) -> tuple[float, float]:
+        """When the first and the last token were there."""
+        written = self._model.generate(ids, temp=0.0)
+        next(written)
+        first = time.perf_counter()
+        for _ in range(tokens - 1):
+            next(written)
+        return first, time.perf_counter()
 
 
 def continuous_batching(model: Path, prompts: list[list[int]], tokens: int, threads: int) -> float | str:

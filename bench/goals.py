@@ -195,6 +195,9 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
         "rate_ratio_int4": Aim(
             "G2", (">=", 3.5), "4 bits, tokens a second to generate's", "4 位，每秒词元数与 generate 之比"
         ),
+        "int4_to_llama": Aim(
+            "G2", (">=", 1.0), "4 bits, tokens a second to llama.cpp's", "4 位，每秒词元数与 llama.cpp 之比"
+        ),
     },
     "startup": {
         "start_ratio": Aim(

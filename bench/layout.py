@@ -12,7 +12,7 @@ def _engine_grid(threads: str) -> Grid:
     names = {
         "ours, 1 chat": f"{_OURS}, 1 chat",
         "generate, 1 chat": "transformers generate, 1 chat",
-        "llama.cpp": "llama.cpp, 1 chat",
+        "llama.cpp": "llama.cpp, 1 chat, 4 bits (Q4_1)",
         "ours, 8 chats": f"{_OURS}, 8 chats",
         "generate, static batch of 8": "transformers generate, static batch of 8",
         "generate, 8 in a row": "transformers generate, 8 one after the other",
@@ -118,6 +118,7 @@ _QUALITY = (
                 "full": f"{_OURS}, bfloat16",
                 "int8": f"{_OURS}, 8 bits",
                 "int4": f"{_OURS}, 4 bits",
+                "llama": "llama.cpp, 4 bits (Q4_1)",
                 "full_primed": "primed, bfloat16",
                 "int8_primed": "primed, 8 bits",
                 "int4_primed": "primed, 4 bits",

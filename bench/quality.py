@@ -2,9 +2,11 @@
 
 The model is the trial model, primed, in bfloat16. Its weights had 4 bits in their lives before (they come out of a
 GGUF file); those that priming changed have not, so both models are shown. Tokens a second are the engine's, of one
-chat, beside transformers' own generate with whole weights; rounds are interleaved, one thread.
+chat, beside transformers' own generate with whole weights and llama.cpp over the GGUF file that the trial model came
+from (4 bits); rounds are interleaved, one thread.
 """
 
+import argparse
 import asyncio
 import math
 import statistics
@@ -16,8 +18,9 @@ from pathlib import Path
 import torch
 from msgspec import Struct
 
+from bench.engine_peers import Llama, why_no_llama
 from bench.goals import goals_of
-from bench.report import Run, describe_machine, format_table, median_ratio, parse_arguments, report, run_interleaved
+from bench.report import Run, describe_machine, format_table, make_parser, median_ratio, report, run_interleaved
 from onebot_bot.engine.fit import KINDS, Weights
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import LoadedModel, load_model, load_plain
@@ -39,7 +42,7 @@ PAGES = ("README.md", "CONTRIBUTING.md", "docs/memory.md", "bench/README.md")
 WINDOW = 512
 """Tokens that are scored with nothing before them."""
 QUESTION = "Tell me a long story about a fox and a river."
-PEER = "generate"
+PEER, LLAMA = "generate", "llama"
 GOALS = goals_of("quality")
 
 
@@ -130,13 +133,16 @@ def asked() -> Conversation:
     return Conversation((Turn("user", (Text(QUESTION),)),))
 
 
-def measure_rates(plan: Plan) -> dict[str, list[float]]:
-    """Tokens a second of every way and of the peer, after one round that does not count."""
+def measure_rates(plan: Plan, gguf: Path | None) -> dict[str, list[float]]:
+    """Tokens a second of every way and of the peers, after one round that does not count."""
     everything: dict[str, Callable[[], float]] = {
         PEER: partial(generate_rate, load_plain(MODEL, config_of("full")), plan.tokens)
     }
     for weights in KINDS:
         everything[weights] = partial(engine_rate, Generator(load(weights, None)), plan.tokens)
+    if gguf is not None:
+        ids = load_plain(MODEL, config_of("full")).renderer.render_conversation(asked()).ids
+        everything[LLAMA] = partial(Llama(gguf, threads=1).decode_rate, ids, plan.tokens)
     run_interleaved(1, everything)
     return run_interleaved(plan.rounds, everything)
 
@@ -152,6 +158,8 @@ def find_figures(perplexities: Mapping[str, float], rates: Mapping[str, Sequence
     for name, rounds in rates.items():
         figures[f"rate_{name}"] = statistics.median(rounds)
         figures[f"rate_ratio_{name}"] = median_ratio(rounds, rates[PEER])
+    if LLAMA in rates:
+        figures["int4_to_llama"] = median_ratio(rates["int4"], rates[LLAMA])
     return figures
 
 
@@ -164,16 +172,27 @@ def _row(name: str, figures: Mapping[str, float]) -> list[str]:
     ]
 
 
+def _parse() -> argparse.Namespace:
+    parser = make_parser(__doc__ or "")
+    parser.add_argument("--gguf", type=Path, metavar="FILE", help="the trial model's, for llama.cpp if it is installed")
+    return parser.parse_args()
+
+
 def main() -> None:
     """Measure, print, write."""
-    arguments = parse_arguments(__doc__ or "")
+    arguments = _parse()
     plan = QUICK if arguments.quick else FULL
     perplexities = dict(measure_perplexity(plan))
-    figures = find_figures(perplexities, measure_rates(plan))
+    skipped = why_no_llama(arguments.gguf)
+    rates = measure_rates(plan, arguments.gguf if skipped is None else None)
+    figures = find_figures(perplexities, rates)
     machine = describe_machine(["torch", "transformers"])
     print(machine)
     head = ("weights", "perplexity", "to whole", "tokens/s", "to generate")
-    print(format_table(head, [_row(name, figures) for name in (*perplexities, PEER)]))
+    shown = [*perplexities, *(name for name in (PEER, LLAMA) if name in rates)]
+    print(format_table(head, [_row(name, figures) for name in shown]))
+    if skipped is not None:
+        print(f"llama.cpp: {skipped}")
     print(f"{plan.windows} windows of {WINDOW} tokens; medians of {plan.rounds} rounds of {plan.tokens} tokens.")
     report(figures, GOALS, arguments.json, Run(machine, arguments.quick))
 

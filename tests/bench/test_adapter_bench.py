@@ -65,7 +65,7 @@ def test_every_way_and_size_is_measured(folder: Path) -> None:
             "quality",
             quality.find_figures(
                 {f"{weights}{suffix}": 2.0 for weights in KINDS for suffix in ("", "_primed")},
-                dict.fromkeys((quality.PEER, *KINDS), (1.0,)),
+                dict.fromkeys((quality.PEER, quality.LLAMA, *KINDS), (1.0,)),
             ),
         ),
     ],
