@@ -31,7 +31,7 @@ HOMES = {
     "torch": (
         *("engine/adapter", "engine/decode", "engine/embedder", "engine/forward", "engine/generate", "engine/kv"),
         *("engine/model", "engine/pictures", "engine/quantize", "engine/recall", "engine/sampling", "engine/serving"),
-        *("engine/slots", "engine/graphs", "engine/room", "engine/trial", "engine/variants"),
+        *("engine/slots", "engine/lora", "engine/graphs", "engine/room", "engine/trial", "engine/variants"),
         "learning/",
     ),
     "transformers": (

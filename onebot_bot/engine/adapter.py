@@ -4,6 +4,7 @@ A folder holds `adapter_model.safetensors` and `adapter_config.json` (peft's own
 meta.json. Memory vectors made for one adapter are of use to no other, so every adapter has a name.
 """
 
+import json
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,12 @@ from typing import Any
 import msgspec
 import torch
 from msgspec import Struct
-from peft import PeftModel
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from onebot_bot.engine.kv import is_out_of_memory
+from onebot_bot.engine.lora import add, fits, read_plain
 from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
 from onebot_bot.errors import ModelError
 
@@ -55,15 +56,29 @@ class Heads(Struct, frozen=True, kw_only=True):
 def untrained_heads(network: Any, raw: int) -> Heads:
     """Heads for raw keys of width `raw` that nobody has trained yet."""
     weight = network.get_input_embeddings().weight
-    hidden = weight.shape[1]
+    heads = _make_heads(raw, weight.shape[1], embedding_scale(weight))
+    for module in heads.modules().values():
+        module.to(weight.device).eval()
+    return heads
+
+
+def _make_heads(raw: int, hidden: int, scale: float) -> Heads:
     width = min(raw, hidden)
-    heads = Heads(
+    return Heads(
         name="",
         query=QueryHead(hidden, width),
         key=KeyHead(raw, width),
-        projector=Projector(raw, hidden, embedding_scale(weight)),
+        projector=Projector(raw, hidden, scale),
         floor=None,
     )
+
+
+def _trained_heads(network: Any, raw: int, tensors: dict[str, Tensor]) -> Heads:
+    """Those of `dump_heads`; nothing is drawn or worked out that they replace."""
+    weight = network.get_input_embeddings().weight
+    with torch.device("meta"):
+        heads = _make_heads(raw, weight.shape[1], scale=1.0)
+    load_heads(heads, tensors, assign=True)
     for module in heads.modules().values():
         module.to(weight.device).eval()
     return heads
@@ -91,10 +106,9 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
         raise ModelError(
             f"{folder}: this adapter was trained on another model ({meta.base}, not {base})", code=UNUSABLE
         )
-    heads = untrained_heads(network, raw)
     try:
         tensors = read_tensors(folder / HEADS)
-        load_heads(heads, tensors)
+        heads = _trained_heads(network, raw, tensors)
         network = merged(network, folder)
         put_rows(network, memory_ids, tensors["rows.input"], tensors["rows.output"])
     except ModelError:
@@ -124,21 +138,36 @@ def merged(network: Any, folder: Path) -> Any:
 
     Raises:
         ModelError: a file is missing or damaged. peft would look for it on the network.
+        KeyError, ValueError, RuntimeError, TypeError, AttributeError: it is none that this network could have.
     """
     if not (folder / CONFIG).is_file():
         raise ModelError(f"{folder}: {CONFIG} is missing; /learn rollback takes another adapter", code=UNUSABLE)
-    read_tensors(folder / WEIGHTS)
+    tensors = read_tensors(folder / WEIGHTS)
+    plain = read_plain(json.loads((folder / CONFIG).read_bytes()), tensors)
+    if plain is None or not fits(network, plain):
+        return _merged_by_peft(network, folder)
+    add(network, plain)
+    return network.eval()
+
+
+def _merged_by_peft(network: Any, folder: Path) -> Any:
+    """What `add` does, for adapters of every kind and for weights that are packed."""
+    from peft import PeftModel  # noqa: PLC0415 - takes a second that the adapters of the nights do not need
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # peft's notes on tied weights
         out: Any = PeftModel.from_pretrained(network, str(folder)).merge_and_unload()
     return out.eval()
 
 
-def load_heads(heads: Heads, tensors: dict[str, Tensor]) -> None:
-    """Fill the heads; raises RuntimeError when a tensor is missing or of another shape."""
+def load_heads(heads: Heads, tensors: dict[str, Tensor], *, assign: bool = False) -> None:
+    """Fill the heads; raises RuntimeError when a tensor is missing or of another shape.
+
+    `assign`: the tensors take the places of the heads' own, which may have no memory.
+    """
     for prefix, module in heads.modules().items():
         state = {k.removeprefix(f"{prefix}."): v for k, v in tensors.items() if k.startswith(f"{prefix}.")}
-        module.load_state_dict({name: value.float() for name, value in state.items()})
+        module.load_state_dict({name: value.float() for name, value in state.items()}, assign=assign)
 
 
 def dump_heads(heads: Heads, rows_in: Tensor, rows_out: Tensor) -> dict[str, Tensor]:

@@ -64,7 +64,7 @@ class Generator:
         if self._reload is None:
             raise ModelError("this model was not loaded from a folder")
         self._clear_card()
-        self._take_up(self._reload(adapter))
+        self._exchange(self._reload(adapter))
         self._folder = adapter
 
     # --- while another process trains ----------------------------------------------------------------------------
@@ -86,7 +86,7 @@ class Generator:
     def come_back(self) -> None:
         """Take the card again, if it was left."""
         if self.away and self._reload is not None:
-            self._take_up(self._reload(self._folder))
+            self._exchange(self._reload(self._folder))
 
     def _clear_card(self) -> None:
         """Two copies of a large model do not fit a card; on a CPU the old one serves until the new one is there."""
@@ -115,6 +115,10 @@ class Generator:
         """Whether it writes an answer."""
         return any(sequence.outcome is None for sequence in self._begun)
 
+    def _exchange(self, model: LoadedModel) -> None:
+        self._take_up(model)
+        gc.collect()  # a model and its decode loop know each other: the one before would stay for a while
+
     def _take_up(self, model: LoadedModel) -> None:
         context = fitting_context(model) or LEAST_CONTEXT
         if context < model.context:
@@ -129,7 +133,6 @@ class Generator:
         self.parameters: int = model.parameters
         # A new one: what another adapter left in the cache is not what this one would have.
         self.loop = DecodeLoop(model)
-        gc.collect()  # a model and its decode loop know each other: the one before would stay for a while
 
     @property
     def device(self) -> str:

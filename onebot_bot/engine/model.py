@@ -14,13 +14,12 @@ import torch
 import transformers
 from msgspec import Struct
 from torch import Tensor, nn
-from transformers.initialization import no_init_weights
 
 from onebot_bot.engine.adapter import Heads, apply_adapter, untrained_heads
 from onebot_bot.engine.fit import DoesNotFit, Weights, choices, free_ram, refusal
 from onebot_bot.engine.folder import ModelFolder, check_model_folder, find_gguf, weight_sizes
 from onebot_bot.engine.kv import is_out_of_memory
-from onebot_bot.engine.recall import POOLED
+from onebot_bot.engine.recall import POOLED, ROWS
 from onebot_bot.engine.render import Renderer
 from onebot_bot.engine.request import MEMORY_TOKENS
 from onebot_bot.engine.serving import gains, lay_out
@@ -273,12 +272,22 @@ def _add_memory_tokens(network: Any, tokenizer: Any) -> None:
     )
     if not added:
         return  # a folder that was saved with them, rows included
-    if len(tokenizer) > network.get_input_embeddings().weight.shape[0]:
-        with no_init_weights():  # every row is written below, or copied
-            network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    for layer in (network.get_input_embeddings(), network.get_output_embeddings()):
-        with torch.no_grad():
-            layer.weight[known : len(tokenizer)] = layer.weight[:known].float().mean(0).to(layer.weight)
+    layers = [network.get_input_embeddings(), network.get_output_embeddings()]
+    weights = {id(layer.weight): layer.weight for layer in layers}  # often they are one
+    taught = {name: _taught(weight.detach(), known, len(tokenizer)) for name, weight in weights.items()}
+    for layer in layers:
+        layer.weight = taught[id(layer.weight)]
+    rows = layers[0].weight.shape[0]
+    layers[0].num_embeddings = layers[1].out_features = network.config.get_text_config().vocab_size = rows
+
+
+def _taught(weight: Tensor, known: int, wanted: int) -> nn.Parameter:
+    """Rows `[V, d]` with those from `known` to `wanted` set, and as many more as that takes."""
+    mean = sum(rows.float().sum(0) for rows in torch.split(weight[:known], ROWS)) / known
+    if (more := wanted - weight.shape[0]) > 0:
+        weight = torch.cat([weight, weight.new_empty(more, weight.shape[1])])
+    weight[known:wanted] = mean
+    return nn.Parameter(weight, requires_grad=False)
 
 
 def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is made of

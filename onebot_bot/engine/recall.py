@@ -17,6 +17,8 @@ POOLED = (0.0, 0.25, 0.5)
 Adapters change only the layers above (`first_trained`), so keys are the same under every adapter of a model.
 """
 
+ROWS = 1024
+"""Token embeddings looked at together: a whole vocabulary in float32 is memory that has to be had first."""
 FIRST_TRAINED = 0.5
 """Depth below which no layer is ever trained."""
 
@@ -135,5 +137,5 @@ class Projector(nn.Module):
 
 def embedding_scale(weight: Tensor) -> float:
     """Median L2 norm of the token embeddings `[V, d]`; rows that are all zero (padding) do not count."""
-    norms = weight.detach().float().norm(dim=-1)
+    norms = torch.cat([rows.float().norm(dim=-1) for rows in torch.split(weight.detach(), ROWS)])
     return float(norms[norms > 0].median())

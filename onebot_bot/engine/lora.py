@@ -1,0 +1,73 @@
+"""LoRA (Hu et al. 2021) added to the weights beside which it was trained, to the bit as peft merges it.
+
+Without peft: its import and its layers around the model's own take two seconds of a start.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from msgspec import Struct
+from torch import Tensor, nn
+
+PREFIX, DOWN, UP = "base_model.model.", ".lora_A.weight", ".lora_B.weight"
+"""How peft names the two factors of a layer."""
+ELSEWHERE = frozenset(
+    {
+        *("peft_type", "r", "lora_alpha", "target_modules", "layers_to_transform", "layers_pattern", "exclude_modules"),
+        *("base_model_name_or_path", "peft_version", "revision", "task_type", "inference_mode", "auto_mapping"),
+        *("init_lora_weights", "lora_dropout", "megatron_core", "qalora_group_size", "ensure_weight_tying"),
+    }
+)
+"""Keys of adapter_config.json that say nothing of how the factors are added, or that stand in `Plain`."""
+
+
+class Plain(Struct, frozen=True):
+    """An adapter that is nothing but products of two factors."""
+
+    rank: int
+    alpha: float
+    pairs: Mapping[str, tuple[Tensor, Tensor]]
+    """By the layer's name: `[r, in]` and `[out, r]`."""
+
+    @property
+    def scale(self) -> float:
+        """What each product counts."""
+        return self.alpha / self.rank
+
+
+def read_plain(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Plain | None:
+    """The adapter of a folder's config and tensors; None: one of the kinds that only peft knows.
+
+    Raises:
+        KeyError: a tensor or a key is missing.
+    """
+    unset: tuple[object, ...] = (None, False, {}, "none")
+    others = [name for name, value in config.items() if name not in ELSEWHERE and value not in unset]
+    drawn = config.get("init_lora_weights", True) in (True, False, "gaussian")  # other ways change the base's weights
+    if others or not drawn or config["peft_type"] != "LORA" or not all(name.endswith((DOWN, UP)) for name in tensors):
+        return None
+    names = {name.removesuffix(UP).removesuffix(DOWN) for name in tensors}
+    pairs = {name.removeprefix(PREFIX): (tensors[name + DOWN], tensors[name + UP]) for name in sorted(names)}
+    return Plain(config["r"], config["lora_alpha"], pairs)
+
+
+def fits(network: nn.Module, adapter: Plain) -> bool:
+    """Whether all that it changes are plain linear layers, none that something has packed.
+
+    Raises:
+        AttributeError: the network has no such layer.
+    """
+    return all(type(network.get_submodule(name)) is nn.Linear for name in adapter.pairs)
+
+
+@torch.no_grad()
+def add(network: nn.Module, adapter: Plain) -> None:
+    """Add each product to its layer's weights, in place; in float32, rounded once.
+
+    Raises:
+        RuntimeError: a factor has another layer's shape.
+    """
+    for name, (down, up) in adapter.pairs.items():
+        weight = network.get_parameter(f"{name}.weight")
+        weight.add_((up.to(weight.device).float() @ down.to(weight.device).float()) * adapter.scale)
