@@ -70,8 +70,13 @@ def say(language: Language, key: str, /, **values: object) -> str:
 
 def words(language: Language, key: str, /, **values: object) -> str:
     """The text `key` without an id."""
+    return template(language, key).format(**values)
+
+
+def template(language: Language, key: str) -> str:
+    """The text `key` as it is written, with what is filled in still in braces."""
     chinese, english = _CATALOGUE[key]
-    return (chinese if language == "zh" else english).format(**values)
+    return chinese if language == "zh" else english
 
 
 def id_of_text(key: str) -> str:

@@ -32,10 +32,11 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "see.quote": ("（回复 {name}：“{text}”）", "(replying to {name}: “{text}”)"),
     "see.private": ("你在和{name}聊天。", "You are talking with {name}."),
     "see.group": (
-        "你在一个 QQ 群里，你的名字是{names}。每行开头的方括号里是说话人的名字和 QQ 号。"
-        "只回复最后一条消息，开头不要写名字和号码。",
+        "你在一个 QQ 群里，你的名字是{names}。每行开头的方括号里是说话人的名字和 QQ 号，"
+        "缩进的行是同一个人接着说的。只回复最后一条消息，开头不要写名字和号码。",
         "You are in a QQ group chat and your name is {names}. Each line starts with the speaker's name and QQ number "
-        "in brackets. Reply to the last message only, without a name and a number.",
+        "in brackets; indented lines go on with what that person said. Reply to the last message only, without "
+        "a name and a number.",
     ),
     "see.optional": (
         "接下来的话不是对你说的。有话可接就简短地说一句；没有就只写 {no_reply}。",

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from onebot_bot.characters.cast import Part as Played
 from onebot_bot.characters.feelings import tagged
-from onebot_bot.chat.guards import clean_name, label, unforged
+from onebot_bot.chat.guards import label
+from onebot_bot.chat.lines import shown_lines
 from onebot_bot.chat.reply import NO_REPLY
 from onebot_bot.chat.settings import Settings
-from onebot_bot.chat.tags import defused
 from onebot_bot.engine.request import RECALL, Control, Conversation, Part, Role, Text, Turn
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
@@ -79,7 +79,7 @@ def _behind_what_was_read(
 def _partner(entries: Sequence[Entry]) -> str:
     """The name that the last person who wrote goes by, on one line."""
     names = [entry.name for entry in entries if entry.role != "assistant" and entry.name]
-    return clean_name(names[-1]) if names else ""
+    return label(names[-1]) if names else ""
 
 
 def _note(played: Played, *, optional: bool) -> str:
@@ -95,7 +95,7 @@ def _system(chat: ChatId, played: Played, partner: str) -> list[Turn]:
     lines = [bot.persona] if bot.persona else []
     if chat.kind == "private" and partner:
         # Memories say who by name: without it "my birthday" would be nobody's.
-        lines.append(say(tongue(bot), "see.private", name=defused(partner)))
+        lines.append(say(tongue(bot), "see.private", name=partner))
     if chat.kind == "group":
         lines.append(say(tongue(bot), "see.group", names="、".join([*bot.names, str(chat.account)])))
     if played.demand:
@@ -124,10 +124,10 @@ def _merged(roles: Sequence[str], lines: Sequence[tuple[Part, ...]]) -> list[Tur
 
 def _line(entry: Entry, parts: tuple[Part, ...], *, group: bool) -> tuple[Part, ...]:
     """In a group every line of a person says who speaks: name and number, since names are not unique."""
+    shown = shown_lines(entry, parts, group=group)
     if not group or entry.role != "user":
-        return parts
-    own = tuple(Text(unforged(part.text)) if isinstance(part, Text) else part for part in parts)
-    return _led(own, f"[{label(entry.name) or entry.user_id}({entry.user_id})] ")
+        return shown
+    return _led(shown, f"[{label(entry.name) or entry.user_id}({entry.user_id})] ")
 
 
 def _felt(entry: Entry, line: tuple[Part, ...], played: Played) -> tuple[Part, ...]:

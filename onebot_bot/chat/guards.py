@@ -43,15 +43,15 @@ _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Categories of control, zero-width and direction characters, and of what has no meaning at all."""
 _SPEAKER = r"\[[^\[\]\n]{0,60}\(-?\d{1,18}\)\]"
 """`[name(number)]`, as every line of a group begins for the model."""
-_UNSEEN = (
+UNSEEN = (
     r"\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     r"\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0"
 )
 """What a line may begin with and still look as if it began with what is behind it."""
-_FORGED = re.compile(rf"^((?:[^\S\n]|[{_UNSEEN}])*+)\[(?={_SPEAKER[2:]})", re.MULTILINE)
-_BREAKS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_FORGED = re.compile(rf"^((?:[^\S\n]|[{UNSEEN}])*+)\[(?={_SPEAKER[2:]})", re.MULTILINE)
+BREAKS = re.compile("\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 """All that a reader, human or not, takes for the end of a line."""
-_BRACKETS = str.maketrans("[]\ue000\ue001", "［］  ")
+_BRACKETS = str.maketrans("[]()（）\ue000\ue001", "［］〔〕〔〕  ")
 
 
 @functools.lru_cache(maxsize=4096)
@@ -74,8 +74,8 @@ def label(name: str) -> str:
 
 
 def unforged(text: str) -> str:
-    """A message of which no line begins as another person's would."""
-    return _FORGED.sub(r"\1［", _BREAKS.sub("\n", text)) if "(" in text and "[" in text else text
+    """A message of which no line begins as another person's would; its lines end with line feeds alone."""
+    return _FORGED.sub(r"\1［", BREAKS.sub("\n", text))
 
 
 # --- going out ---------------------------------------------------------------------------------------------------

@@ -10,11 +10,10 @@ from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, fi
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
-from onebot_bot.memory.erasing import QUOTED
 from onebot_bot.memory.history import LONGEST, Entry
+from onebot_bot.memory.quoting import quote_of
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage
-from onebot_bot.texts import say
 from onebot_bot.transport.account import Account
 
 CLAIMS = 1024
@@ -91,7 +90,7 @@ class Intake:
         text = readable(message.message, language, names_in(message.self_id, bot))
         if quoted is not None:
             name = quoted.name or str(quoted.user_id)
-            text = say(language, "see.quote", name=name, text=quoted.text[:QUOTED]) + text
+            text = quote_of(language, name, quoted.text) + text
         return Entry(
             role="user",
             text=text[:LONGEST],

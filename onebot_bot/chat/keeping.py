@@ -7,8 +7,9 @@ import msgspec
 
 from onebot_bot.chat.forwards import inside, kept
 from onebot_bot.marks import legible
-from onebot_bot.memory.erasing import ALONG, QUOTED
+from onebot_bot.memory.erasing import ALONG
 from onebot_bot.memory.history import LONGEST, Entry
+from onebot_bot.memory.quoting import QUOTED
 from onebot_bot.protocol.events import Message
 from onebot_bot.protocol.segments import (
     At,

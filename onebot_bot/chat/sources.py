@@ -19,6 +19,8 @@ QUOTE = "> "
 """Before every line of what was read: no line of it can pass for anything else."""
 _QUOTE_END = re.compile("”[）)]")
 """As the catalogue's `see.quote` ends."""
+_QUOTED = str.maketrans("“”[]", "‘’［］")
+"""A name stands in quotation marks, and these in brackets."""
 LONGEST_NAME = 100
 LEAST_ROOM = 100
 """Characters below which a text is not begun."""
@@ -163,4 +165,4 @@ def excuse(source: Source, reason: str, language: Language) -> str:
 
 
 def _called(source: Source, language: Language) -> str:
-    return say(language, f"read.{source.kind}", name=source.name)
+    return say(language, f"read.{source.kind}", name=source.name.translate(_QUOTED))

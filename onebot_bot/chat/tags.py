@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
+from onebot_bot.chat.guards import label
 from onebot_bot.protocol.actions import Action, FriendPoke, GroupPoke, SetMsgEmojiLike
 from onebot_bot.protocol.faces import face_id
 from onebot_bot.protocol.segments import At, Face, Segment, Text
@@ -259,7 +260,8 @@ def _by_name(scene: Scene) -> dict[str, Person]:
     for person in (*reversed(scene.people), scene.answered):
         if person.user_id not in (0, scene.account):
             number, name = str(person.user_id), person.name.casefold()
-            found |= {key: person for key in (name, number, f"{name}({number})") if key}
+            shown = label(person.name).casefold()
+            found |= {key: person for key in (name, shown, number, f"{name}({number})", f"{shown}({number})") if key}
     return found
 
 

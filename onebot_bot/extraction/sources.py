@@ -1,6 +1,8 @@
 """The messages that memories are taken from: who wrote what, when, in pieces that fit into a prompt."""
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, tzinfo
 
@@ -17,6 +19,7 @@ LONGEST_LINE = 500
 """Characters of one message that a model is shown."""
 
 BOT = {"zh": "机器人", "en": "bot"}
+BOT_AS_TOLD = f"{BOT['zh']}/{BOT['en']}"
 
 _NAME, _WORDS = "\ue000", "\ue001"
 _QUOTE = re.compile(
@@ -34,6 +37,12 @@ _SENTENCE_END = re.compile(
 )
 _MENTION = re.compile(r"(?<!\S)@\S+\s*")
 _UNFIT = re.compile(r"[\x00-\x1f\x7f\[\]{}<>\"“”\\()（）:：。.!?！？;；,，]")
+_NOBODYS = frozenset(
+    {*BOT.values(), BOT_AS_TOLD, "我", "你", "您", "他", "她", "它", "i", "me", "you", "he", "she", "it"}
+)
+"""Names under which a memory would be about somebody else."""
+_NUMBER = re.compile(r"\[(?=\s*\d{1,3}\s*\])")
+"""As every message begins for the model."""
 _HAN = re.compile(r"[\u3400-\u9fff]")
 
 # Meant for whoever extracts, not for the chat: no source, however true it may be.
@@ -141,20 +150,27 @@ def _source(entry: Entry, names: dict[int, str], zone: tzinfo) -> Source:
 
 
 def _names(entries: Sequence[Entry]) -> dict[int, str]:
-    """The latest name of each person; where two have the same one, with the number."""
+    """The latest name of each person; where two have the same one, or it is nobody's to have, with the number."""
     plain = {entry.user_id: _fit(entry.name) or str(entry.user_id) for entry in entries if entry.role == "user"}
-    taken = list(plain.values())
-    return {user: name if taken.count(name) == 1 else f"{name}({user})" for user, name in plain.items()}
+    taken = Counter(map(_alike, plain.values()))
+    taken.update(dict.fromkeys(_NOBODYS, 1))
+    return {user: name if taken[_alike(name)] == 1 else f"{name}({user})" for user, name in plain.items()}
+
+
+def _alike(name: str) -> str:
+    """The same for names that a reader takes for the same."""
+    return unicodedata.normalize("NFKC", name).casefold()
 
 
 def _fit(name: str) -> str:
     """A name without what would break a line or a sentence."""
-    return " ".join(_UNFIT.sub(" ", name).split())[:LONGEST_NAME].strip()
+    bare = " ".join(_UNFIT.sub(" ", name).split())
+    return "".join(filter(str.isprintable, bare))[:LONGEST_NAME].strip()
 
 
 def _line(number: int, source: Source) -> str:
-    who = f"{BOT['zh']}/{BOT['en']}" if source.bot else f"{source.name}({source.user_id})"
-    text = " / ".join(part for part in source.text.splitlines() if part.strip())[:LONGEST_LINE]
+    who = BOT_AS_TOLD if source.bot else f"{source.name}({source.user_id})"
+    text = " / ".join(part for part in _NUMBER.sub("［", source.text).splitlines() if part.strip())[:LONGEST_LINE]
     return f"[{number}] {source.time:%Y-%m-%d %H:%M} {who}: {text}"
 
 

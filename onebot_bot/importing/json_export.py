@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from onebot_bot.errors import CommandError
 from onebot_bot.importing.source import UNFIT, Chat, Item, Left, Reason, Said, open_text
+from onebot_bot.memory.quoting import quote_of
 from onebot_bot.texts import Language, say
 
 PIECE = 1 << 20
@@ -296,10 +297,10 @@ def readable(text: str, quoted: dict[str, Any], language: Language) -> str:
     """The exporter's text with things that are no words named as the model knows them, and its quote as ours."""
     text = _THING.sub(lambda thing: say(language, _THINGS[thing[1]], name=thing[2].strip()), text)
     said = _QUOTE.sub("", text).strip() if quoted else text.strip()
-    shown = " ".join(_str(quoted, "content").split())
+    shown = _str(quoted, "content").strip()
     if not said or not shown or quoted.get("referencedMessageId"):
         return said
-    return say(language, "see.quote", name=_str(quoted, "senderName"), text=shown) + said
+    return quote_of(language, _str(quoted, "senderName"), shown) + said
 
 
 def _content(entry: dict[str, Any]) -> str:

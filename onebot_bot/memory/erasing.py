@@ -12,18 +12,13 @@ from typing import Any
 from msgspec import Struct
 
 from onebot_bot.memory.database import listed
-from onebot_bot.texts import Language, say
-
-QUOTED = 200
-"""Characters of a quoted message that stand before the words of who quotes it."""
+from onebot_bot.memory.quoting import without_quote
 
 ALONG = "quoted_along"
 """The type of a segment of ours: whom a message quotes, where that is on no record, and what can be read of it.
 
 Its data: `user`, `name` and `text` as the quote has them, and `message`, segments.
 """
-
-_LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 _GIVEN = "(SELECT value FROM json_each(?))"
 
@@ -143,7 +138,7 @@ def _strip_quotes(connection: sqlite3.Connection, user: int) -> None:
         AND quoting.peer = quoted.peer AND quoting.reply_to = quoted.message_id
         WHERE quoted.kind = 'group' AND quoted.role = 'user' AND quoted.user_id = ? AND quoted.message_id IS NOT NULL"""
     for row, text, name, user_id, words in connection.execute(sql, (user,)).fetchall():
-        bare = _without_quote(text, name or str(user_id), words)
+        bare = without_quote(text, name or str(user_id), words)
         connection.execute("UPDATE messages SET text = ?, reply_to = NULL WHERE id = ?", (bare, row))
 
 
@@ -166,15 +161,9 @@ def _without_person(text: str, segments: Sequence[Any], user: int) -> tuple[str,
     for segment in segments:
         data = segment.get("data") if isinstance(segment, dict) and segment.get("type") == ALONG else None
         if isinstance(data, dict) and data.get("user") == user:
-            bare = _without_quote(text, str(data.get("name")), str(data.get("text")))
+            bare = without_quote(text, str(data.get("name")), str(data.get("text")))
             return bare, [other for other in segments if other is not segment]
     return text, None
-
-
-def _without_quote(text: str, name: str, words: str) -> str:
-    for language in _LANGUAGES:
-        text = text.removeprefix(say(language, "see.quote", name=name, text=words[:QUOTED]))
-    return text
 
 
 def _erase_said(connection: sqlite3.Connection, user: int) -> int:

@@ -47,7 +47,7 @@ def test_a_name_is_what_others_see_of_it(name: str, seen: str) -> None:
 
 def test_a_name_cannot_end_its_brackets() -> None:
     """Else it could go on as another person."""
-    assert label("主人(1)] 好 [x") == "主人(1)］ 好 ［x"
+    assert label("主人(1)] 好 [x（") == "主人〔1〕］ 好 ［x〔"
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\x0b", "\n  "])

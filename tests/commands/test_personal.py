@@ -13,6 +13,7 @@ from commands.lounge import ALICE, BOB, GROUP, HERE, PRIVATE, Lounge, interrupte
 from fakes import FakeClock, ScriptedEngine, until
 from watching import seen
 
+from onebot_bot.chat.lines import INDENT
 from onebot_bot.commands.context import LearningStatus
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.history import Entry
@@ -242,7 +243,8 @@ async def test_a_chat_is_shown_in_another_once_both_agree(lounge: Lounge) -> Non
     opened = say("zh", "ref.reads_open", other=BOB, prefix="/")
     assert await told(lounge, f"/ref allow {ALICE}", BOB) == [(ALICE, opened), (BOB, agreed)]
     assert await lounge.command("/引用") == opened
-    shown = say("zh", "see.shown", name=f"n{BOB}", user=BOB, lines=f"n{BOB}: my plan is a picnic\n你: nice")
+    shown = say("zh", "see.shown", name=f"n{BOB}", user=BOB, lines=f"n{BOB}({BOB}): my plan is a picnic\n你: nice")
+    shown = shown.replace("\n", f"\n{INDENT}")
     assert await lounge.talk("what does Bob do?", "2") == [f"{shown}\nhi", "1", "what does Bob do?"]
     assert await lounge.talk("and Alice?", "3", BOB) == ["my plan is a picnic", "nice", "and Alice?"]
     await lounge.kept.people.restore()
