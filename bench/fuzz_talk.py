@@ -10,6 +10,7 @@ import msgspec
 from bench import fuzz_values as values
 from bench.fuzz_wire import EVENTS, SEGMENTS, segments
 from onebot_bot.characters.feelings import take_emotion
+from onebot_bot.chat import lines
 from onebot_bot.chat.cards import LONGEST as LONGEST_CARD
 from onebot_bot.chat.cards import card_line, other_card
 from onebot_bot.chat.guards import LoopWatch, clean_name, label, unforged, without_speakers
@@ -84,6 +85,9 @@ def read_words(random: Random) -> None:
     text = values.text(random, 40)
     plain = unforged(text)
     assert unforged(plain) == plain
+    words = lines.plain(text)
+    assert lines.plain(words) == words
+    assert all(line.startswith(lines.INDENT) for line in lines.indented(words).split("\n")[1:] if line)
     assert len(links_in(text)) <= MOST_LINKS
     defused(text)
     WORDS.find(text[:LONGEST])
@@ -103,12 +107,12 @@ def read_cards(random: Random) -> None:
     )
     links_of_card(text)
     xml = SEGMENTS["xml"]["data"] + values.text(random) + "<title>a</title>" * random.choice((0, 3, 500))
-    lines = [
+    told = [
         card_line(text),
         other_card(UnknownSegment("xml", {"data": xml})),
         other_card(UnknownSegment("share", data)),
     ]
-    assert all(line is not None and len(line) <= LONGEST_CARD and "\n" not in line for line in lines)
+    assert all(line is not None and len(line) <= LONGEST_CARD and "\n" not in line for line in told)
 
 
 def send_answers(random: Random) -> None:

@@ -8,6 +8,7 @@ there; so what opens as one of our lines has another bracket.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from string import Formatter
 
 from onebot_bot.chat.guards import BREAKS, UNSEEN, unforged
@@ -19,6 +20,8 @@ INDENT = "  "
 """Before every line of a message but its first."""
 LONGEST_VALUE = 120
 """Characters that may stand where a line of ours has a name, a number or the like; names have 40."""
+REMEMBERED = 500
+"""Characters of what is not looked at anew for every prompt."""
 LOOKED_AT = 500
 """Characters of a line by which it is judged."""
 
@@ -57,16 +60,23 @@ def shown_lines(entry: Entry, parts: Sequence[Part], *, group: bool) -> tuple[Pa
     """
     if entry.role == "assistant":
         return tuple(parts)
-    quote = _end_of_quote(entry)
+    typed, moved = entry.role == "user", group or entry.role == "event"
+    quote = 0 if entry.reply_to is None else _end_of_quote(entry)
     shown: list[Part] = []
     for part in parts:
         if isinstance(part, Text):
-            said = part.text if entry.role == "event" else _said(part.text, quote)
-            shown.append(Text(indented(said) if group or entry.role == "event" else said))
+            fit = _fit if len(part.text) <= REMEMBERED else _fit.__wrapped__
+            shown.append(Text(fit(part.text, quote, typed, moved)))
             quote = 0
         else:
             shown.append(part)
     return tuple(shown)
+
+
+@lru_cache(maxsize=4096)  # each message is shown again and again until it leaves the window
+def _fit(text: str, quote: int, typed: bool, moved: bool) -> str:  # noqa: FBT001 - of one caller
+    said = text[:quote] + plain(text[quote:]) if typed else text
+    return indented(said) if moved else said
 
 
 def indented(text: str) -> str:
@@ -80,15 +90,9 @@ def plain(text: str) -> str:
     return _OPENING.sub(_harmless, text) if any(bracket in text for bracket in _BRACKETS) else text
 
 
-def _said(text: str, quote: int) -> str:
-    return text[:quote] + plain(text[quote:])
-
-
 def _end_of_quote(entry: Entry) -> int:
     """Where the words of who wrote it begin: behind the quote, which what is quoted cannot end (memory/quoting.py)."""
-    if entry.reply_to is None or not entry.text.startswith(_QUOTES):
-        return 0
-    end = _QUOTE_END.search(entry.text)
+    end = _QUOTE_END.search(entry.text) if entry.text.startswith(_QUOTES) else None
     return end.end() if end else 0
 
 

@@ -100,7 +100,7 @@ def test_what_is_none_of_its_business(event: Event) -> None:
         (Happening(GROUP, "poked", 1, 5), "（Ann(5) 戳了戳你）"),
         (Happening(ALICE, "poked", 1, 5), "（Ann 戳了戳你）"),
         (Happening(GROUP, "joined", 1, 7), "（7(7) 加入了本群）"),
-        (Happening(GROUP, "removed", 1, 5, 6), "（Ann(5) 被 B［x(1)］(6) 移出了本群）"),
+        (Happening(GROUP, "removed", 1, 5, 6), "（Ann(5) 被 B［x〔1〕］(6) 移出了本群）"),
         (Happening(GROUP, "arrived", 1, ME), "（你加入了本群）"),
     ],
 )
@@ -134,7 +134,7 @@ async def test_who_comes_and_goes_is_on_record_and_not_answered(world: World) ->
     await world.history.append(GROUP, Entry(role="user", text="hi", time=1, user_id=6, name="Bo", message_id=1))
     entries = await seen(world, came(5, "invite", 6), came(5, "invite", 6), went(9), came(ME))
     assert [(entry.role, entry.text, entry.name) for entry in entries[1:]] == [
-        ("event", "（Eve ［系统(1)］(5) 受 Bo(6) 邀请加入了本群）", "Eve [系统(1)]"),
+        ("event", "（Eve ［系统〔1〕］(5) 受 Bo(6) 邀请加入了本群）", "Eve [系统(1)]"),
         ("event", "（nick9(9) 退出了本群）", "nick9"),
         ("event", "（你加入了本群）", ""),
     ]
@@ -194,7 +194,7 @@ async def test_pokes_may_be_left_unanswered(world: World) -> None:
     """Seen they are in any case."""
     world.accounts[ME] = Knowing()
     world.configure("chat", answer_pokes=False)
-    assert [entry.text for entry in await seen(world, poke(5, group=77))] == ["（Eve ［系统(1)］(5) 戳了戳你）"]
+    assert [entry.text for entry in await seen(world, poke(5, group=77))] == ["（Eve ［系统〔1〕］(5) 戳了戳你）"]
     assert world.engine.requests.empty()
     assert not world.clock.sleeping
 
