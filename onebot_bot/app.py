@@ -44,6 +44,7 @@ from onebot_bot.errors import ConfigError
 from onebot_bot.freeing import keep_giving_back
 from onebot_bot.health import NEVER, Restarts, prepare_memories, tell_restart, watch_engine
 from onebot_bot.imports import Imports
+from onebot_bot.key_copies import keep_copied
 from onebot_bot.learning.journal import interrupted_since
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -278,7 +279,8 @@ class App:
         prepare = partial(prepare_memories, self.engine, self._memories, self._reports)
         watched = watch_engine(self.engine, self._reports, self._restarts.restart, prepare)
         works = (self._watch(), self._cast.watch(), prepare(), initiative.run(), self._backups.run(), watched)
-        for work in (*works, keep_giving_back(self._clock)):
+        copied = keep_copied(self.engine, self._stores.memories, self._clock)
+        for work in (*works, copied, keep_giving_back(self._clock)):
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
 
     async def _open_door(self, stack: AsyncExitStack, config: Config, initiative: Initiative) -> None:

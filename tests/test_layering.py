@@ -18,10 +18,10 @@ FLOORS = (
     {"config_file"},
     {"protocol"},
     {"transport", "engine", "memory", "worlds", "rendering", "reading"},
-    {"extraction", "importing", "characters", "vector_maker"},
+    {"extraction", "importing", "characters", "vector_maker", "device_keys"},
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights", "own", "senses", "stores", "backups", "imports"},
-    {"health"},
+    {"health", "key_copies"},
     {"app", "start", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -32,7 +32,7 @@ HOMES = {
         *("engine/adapter", "engine/decode", "engine/embedder", "engine/forward", "engine/generate", "engine/kv"),
         *("engine/model", "engine/pictures", "engine/quantize", "engine/recall", "engine/sampling", "engine/serving"),
         *("engine/slots", "engine/lora", "engine/graphs", "engine/room", "engine/trial", "engine/variants"),
-        "learning/",
+        *("learning/", "device_keys"),
     ),
     "transformers": (
         *("engine/embedder", "engine/kv", "engine/model", "engine/serving", "engine/trial"),

@@ -1,9 +1,12 @@
 """Made-up vectors, and an index asked by ids."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from onebot_bot.memory.codes import Part, Scan
 from onebot_bot.memory.index import VectorIndex
-from onebot_bot.memory.members import parts_of
+from onebot_bot.memory.members import parts_of, slots_in
 from onebot_bot.memory.vectors import Floats, Ids, unit
 
 D = 16
@@ -45,3 +48,27 @@ def remove(index: VectorIndex, *numbers: int) -> int:
     slots = index.retire(ids_of(*numbers))
     index.erase(slots)
     return len(slots)
+
+
+class CopiedRows:
+    """Keys by slot in a dictionary: a copy as the bank asks of it, with its writes and scans counted."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self.rows: dict[int, Floats] = {}
+        self.scans = 0
+
+    def write(self, slots: Ids, rows: Floats) -> None:
+        """Kept as they are."""
+        self.rows.update(zip(slots.tolist(), rows, strict=True))
+
+    def scan(self, query: Floats, parts: Sequence[Part], most: int) -> Scan | None:
+        """All of them compared."""
+        if self.gone:
+            return None
+        self.scans += 1
+        slots = slots_in(parts)
+        scores = np.array([self.rows[slot] @ query for slot in slots.tolist()], np.float32)
+        best = np.argsort(-scores)[:most]
+        rest = float(scores[best[-1]]) if len(slots) > most else -np.inf
+        return Scan(slots[best], scores[best], rest, 1e-5)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from onebot_bot.cli.plan_profiles import Beside, left_by, profile_lines
 from onebot_bot.config import Config, load_config
-from onebot_bot.engine.fit import Choice, choices, free_ram, gibibytes, parameters
-from onebot_bot.engine.folder import ModelFolder, check_model_folder, weight_sizes
+from onebot_bot.engine.fit import HALF, Choice, choices, free_ram, gibibytes, keys_budget, parameters
+from onebot_bot.engine.folder import ModelFolder, WeightSizes, check_model_folder, weight_sizes
 from onebot_bot.errors import ConfigError, ModelError
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -66,7 +66,19 @@ def describe_plan(folder: ModelFolder, config: Config, device: Device, home: Pat
     ]
     fits = any(choice.weights == config.model.weights and choice.chats > 0 for choice in found)
     lines += _advice(found, config, fits=fits)
+    lines += _keys(sizes, config, device, found)
     return [*lines, *_profiles(folder, config, device, home, found)], fits
+
+
+def _keys(sizes: WeightSizes, config: Config, device: Device, found: list[Choice]) -> list[str]:
+    """How many memories a card searches; nothing on a CPU, which searches all."""
+    own = next((way for way in found if way.weights == config.model.weights and way.chats > 0), None)
+    if own is None or not device.cuda:
+        return []
+    room = keys_budget(device.free - own.weight_bytes, cuda=True)
+    text = sizes.config.get("text_config") or sizes.config
+    many = room // (HALF * int(text["hidden_size"]))
+    return [f"up to {many:,} memories are searched on the card ({gibibytes(room)}), more of them on the CPU"]
 
 
 def _profiles(folder: ModelFolder, config: Config, device: Device, home: Path, found: list[Choice]) -> list[str]:

@@ -22,6 +22,8 @@ BLOCK = 64
 CARD_SHARE, HOST_SHARE = 0.6, 0.25
 """Of the memory that is free besides the weights, what keys and values may take: a card's rest is for intermediate
 results, pictures and memories' vectors, a computer's for everything else that runs there."""
+KEYS_SHARE = 0.1
+"""Of the same on a card, what a copy of the memories' keys may take there; it makes way where memory runs out."""
 CHAT_SHARE = 0.8
 """The same where not even one whole window fits: there is one chat, and it has nearly all."""
 MAX_ROWS = 64
@@ -105,6 +107,11 @@ def kv_budget(free_bytes: int, bytes_per_position: int, context: int, *, cuda: b
     window = round_up(context)
     blocks = int(free_bytes * (CARD_SHARE if cuda else HOST_SHARE)) // (bytes_per_position * BLOCK)
     return max(window, min(blocks * BLOCK, MAX_ROWS * window))
+
+
+def keys_budget(free_bytes: int, *, cuda: bool) -> int:
+    """Bytes that a copy of memories' keys may take beside the weights: none on a CPU, which has the keys themselves."""
+    return max(0, int(free_bytes * KEYS_SHARE)) if cuda else 0
 
 
 def fit_context(free_bytes: int, bytes_per_position: int, context: int) -> int:

@@ -32,6 +32,8 @@ class Room:
         """Prompt tokens of one forward."""
         self.most = MAX_ROWS
         """Answers side by side."""
+        self.spare: Callable[[], None] | None = None
+        """Gives back what answers can do without."""
         self._slots = slots
         self._device = device
         self._clock = clock
@@ -54,6 +56,8 @@ class Room:
         self._ran_out = self._clock()
         self.chunk = max(SMALLEST_CHUNK, min(self.chunk, PREFILL_BESIDE) // 2)
         log.warning("memory ran out: idle chats are forgotten, the cache is made smaller", chunk=self.chunk)
+        if self.spare is not None:
+            self.spare()
         self._slots.shrink()
         if self._device.type == "cuda":
             torch.cuda.empty_cache()

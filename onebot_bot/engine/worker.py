@@ -40,8 +40,7 @@ JOIN_SECONDS = 30.0
 LOADING_SECONDS = 2.0
 """The same while the model loads, which cannot be interrupted: the thread is a daemon and ends with the process."""
 WATCH_SECONDS = 1.0  # how often the event loop looks at the thread, at least
-MOST_TROUBLES = 20
-"""Kept for whoever tells the owner; the log has all."""
+MOST_TROUBLES = 20  # kept for whoever tells the owner; the log has all
 STUMBLE_SECONDS = 0.1  # between two rounds that fail, so that the log is not flooded
 LOOK_SECONDS = 0.05
 """How often is looked whether the model that answers wait for is there, while there is nothing else to do."""
@@ -117,7 +116,7 @@ class EngineWorker:
         Raises:
             ModelError: the model failed to load or to run.
         """
-        return await self._post(lambda runner: runner.embed(texts), exclusive=False)
+        return await self.run(lambda runner: runner.embed(texts), exclusive=False)
 
     async def project(self, keys: Vector) -> Vector:
         """Values `[n, vectors, d]` float32 of raw keys `[n, D]`.
@@ -125,7 +124,7 @@ class EngineWorker:
         Raises:
             ModelError: the model failed to load or to run.
         """
-        return await self._post(lambda runner: runner.project(keys), exclusive=False)
+        return await self.run(lambda runner: runner.project(keys), exclusive=False)
 
     async def run_exclusive(self, job: Callable[[Any], T]) -> T:
         """Run `job(runner)` on the thread once no answer is running; new answers wait until it is done.
@@ -133,9 +132,10 @@ class EngineWorker:
         Raises:
             ModelError: the model failed to load. Whatever `job` raises is raised here.
         """
-        return await self._post(job, exclusive=True)
+        return await self.run(job, exclusive=True)
 
-    async def _post(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
+    async def run(self, work: Callable[[Any], T], *, exclusive: bool) -> T:
+        """Run `work(runner)` on the thread between two steps, or as `run_exclusive` does."""
         if self.failure is not None:
             raise self.failure.with_traceback(None)  # or each telling would hold on to one more chat's frames
         if self._closing:

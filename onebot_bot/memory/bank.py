@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 
 from onebot_bot.memory.codes import Part
-from onebot_bot.memory.index import Bytes, VectorIndex
+from onebot_bot.memory.index import Bytes, Scanner, VectorIndex
 from onebot_bot.memory.members import Limbo, Members, parts_of
+from onebot_bot.memory.mirror import Find, Mirror
 from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -57,6 +58,7 @@ class Bank:
         self._given: defaultdict[ChatId, Members] = defaultdict(Members)  # those of a chat that it shares
         self._shared = Members()
         self._limbo = Limbo()
+        self._mirror: Mirror | None = None
         self._lock = threading.Lock()  # of changes, and of where a search begins and ends
 
     def __len__(self) -> int:
@@ -74,6 +76,7 @@ class Bank:
         with self._lock:
             self._give_up(memory_id)
             slot = int(self._index.add(_array(memory_id), row)[0])
+            self._note_changed([slot])
             self._enter(slot, _Known(memory_id, memory))
 
     def update(self, memory_id: int, memory: Recallable) -> None:
@@ -115,6 +118,31 @@ class Bank:
         row = self.view.compared(key[np.newaxis])[0]
         return self._hits(row, within, k, lambda memory: memory.chat == chat)
 
+    @property
+    def uncopied(self) -> bool:
+        """Whether `catch_up` may have something to do."""
+        mirror = self._mirror
+        return mirror is None or mirror.gone or len(mirror) > 0
+
+    def catch_up(self, find: Find, most: int) -> int:
+        """Write at most `most` keys to the copy that this thread searches with; how many it still lacks.
+
+        `find` is asked for one where there is none; where it has none either, the index is searched as ever.
+        """
+        with self._lock:
+            mirror = self._mirror = self._mirrored(find)
+            if mirror is None:
+                return 0
+            due = mirror.take(self._index, most)
+        due.write()
+        return len(mirror)
+
+    def _mirrored(self, find: Find) -> Mirror | None:
+        if self._mirror is not None and not self._mirror.gone:
+            return self._mirror
+        copy = find(self._index.dimension, self._index.reach)
+        return None if copy is None else Mirror(copy, self._index.taken())
+
     def serialized(self) -> tuple[Bytes, int]:
         """The index's bytes and how many vectors they hold."""
         with self._lock:
@@ -125,19 +153,20 @@ class Bank:
     def _hits(
         self, query: Floats, within: Callable[[], Sequence[Part]], k: int, allowed: Callable[[Recallable], bool]
     ) -> list[Hit]:
-        with self._reading(within) as parts:
-            slots, scores = self._index.search(query, parts, k)
+        with self._reading(within) as (parts, scanner):
+            slots, scores = self._index.search(query, parts, k, scanner)
             found = [(*self._known[slot], score) for slot, score in zip(slots.tolist(), scores.tolist(), strict=True)]
         # The parts say the same; whose memory it is must not hang on a bitmap alone.
         return [Hit(number, score, memory.text, memory.value) for number, memory, score in found if allowed(memory)]
 
     @contextmanager
-    def _reading(self, within: Callable[[], Sequence[Part]]) -> Iterator[Sequence[Part]]:
-        """What is to be searched, as it is now; nothing of it is overwritten before the end."""
+    def _reading(self, within: Callable[[], Sequence[Part]]) -> Iterator[tuple[Sequence[Part], Scanner | None]]:
+        """What is to be searched, as it is now, and with what; nothing of it is overwritten before the end."""
         with self._lock:
             parts, number = within(), self._limbo.enter()
+            due = self._mirror.ready(self._index) if self._mirror else None
         try:
-            yield parts
+            yield parts, due and due.scanner()
         finally:
             with self._lock:
                 self._limbo.leave(number)
@@ -170,9 +199,15 @@ class Bank:
         self._limbo.put(self._index.retire(_array(memory_id)))
         self._reclaim()
 
+    def _note_changed(self, slots: Sequence[int]) -> None:
+        """For the copy: an erased key is overwritten there too."""
+        if self._mirror is not None:
+            self._mirror.note(slots)
+
     def _reclaim(self) -> None:
         for slots in self._limbo.freed():
             self._index.erase(slots)
+            self._note_changed(slots.tolist())
             for slot in slots.tolist():
                 del self._known[slot]
 

@@ -6,14 +6,14 @@ jumping about. A search may go on while the index changes: chunks of vectors nev
 bitmaps that never change, and what is retired is overwritten only when told so.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onebot_bot.errors import StoreError
-from onebot_bot.memory.codes import ROWS, Codes, Part, by_chunk, one_thread
+from onebot_bot.memory.codes import ROWS, Codes, Part, Scan, by_chunk, one_thread
 from onebot_bot.memory.members import slots_in
 from onebot_bot.memory.slots import Slots
 from onebot_bot.memory.vectors import Floats, Ids, checked
@@ -23,6 +23,10 @@ _SPARE = 64
 
 _WIDENED = 16
 """How many times as many come next when they do not."""
+
+
+Scanner = Callable[[Floats, Sequence[Part], int], Scan | None]
+"""As `Codes.scan`, for a query [d] as it is and the best of all parts together; None: not this time."""
 
 
 class Bytes(NamedTuple):
@@ -81,11 +85,31 @@ class VectorIndex:
         self._retired.difference_update(slots.tolist())
         self._slots.release(slots)
 
-    def search(self, query: Floats, among: Sequence[Part], k: int) -> tuple[Ids, Floats]:
+    @property
+    def reach(self) -> int:
+        """Slots that there are, empty ones too."""
+        return len(self._rows) * ROWS
+
+    def taken(self) -> Ids:
+        """The slots that are somebody's."""
+        return np.flatnonzero(self._slots.used() >= 0)
+
+    def vectors(self, slots: Ids) -> Floats:
+        """What is under `slots` [n], copied: [n, d]."""
+        found = np.empty((len(slots), self.dimension), np.float32)
+        for chunk, own, places in by_chunk(slots):
+            found[own] = self._rows[chunk][places]
+        return found
+
+    def search(
+        self, query: Floats, among: Sequence[Part], k: int, scanner: Scanner | None = None
+    ) -> tuple[Ids, Floats]:
         """The at most `k` slots of `among` whose vectors have the largest inner product with `query` [d], exactly.
 
+        `scanner` knows the same vectors and scans in the place of their bytes where it can.
+
         Returns:
-            Slots and scores, best first.
+            Slots and scores, best first; of equals the lowest slots.
 
         Raises:
             StoreError: another dimension, or NaN.
@@ -93,7 +117,7 @@ class VectorIndex:
         row = self._fit(checked(query, rank=1, what="a query")[np.newaxis])
         if k < 1 or sum(part.members for part in among) <= k + _SPARE:
             return self._compared(row[0], slots_in(among), k)
-        return self._scanned(row[0], self._codes.rotate(row)[0], among, k)
+        return self._scanned(row, among, k, scanner)
 
     def serialized(self) -> Bytes:
         """What `write_snapshot` writes; takes no longer for more vectors, but see `Bytes`."""
@@ -129,11 +153,10 @@ class VectorIndex:
 
     # --- searching ---
 
-    def _scanned(self, query: Floats, turned: Floats, parts: Sequence[Part], k: int) -> tuple[Ids, Floats]:
-        most = k + _SPARE
+    def _scanned(self, row: Floats, parts: Sequence[Part], k: int, scanner: Scanner | None) -> tuple[Ids, Floats]:
+        query, most = row[0], k + _SPARE
         while True:
-            with one_thread():
-                scan = self._codes.scan(turned, parts, most)
+            scan = (scanner(query, parts, most) if scanner else None) or self._scan_bytes(row, parts, most)
             likely = scan.slots[np.argsort(-scan.scores)[:k]]
             # None of the best k scores less than the last of any k, nor do its bytes say so by more than the error.
             reach = float(self._compared(query, likely, k)[1][-1]) - scan.error
@@ -141,8 +164,13 @@ class VectorIndex:
                 return self._compared(query, scan.slots[scan.scores >= reach], k)
             most *= _WIDENED
 
+    def _scan_bytes(self, row: Floats, parts: Sequence[Part], most: int) -> Scan:
+        with one_thread():
+            return self._codes.scan(self._codes.rotate(row)[0], parts, most)
+
     def _compared(self, query: Floats, slots: Ids, k: int) -> tuple[Ids, Floats]:
         """The best `k` of `slots` by their float32 vectors."""
+        slots = np.sort(slots)
         scores = np.empty(len(slots), np.float32)
         for chunk, own, places in by_chunk(slots):
             # Not `@`: BLAS would wake its threads for so little.

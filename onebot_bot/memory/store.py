@@ -17,6 +17,7 @@ from onebot_bot.memory.bank import Bank, Hit, Recallable
 from onebot_bot.memory.database import Database, listed
 from onebot_bot.memory.listing import listed_by
 from onebot_bot.memory.loading import Loaded, load_bank, save_bank
+from onebot_bot.memory.mirror import Find
 from onebot_bot.memory.records import MemoryRecords
 from onebot_bot.memory.rows import Extracted, Memory, NewMemory, Rekeyed
 from onebot_bot.memory.snapshot import discard_snapshot
@@ -31,7 +32,7 @@ T = TypeVar("T")
 class MemoryStore(MemoryRecords):
     """All memories. An async context manager: entering loads the index or rebuilds it, leaving saves it.
 
-    Every method runs on the event loop, except `search` and `note_recalled`, which any thread may call.
+    Every method runs on the event loop, except `search` and `note_recalled`, which any thread may call, and `catch_up`.
     """
 
     def __init__(
@@ -91,6 +92,20 @@ class MemoryStore(MemoryRecords):
             StoreError: NaN.
         """
         return [] if self._bank is None else self._bank.near(key, chat, k)
+
+    @property
+    def uncopied(self) -> bool:
+        """Whether `catch_up` may have something to do."""
+        bank = self._bank
+        return bank is not None and bank.uncopied
+
+    def catch_up(self, find: Find, most: int) -> int:
+        """Bring the copy that the model's thread searches up by `most` keys, on that thread; how many it still lacks.
+
+        `find` makes one where there is none yet; see `Bank.catch_up`.
+        """
+        bank = self._bank
+        return 0 if bank is None else bank.catch_up(find, most)
 
     def note_recalled(self, ids: Collection[int]) -> None:
         """Count that these came to mind just now; returns at once, from any thread."""

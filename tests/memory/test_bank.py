@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from vectors_of import D
+from vectors_of import CopiedRows, D
 
 from onebot_bot.memory.bank import Bank, Hit, Recallable
 from onebot_bot.memory.codes import Part
-from onebot_bot.memory.index import VectorIndex
+from onebot_bot.memory.index import Scanner, VectorIndex
 from onebot_bot.memory.snapshot import Stamp, write_snapshot
 from onebot_bot.memory.vectors import Floats, Ids, View
 from onebot_bot.protocol.chat_id import ChatId
@@ -31,10 +31,12 @@ class Interrupted(VectorIndex):
         if self.meanwhile:
             self.meanwhile.pop(0)()
 
-    def search(self, query: Floats, among: Sequence[Part], k: int) -> tuple[Ids, Floats]:
+    def search(
+        self, query: Floats, among: Sequence[Part], k: int, scanner: Scanner | None = None
+    ) -> tuple[Ids, Floats]:
         """With something before it looks."""
         self._happen()
-        return super().search(query, among, k)
+        return super().search(query, among, k, scanner)
 
     def _compared(self, query: Floats, slots: Ids, k: int) -> tuple[Ids, Floats]:
         self._happen()
@@ -99,11 +101,15 @@ def told(hits: Sequence[Hit]) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_search_finds_what_was_there_when_it_began(seed: int) -> None:
+@pytest.mark.parametrize("copied", [False, True], ids=["index", "copy"])
+def test_a_search_finds_what_was_there_when_it_began(seed: int, *, copied: bool) -> None:
     """Whatever comes and goes between its steps, on the same thread: were a lock held, this would never end."""
     world = World(seed)
     for _ in range(300):
         world.put()
+    copy = CopiedRows()
+    while copied and world.bank.catch_up(lambda *_: copy, 100):
+        world.change()
     for turn in range(200):
         (query, chat), k = world.query(), 1 + turn % 7
         own = turn % 5 == 0
@@ -112,6 +118,7 @@ def test_a_search_finds_what_was_there_when_it_began(seed: int) -> None:
         found = world.bank.near(query, chat, k) if own else world.bank.search(query, chat, k)
         assert told(found) == right
     assert len(world.bank) == len(world.known)
+    assert copied == (copy.scans > 0)
 
 
 def test_threads_find_the_same_as_one() -> None:
