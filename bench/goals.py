@@ -248,6 +248,9 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
         "first_token_ms": Aim(
             "G10", ("<=", 60.0), "first token of a prompt of 1,024, milliseconds", "1024 词元提示词的首词元，毫秒"
         ),
+        "keys_agreement": Aim(
+            "G10", (">=", 1.0), "memories found on the card as by the index", "显卡与索引找到的记忆一致的比例"
+        ),
         "bf16_stage_1_gb": Aim("training", ("<=", 24.0), "bfloat16, learning to ask, GB", "bfloat16，学提问，GB"),
         "bf16_stage_2_gb": Aim("training", ("<=", 24.0), "bfloat16, learning to read, GB", "bfloat16，学读出，GB"),
         "4bit_stage_1_gb": Aim("training", ("<=", 24.0), "4 bits, learning to ask, GB", "4 位，学提问，GB"),

@@ -1,4 +1,4 @@
-"""A model of Qwen3-VL-4B's shape on a card: decoding beside transformers' eager generate, and both training stages.
+"""A model of Qwen3-VL-4B's shape on a card: decoding beside transformers' eager generate, the search, and both training stages.
 
 The weights are random: only the time and the memory are measured. They are written to a temporary folder (9 GB) and
 loaded as any model is. Without a card nothing is measured; `--tiny` goes through all of it on a CPU with a model of a
@@ -29,7 +29,9 @@ from msgspec import Struct
 
 from bench.engine import CHATS, request, talk
 from bench.goals import goals_of
+from bench.gpu_keys import Keys, measure_keys
 from bench.report import Run, describe_machine, format_table, median_ratio, report, run_interleaved
+from bench.vectors import WIDTH
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.model import load_model
@@ -108,12 +110,15 @@ class Plan(Struct, frozen=True):
     """Of each training stage, besides the first, which warms up."""
     facts: int
     """That are learned."""
+    keys: Keys
+    """That are searched on the card."""
     batch: int = 0
     """Samples a step; 0: as the recipes say."""
 
 
-QUICK, FULL = Plan(2, 32, 3, 32), Plan(7, 256, 12, 96)
-TRIED = Plan(1, 8, 2, 8, batch=4)
+QUICK = Plan(2, 32, 3, 32, Keys(20_000, WIDTH, 20))
+FULL = Plan(7, 256, 12, 96, Keys(100_000, WIDTH, 200))
+TRIED = Plan(1, 8, 2, 8, Keys(5000, 64, 5), batch=4)
 """With a tiny model."""
 
 
@@ -306,6 +311,7 @@ def measure(folder: Path, config: ModelConfig, plan: Plan) -> dict[str, float]:
     if generator.model.device.type == "cuda":
         figures["recall_keeps_graphs"] = measure_recalls(generator)
     print(f"{generator.device}, graphs: {generator.counters.graphs or 'none on a CPU'}")
+    figures |= measure_keys(plan.keys, generator.model.device)
     del generator
     gc.collect()  # its graphs and its cache are to leave the card before anything is trained there
     figures |= measure_training(folder, config, plan, four_bit=False)

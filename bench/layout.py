@@ -190,6 +190,11 @@ _GPU = (
         unit="tokens a second",
     ),
     Grid(
+        title="A search among 100,000 memories",
+        columns=(Column("ms", "{:.2f}"),),
+        rows=rows_of({"card": "copy on the card", "cpu": "index on the CPU"}, "keys_ms_{}"),
+    ),
+    Grid(
         title="A night's stages",
         columns=(Column("GB of the card", "{:.1f}"), Column("steps/s", "{:.2f}")),
         rows=rows_of(

@@ -1,6 +1,7 @@
 """The memories' keys beside the model on its card, for as long as the bot runs. No torch before the model has it."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from onebot_bot.engine.request import Engine
@@ -24,8 +25,13 @@ async def keep_copied(engine: Engine, store: MemoryStore, clock: Clock) -> None:
     while engine.status.device.startswith("cuda"):
         await clock.sleep(EVERY)
         with suppress(ModelError):  # the model hangs, or cannot run: its own troubles tell
-            while store.uncopied and await engine.run(lambda runner: catch_up(runner, store), exclusive=False):
-                pass
+            await _catch_up(engine, store)
+
+
+async def _catch_up(engine: EngineWorker, store: MemoryStore) -> None:
+    left = AT_ONCE
+    while store.uncopied and left:
+        left = await engine.run(partial(catch_up, store=store), exclusive=False)
 
 
 def catch_up(runner: Any, store: MemoryStore) -> int:

@@ -83,7 +83,7 @@ def test_what_does_not_fit_is_told_with_what_does(trial_folder: Path) -> None:
 def test_on_a_card_the_memories_that_it_searches_are_told(trial_folder: Path) -> None:
     """A tenth of what the weights leave, by the width of the model's keys; a CPU searches all, and says nothing."""
     lines, _ = plan(trial_folder, 4 * GIB, cuda=True)
-    assert lines[-1] == "up to 349,313 memories are searched on the card (0.4 GiB), more of them on the CPU"
+    assert lines[-1] == "up to 349,473 memories are searched on the card (0.4 GiB), more of them on the CPU"
     assert not [line for line in plan(trial_folder, 4 * GIB)[0] if "memories" in line]
 
 
