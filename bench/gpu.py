@@ -1,4 +1,4 @@
-"""A model of Qwen3-VL-4B's shape on a card: decoding beside transformers' eager generate, the search, and both training stages.
+"""A model of Qwen3-VL-4B's shape on a card: decoding beside transformers' eager generate, the search, and training.
 
 The weights are random: only the time and the memory are measured. They are written to a temporary folder (9 GB) and
 loaded as any model is. Without a card nothing is measured; `--tiny` goes through all of it on a CPU with a model of a

@@ -5,7 +5,7 @@ import gc
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import numpy as np
 import structlog
@@ -17,6 +17,7 @@ from onebot_bot.engine.answer import Sequence
 from onebot_bot.engine.decode import DecodeLoop
 from onebot_bot.engine.embedder import Embedder
 from onebot_bot.engine.fit import LEAST_CONTEXT, DoesNotFit, fit_context, keys_budget
+from onebot_bot.engine.guests import G, Lodging
 from onebot_bot.engine.kv import is_out_of_memory, kv_shape
 from onebot_bot.engine.model import LoadedModel, free_bytes, text_body
 from onebot_bot.engine.recall import raw_keys
@@ -27,21 +28,8 @@ from onebot_bot.errors import ModelError, NoRoom, RequestError
 
 log = structlog.get_logger(__name__)
 
-G = TypeVar("G", bound="Guest")
-
 EMBED_BATCH = 32
 EMBED_TOKENS = 512
-
-
-class Guest(Protocol):
-    """What else lies on the model's card, for as long as there is room."""
-
-    @property
-    def gone(self) -> bool:
-        """Whether it was cleared."""
-
-    def clear(self) -> None:
-        """Give its memory back for good."""
 
 
 class Generator:
@@ -61,7 +49,7 @@ class Generator:
         self._reload = reload
         self._embedder = embedder
         self._folder: Path | None = adapter
-        self._guest: Guest | None = None
+        self._lodging = Lodging()
         if not fitting_context(model):
             raise DoesNotFit(
                 f"beside the model the memory left on {model.device} holds no context of {LEAST_CONTEXT} tokens. "
@@ -106,7 +94,7 @@ class Generator:
         """Two copies of a large model do not fit a card; on a CPU the old one serves until the new one is there."""
         if self.model.device.type == "cuda":
             self.away = True
-            self._dismiss()
+            self._lodging.dismiss()
             self.loop.slots.clear()
             self.model.network.to("meta")
             torch.cuda.empty_cache()
@@ -118,7 +106,7 @@ class Generator:
     def leave(self) -> None:
         """Give the memory back: another model serves in its place."""
         self.away = True
-        self._dismiss()
+        self._lodging.dismiss()
         self.loop.slots.clear()
         with contextlib.suppress(RuntimeError):  # some packed weights cannot be moved; they go with the model
             self.model.network.to("meta")
@@ -131,23 +119,7 @@ class Generator:
 
         Where memory runs out they are cleared, and are not taken in again before it has been enough for a while.
         """
-        if self.away or not self._keys_room:
-            return None
-        if self._guest is not None:
-            self._guest.clear()
-        self._guest = guest = make(self.model.device, self._keys_room)
-        return guest
-
-    def _dismiss(self) -> None:
-        if self._guest is not None:
-            self._guest.clear()
-            self._guest = None
-
-    def _spare(self) -> None:
-        """Answers come first."""
-        if self._guest is not None:
-            self._keys_room = 0
-            self._dismiss()
+        return None if self.away else self._lodging.host(make, self.model.device)
 
     @property
     def busy(self) -> bool:
@@ -170,12 +142,11 @@ class Generator:
         # Once: the status is asked for every turn, on the event loop.
         self._weights: int = sum(p.numel() * p.element_size() for p in model.network.parameters())
         self.parameters: int = model.parameters
-        self._keys_budget = keys_budget(free_bytes(model.device), cuda=model.device.type == "cuda")
-        self._keys_room = self._keys_budget
-        """Bytes that memories' keys may take beside the model; 0 after memory ran out."""
+        self._lodging.dismiss()
+        self._lodging = Lodging(keys_budget(free_bytes(model.device), cuda=model.device.type == "cuda"))
         # A new one: what another adapter left in the cache is not what this one would have.
         self.loop = DecodeLoop(model)
-        self.loop.room.spare = self._spare
+        self.loop.room.spare = self._lodging.spare
 
     @property
     def device(self) -> str:
@@ -266,7 +237,8 @@ class Generator:
     def relax(self) -> None:
         """Try all again as if memory had never run out, when that is long ago."""
         if self.loop.room.relax():
-            self._window, self._keys_room = self.model.context, self._keys_budget
+            self._window = self.model.context
+            self._lodging.relax()
 
     def _render(self, generation: Generation) -> Sequence:
         request = generation.request
