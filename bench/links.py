@@ -87,8 +87,8 @@ class Play:
             await sound.quit()
         await self.world.check_rest()
         account = self.world.bot.accounts[self.qq.account]
-        if account.pending or account.links:
-            raise ViolationError("leaked", f"{account.pending}, {account.links}")
+        if account.pending.echoes or account.links:
+            raise ViolationError("leaked", f"{account.pending.echoes}, {account.links}")
 
     async def _settled(self) -> None:
         await until(lambda: not self._missing(), "lost", self._missing)

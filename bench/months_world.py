@@ -167,7 +167,7 @@ def hold_time() -> None:
 
     def submit_counted(self: EngineWorker, request: Any) -> Generation:
         generation = submit(self, request)
-        counted(generation._outcome)  # noqa: SLF001 - what ends when the thread has answered
+        counted(generation._settling())  # noqa: SLF001 - what ends when the thread has answered
         return generation
 
     EngineWorker.submit = submit_counted  # type: ignore[method-assign]

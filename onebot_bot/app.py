@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-from zoneinfo import ZoneInfo
 
 import msgspec
 import structlog
@@ -43,6 +42,7 @@ from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ConfigError
 from onebot_bot.freeing import keep_giving_back
 from onebot_bot.health import NEVER, Restarts, prepare_memories, tell_restart, watch_engine
+from onebot_bot.hours import LocalTime
 from onebot_bot.imports import Imports
 from onebot_bot.key_copies import keep_copied
 from onebot_bot.learning.journal import interrupted_since
@@ -90,7 +90,7 @@ class App:
         self._make_history = make_history
         self._given_engine = engine  # None: the one of config.toml
         self._clock = clock or LoopClock()
-        self._day, self._day_of = "", (0, "")
+        self._local = LocalTime()
 
     async def __aenter__(self) -> Self:
         """Build everything, the server last: nothing is received before there is somewhere to put it."""
@@ -323,15 +323,12 @@ class App:
         return build_learning(around)
 
     def _local_time(self) -> datetime:
-        """Where the people of the chats live."""
-        return datetime.now(ZoneInfo(self.config.learning.timezone))
+        """Where the people of the chats live, to the second; every message asks for it several times."""
+        return self._local.now(self.configuration.config.learning.timezone)
 
     def _today(self) -> str:
-        """Worked out once a minute: every message asks for it several times."""
-        known = int(time.time() // 60), self.config.learning.timezone
-        if known != self._day_of:
-            self._day_of, self._day = known, self._local_time().date().isoformat()
-        return self._day
+        """The day there."""
+        return self._local.today(self.configuration.config.learning.timezone)
 
     def _language(self) -> Language:
         return self.config.bot.language

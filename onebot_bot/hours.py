@@ -1,10 +1,13 @@
-"""Spans of the day as people write them: 23:00-07:00, and 18:00-23:00 0.5 with a share for that time."""
+"""Spans of the day as people write them, 23:00-07:00, and 18:00-23:00 0.5 with a share for that time; local time."""
 
 import re
+import time
 import unicodedata
+from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 DAY = 24 * 60
 _TIME = r"([01]?[0-9]|2[0-4])(?::([0-5][0-9]))?"
@@ -70,6 +73,30 @@ def parse_fraction(text: str) -> float | None:
     if not re.fullmatch(r"[01]|[01]?\.[0-9]{1,6}", written):
         return None
     return number if (number := float(written)) <= 1 else None
+
+
+class LocalTime:
+    """The time where people live, worked out once a second; all second long it is the same object."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock  # unix seconds
+        self._of = (0, "UTC")
+        """The second and the zone that the next two are of."""
+        self._now = datetime.fromtimestamp(0, ZoneInfo("UTC"))
+        self._today = "1970-01-01"
+
+    def now(self, zone: str) -> datetime:
+        """To the second, in a time zone by its IANA name."""
+        of = int(self._clock()), zone
+        if of != self._of:
+            self._of, self._now = of, datetime.fromtimestamp(of[0], ZoneInfo(zone))
+            self._today = self._now.date().isoformat()
+        return self._now
+
+    def today(self, zone: str) -> str:
+        """The day, `YYYY-MM-DD`."""
+        self.now(zone)
+        return self._today
 
 
 def minute_of(moment: datetime) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from onebot_bot.hours import parse_fraction, parse_share, parse_span
+from onebot_bot.hours import LocalTime, parse_fraction, parse_share, parse_span
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,16 @@ def test_a_share_follows_its_span() -> None:
 def test_fractions_are_numbers_from_0_to_1(text: str, number: float | None) -> None:
     """Everything else is none."""
     assert parse_fraction(text) == number
+
+
+def test_local_time_goes_with_the_clock_and_the_zone() -> None:
+    """Within a second it is the same object; the next second and another zone have their own time and day."""
+    now = [1_800_000_000.2]
+    local = LocalTime(lambda: now[0])
+    first = local.now("Asia/Shanghai")
+    assert first.isoformat() == "2027-01-15T16:00:00+08:00"
+    now[0] += 0.7
+    assert local.now("Asia/Shanghai") is first
+    now[0] += 8 * 3600
+    assert local.today("Asia/Shanghai") == "2027-01-16"
+    assert local.today("Europe/Berlin") == "2027-01-15"

@@ -79,7 +79,7 @@ class Answerer:
             Exception: whatever went wrong; the turn is to be given up.
         """
         settings = self._services.settings()
-        with self._services.rest.writing():
+        with self._services.rest:
             # 1. Nothing is attempted before every message of it is on the disk; what was known already is no news.
             if not await self._store(turn) or await self._turned_away(turn, settings):
                 return True
@@ -146,7 +146,7 @@ class Answerer:
         log.info(line, user=turn.sender)
 
     def _note_answer(self, turn: Turn, bubbles: int) -> None:
-        users = {item.entry.user_id for item in turn.items}
+        users = frozenset([item.entry.user_id for item in turn.items])
         self._services.presence.answered(self._chat, users, bubbles, self._services.clock.time())
         if self._services.limits is not None:
             self._services.limits.answered(self._chat, users)

@@ -1,5 +1,6 @@
 """The guards that have something to keep: the word lists as their files stand, and the canary of this process."""
 
+import functools
 import secrets
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,11 +12,11 @@ from msgspec import Struct
 from onebot_bot.chat.guards import Withheld, recites
 from onebot_bot.chat.outbox import Clock
 from onebot_bot.chat.wordlist import Words, read_words
-from onebot_bot.engine.request import Conversation, Text
+from onebot_bot.engine.request import Conversation, Text, Turn
 from onebot_bot.errors import ConfigError
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.guard import GuardConfig
-from onebot_bot.texts import language_of, say
+from onebot_bot.texts import Language, language_of, say
 
 log = structlog.get_logger(__name__)
 
@@ -135,10 +136,14 @@ def planted(conversation: Conversation, canary: str) -> Conversation:
     first, *others = conversation.turns
     if not canary or first.role != "system":
         return conversation
-    told = _system(conversation)
-    line = say(language_of(told), "see.canary", canary=canary)
-    marked = msgspec.structs.replace(first, parts=(*first.parts, Text(f"\n{line}")))
+    line = _line(language_of(_system(conversation)), canary)
+    marked = Turn("system", (*first.parts, line))
     return msgspec.structs.replace(conversation, turns=(marked, *others))
+
+
+@functools.lru_cache(maxsize=2)
+def _line(language: Language, canary: str) -> Text:
+    return Text("\n" + say(language, "see.canary", canary=canary))
 
 
 def _version(path: Path) -> tuple[int, int]:
@@ -153,5 +158,5 @@ def _version(path: Path) -> tuple[int, int]:
 
 def _system(conversation: Conversation) -> str:
     """All that the model is told by us."""
-    turns = (turn for turn in conversation.turns if turn.role == "system")
-    return "\n".join(part.text for turn in turns for part in turn.parts if isinstance(part, Text))
+    turns = [turn for turn in conversation.turns if turn.role == "system"]
+    return "\n".join([part.text for turn in turns for part in turn.parts if isinstance(part, Text)])

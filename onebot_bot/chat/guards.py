@@ -68,6 +68,7 @@ def _shows(character: str) -> bool:
     return character in "\n\r\t" or (character not in _BLANKS and unicodedata.category(character) not in _INVISIBLE)
 
 
+@functools.lru_cache(maxsize=4096)
 def label(name: str) -> str:
     """A name that cannot end the brackets it is put into."""
     return clean_name(name).translate(_BRACKETS)
@@ -119,6 +120,7 @@ def without_speakers(text: str, own: int) -> str:
     return _LINE.sub("", text).strip()
 
 
+@functools.lru_cache(maxsize=64)  # an answer is compared with several things
 def normalised(text: str) -> str:
     """Only what makes two texts differ for a reader: letters and digits, of one width and case."""
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", without_piles(text)).casefold()))
@@ -148,7 +150,9 @@ RECITED = 40
 def recites(said: str, system: str) -> bool:
     """Whether the answer has a long piece of the system prompt in it, whatever its spaces and punctuation."""
     bare, pieces = normalised(said), _pieces(system)
-    return bool(pieces) and any(bare[i : i + RECITED] in pieces for i in range(len(bare) - RECITED + 1))
+    if not pieces or len(bare) < RECITED:
+        return False
+    return any(bare[i : i + RECITED] in pieces for i in range(len(bare) - RECITED + 1))
 
 
 @functools.lru_cache(maxsize=16)

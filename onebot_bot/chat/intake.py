@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.guards import clean_name
 from onebot_bot.chat.keeping import quoted_along, worth_keeping
-from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, find_trigger, mentions
+from onebot_bot.chat.participation import Decision, Freshness, Seen, Trigger, asked_by, find_trigger, mentions
 from onebot_bot.chat.readable import names_in, readable
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.session import ChatSession
@@ -38,12 +38,14 @@ class Intake:
 
     def may_command(self, message: Message) -> bool:
         """Neither bots nor ourselves; and of several accounts in a group, one carries it out."""
-        if message.user_id in self.ignored:
+        if self.ignores(message.user_id):
             return False
         return isinstance(message, PrivateMessage) or mentions(message) or self._claim(message)
 
     def called(self, message: Message) -> Trigger | None:
         """How it calls the bot; None: it does not."""
+        if (trigger := asked_by(message)) is not None:
+            return trigger
         bot, cast = self._services.settings().bot, self._services.cast
         return find_trigger(message, cast.names(message.chat_id, message.user_id, bot) if cast else bot.names)
 
@@ -51,7 +53,7 @@ class Intake:
         """Whether to answer."""
         services = self._services
         group = isinstance(message, GroupMessage)
-        ignored = message.user_id in self.ignored
+        ignored = self.ignores(message.user_id)
         seen = Seen(
             user=message.user_id,
             group=group,
@@ -63,15 +65,14 @@ class Intake:
             busy=session.busy or services.rest.resting,
         )
         chat = services.settings().chat
-        return services.presence.decide(message.chat_id, seen, chat, services.clock.time())
+        return services.presence.decide(session.chat, seen, chat, services.clock.time())
 
     def _speaks_in(self, chat: ChatId) -> bool:
         return self._services.presence.mode(chat, self._services.settings().chat) == "on"
 
-    @property
-    def ignored(self) -> set[int]:
-        """Whom the bot never answers: its own accounts and other bots."""
-        return {*self._accounts, *self._services.settings().chat.bots}
+    def ignores(self, user: int) -> bool:
+        """Whether the bot never answers somebody: one of its own accounts, or another bot."""
+        return user in self._accounts or user in self._services.settings().chat.bots
 
     def _claim(self, message: Message) -> bool:
         """Whether this account is the first of ours to see a message that is for none of them in particular."""

@@ -18,6 +18,8 @@ ANSWERED, BUBBLES, PROMPT, TOKENS, SECONDS, RECALLS = "answered", "bubbles", "pr
 SILENT, ENDED = "silent.", "ended."
 """Before the reason: of a message that was not to be answered, and of a turn that was and ended without an answer."""
 
+ONE_SEEN: Mapping[str, float] = {SEEN: 1.0}
+
 _STRENGTH = {trigger: place for place, trigger in enumerate(Trigger)}
 
 LONGEST = 2000
@@ -106,13 +108,15 @@ class Journal:
         self._count = count
         self._config = config
         self._local = local
+        self._now: datetime | None = None
+        """What `_stamp` and `_day` are of: most messages come within a second of others."""
+        self._stamp = self._day = ""
 
     def seen(self, chat: ChatId, entry: Entry, decision: Decision, called: Trigger | None) -> None:
         """A message was heard; one that called the bot and is not to be answered gets its line at once."""
         silent = decision.trigger is None
         if self._count is not None:
-            why = {SILENT + decision.why.value: 1.0} if silent else {}
-            self._count(chat, {SEEN: 1.0, **why})
+            self._count(chat, {SEEN: 1.0, SILENT + decision.why.value: 1.0} if silent else ONE_SEEN)
         if silent and called is not None:
             dice = {"chance": decision.chance, "dice": decision.dice}
             self._line(chat, entry.user_id, [entry], decision.why.value, "silent", words=True, **dice)
@@ -134,6 +138,8 @@ class Journal:
         """A turn ended, or is put back; `now` in clock seconds."""
         if self._count is not None:
             self._count(chat, counts_of(turn, sent, outcome))
+        if self._write is None:
+            return
         fields = {**_written(turn), "ms": phases(turn, now), "sent": [e.message_id for e in sent if e.message_id]}
         if self._config().content and not turn.unsaved:
             fields["said"] = [entry.text[:LONGEST] for entry in sent]
@@ -155,10 +161,11 @@ class Journal:
         if self._config().content and words:
             fields["asked"] = [entry.text[:LONGEST] for entry in asked]
         ids = [entry.message_id for entry in asked if entry.message_id is not None]
-        at = self._local()
-        stamp, where = at.isoformat(timespec="seconds"), str(chat)
-        line = TurnLine(at=stamp, chat=where, user=user, messages=ids, why=why, outcome=outcome, **fields)  # type: ignore[arg-type]  # built above
-        self._write(at.date().isoformat(), line)
+        if (now := self._local()) is not self._now:
+            self._now, self._day, self._stamp = now, now.date().isoformat(), now.isoformat(timespec="seconds")
+        where = str(chat)
+        line = TurnLine(at=self._stamp, chat=where, user=user, messages=ids, why=why, outcome=outcome, **fields)  # type: ignore[arg-type]  # built above
+        self._write(self._day, line)
 
 
 def counts_of(turn: Turn, sent: Sequence[Entry], outcome: Outcome) -> dict[str, float]:
@@ -169,13 +176,15 @@ def counts_of(turn: Turn, sent: Sequence[Entry], outcome: Outcome) -> dict[str, 
     if turn.draft is None:
         return counts
     usage, recalls = turn.draft.result.usage, turn.draft.result.recalls
-    found = sum(recall.memory_id is not None for recall in recalls)
-    return {**counts, PROMPT: usage.prompt_tokens, TOKENS: usage.new_tokens, SECONDS: usage.total, RECALLS: found}
+    found = len([recall for recall in recalls if recall.memory_id is not None])
+    spent = {PROMPT: usage.prompt_tokens, TOKENS: usage.new_tokens, SECONDS: usage.total, RECALLS: found}
+    # What is nothing adds nothing.
+    return counts | {what: amount for what, amount in spent.items() if amount}
 
 
 def phases(turn: Turn, now: float) -> Milliseconds:
     """How long each phase of a turn took, as far as it came."""
-    came = min((item.arrived for item in turn.items), default=turn.began)
+    came = min([item.arrived for item in turn.items], default=turn.began)
     asked = turn.asked or turn.written or now
     written = turn.written or now
     usage = turn.draft.result.usage if turn.draft is not None else None
@@ -195,7 +204,10 @@ def _ms(seconds: float) -> int:
 
 def _reason(turn: Turn) -> str:
     """The strongest of its messages' triggers: the order of the enumeration."""
-    return min((item.trigger for item in turn.items), key=_STRENGTH.__getitem__, default=Trigger.FOLLOW_UP).value
+    triggers = [item.trigger for item in turn.items]
+    if len(triggers) == 1:  # as nearly always
+        return triggers[0].value
+    return min(triggers, key=_STRENGTH.__getitem__, default=Trigger.FOLLOW_UP).value
 
 
 def _written(turn: Turn) -> dict[str, object]:

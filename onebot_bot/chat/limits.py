@@ -95,9 +95,12 @@ class Limits:
 
     def answered(self, chat: ChatId, users: Collection[int]) -> None:
         """Count one answer to these people."""
-        peers = dict.fromkeys(peer for user in users for peer in _peers(chat, user))
+        peers: list[Peer] = [("user", user) for user in users if user]
+        if chat.kind == "group" and users:
+            peers.append(("group", chat.peer))
+        now = self._clock()
         for peer in peers:
-            self._minute(peer).answers.append(self._clock())
+            self._minute(peer).answers.append(now)
             self._tally.add(peer, answers=1)
 
     def spent(self, chat: ChatId, user: int, tokens: int) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
 from typing import Any, Protocol
 
 import structlog
@@ -41,11 +42,10 @@ class Clock(Protocol):
 
 
 class LoopClock:
-    """The running loop's own."""
+    """The one that the running loop goes by."""
 
-    def time(self) -> float:
-        """Monotonic seconds."""
-        return asyncio.get_running_loop().time()
+    time = staticmethod(monotonic)
+    """Not the loop's own method: to find the loop takes a system call, and a message asks for the time often."""
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -222,14 +222,13 @@ class Outbox:
         self, action: SendGroupMsg | SendPrivateMsg | SendGroupForwardMsg | SendPrivateForwardMsg
     ) -> int | None:
         while True:
-            await self._connection()
             try:
                 return _message_id(await self._account.call(action))
             except ActionUnknown as error:
                 log.warning("Nobody knows whether a message was sent; it is not sent again.", cause=str(error))
                 return None
             except NotConnected:
-                continue  # it went between the look and the call
+                await self._connection()
 
     async def do(self, gesture: Action) -> bool:
         """Carry out what is no message, a poke or a reaction; whether the client did: some cannot."""

@@ -165,19 +165,27 @@ def find_trigger(message: Message, names: Collection[str]) -> Trigger | None:
 
     Whether a quoted message is the bot's own is for the caller, who has the history.
     """
-    if isinstance(message, PrivateMessage):
-        return Trigger.PRIVATE
-    if mentions(message):
-        return Trigger.MENTION
+    if (trigger := asked_by(message)) is not None:
+        return trigger
     pattern = _pattern(tuple(names))
     if pattern is not None and pattern.search(plain_text(message.message).casefold()):
         return Trigger.NAME
     return None
 
 
+def asked_by(message: Message) -> Trigger | None:
+    """How the message asks the bot to its face; None: it does not."""
+    if isinstance(message, PrivateMessage):
+        return Trigger.PRIVATE
+    return Trigger.MENTION if mentions(message) else None
+
+
 def mentions(message: Message) -> bool:
     """Whether the account that heard it is mentioned with @."""
-    return any(isinstance(segment, At) and segment.qq == str(message.self_id) for segment in message.message)
+    for segment in message.message:  # noqa: SIM110 - not any(): every message is asked, and a generator costs more
+        if isinstance(segment, At) and segment.qq == str(message.self_id):
+            return True
+    return False
 
 
 @lru_cache(maxsize=16)

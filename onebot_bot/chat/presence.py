@@ -141,7 +141,7 @@ class Presence:
         """Note that the bot answered these people, in so many messages."""
         part = self._part(chat)
         part.answered(frozenset(users), now)
-        part.latest.extend([True] * bubbles)
+        part.latest.extend([True] * min(bubbles, LATEST))
 
     def ended(self, chat: ChatId, user: int, outcome: Outcome) -> None:
         """Note what came of answering `user`, unless somebody else has written since."""

@@ -1,8 +1,7 @@
 """Whether the chats rest: what comes meanwhile is received and answered when the rest is over."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
+from types import TracebackType
 
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -53,17 +52,17 @@ class Rest:
         self._excused.add(chat)
         return fresh
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[None]:
-        """An answer is being written: a rest waits for it."""
+    def __enter__(self) -> None:
+        """An answer is being written, as long as the `with` block runs: a rest waits for it."""
         self._writing += 1
         self._quiet.clear()
-        try:
-            yield
-        finally:
-            self._writing -= 1
-            if not self._writing:
-                self._quiet.set()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writing -= 1
+        if not self._writing:
+            self._quiet.set()
 
     async def quiet(self) -> None:
         """Return once no answer is being written."""

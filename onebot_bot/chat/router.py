@@ -27,7 +27,7 @@ from onebot_bot.chat.witness import Witness
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import Event, FriendRecall, GroupMessage, GroupRecall, Message, PrivateMessage
-from onebot_bot.protocol.segments import Reply
+from onebot_bot.protocol.segments import Reply, Segment
 from onebot_bot.transport.account import Account
 
 log = structlog.get_logger(__name__)
@@ -104,7 +104,8 @@ class ChatRouter(TaskOwner):
             self._take(account, message, freshness)
 
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:
-        if (session := self._sessions.get(message.chat_id)) is not None:
+        where = message.chat_id
+        if (session := self._sessions.get(where)) is not None:
             session.give_way()
         if message.sent_by_self:
             return
@@ -112,11 +113,11 @@ class ChatRouter(TaskOwner):
         if door is Door.CLOSED:
             return
         if isinstance(message, GroupMessage) and message.group_name and self._services.cast is not None:
-            self._services.cast.note_name(message.chat_id, label(message.group_name))
+            self._services.cast.note_name(where, label(message.group_name))
         words = words_of(message)
         command = freshness is not Freshness.OLD and self._commands.matches(words, message)
         chat = self._services.settings().chat
-        heard = door is Door.OPEN and self._services.presence.listens(message.chat_id, chat, message.time)
+        heard = door is Door.OPEN and self._services.presence.listens(where, chat, message.time)
         if not command and not heard:
             return
         if _levels.isEnabledFor(logging.INFO):
@@ -127,7 +128,7 @@ class ChatRouter(TaskOwner):
             if self._intake.may_command(message):
                 self.spawn(self._command(account, message, words))
             return
-        quote = next((segment for segment in message.message if isinstance(segment, Reply)), None)
+        quote = quote_in(message.message)
         if quote is not None or is_closed(message.message):
             self.spawn(self._take_referring(account, message, quote, freshness))
         else:
@@ -185,19 +186,20 @@ class ChatRouter(TaskOwner):
         entry = self._intake.entry(message, quoted)
         if not entry.text:
             return
+        chat = message.chat_id
         if self._services.guard.refuses(entry.text):
-            decision = self._services.presence.refused(message.chat_id, message.user_id)
+            decision = self._services.presence.refused(chat, message.user_id)
         else:
-            session = self._session(account, message.chat_id)
+            session = self._session(account, chat)
             decision = self._intake.decide(session, message, called, freshness)
             session.receive(entry, decision.trigger, group)
-        self._services.journal.seen(message.chat_id, entry, decision, called)
+        self._services.journal.seen(chat, entry, decision, called)
 
     async def _record(self, account: Account, happening: Happening) -> None:
         """A poke, or somebody came or went: let the model know; a poke may be answered."""
         entry = await self._witness.entry(account, happening)
         session = self._session(account, happening.chat)
-        session.receive(entry, self._witness.trigger(happening, session, self._intake.ignored))
+        session.receive(entry, self._witness.trigger(happening, session, self._intake.ignores))
 
     # --- rest ----------------------------------------------------------------------------------------------------
 
@@ -263,6 +265,14 @@ class ChatRouter(TaskOwner):
     async def _sweep(self) -> None:
         if self._services.eyes is not None:
             await self._services.eyes.sweep()
+
+
+def quote_in(segments: tuple[Segment, ...]) -> Reply | None:
+    """The quote among the segments of a message, the first if there are more."""
+    for segment in segments:  # not next(): every message is asked, and a generator costs more
+        if isinstance(segment, Reply):
+            return segment
+    return None
 
 
 def _log_message(message: Message, words: str, *, content: bool) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 
 from onebot_bot.chat.answering import Answerer
+from onebot_bot.chat.idling import Idling
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.services import Services
@@ -31,6 +32,7 @@ class ChatSession:
         self._discarded: list[Incoming] = []
         """What /stop took out of `_pending`, until the record says so."""
         self._woken = asyncio.Event()
+        self._idling = Idling()
         self._turn: Turn | None = None
         """The turn being answered; None between turns."""
         self._between_turns = asyncio.Event()
@@ -71,7 +73,8 @@ class ChatSession:
 
     def give_way(self) -> None:
         """Somebody speaks, or is to be answered: what was to be said first would be out of place."""
-        self._pending = [item for item in self._pending if item.trigger is not Trigger.FIRST]
+        if self._pending:
+            self._pending = [item for item in self._pending if item.trigger is not Trigger.FIRST]
         if self._turn is not None and self._turn.first:
             self._turn.stop()
 
@@ -206,13 +209,7 @@ class ChatSession:
         if self._pending or self._discarded:
             return True
         self._woken.clear()
-        # A bare timer: this runs once a turn, and asyncio.timeout costs more than the rest of it.
-        idle = self._services.settings().chat.idle_minutes * 60
-        timer = asyncio.get_running_loop().call_later(idle, self._woken.set)
-        try:
-            await self._woken.wait()
-        finally:
-            timer.cancel()
+        await self._idling.wait(self._woken, self._services.settings().chat.idle_minutes * 60)
         return bool(self._pending or self._discarded)
 
     async def _collect(self) -> Turn | None:

@@ -1,6 +1,7 @@
 """The sections of config.toml that a chat reads, once a turn: one turn sees one configuration."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import msgspec
 from msgspec import Struct
@@ -57,6 +58,7 @@ def settings_of(config: Config) -> Settings:
     )
 
 
+@lru_cache(maxsize=16)  # nearly every turn asks about the same
 def sampling_of(config: GenerationConfig) -> SamplingParams:
     """How tokens are chosen, as the configuration says."""
     return SamplingParams(

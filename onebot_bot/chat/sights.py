@@ -40,6 +40,11 @@ class Sight(Struct, frozen=True):
         return self.line, self.entry.id, self.segment
 
 
+def holds_things(entry: Entry) -> bool:
+    """Whether there may be anything to be seen or read in a message, or in one that it quotes."""
+    return bool(entry.segments) or entry.reply_to is not None or "://" in entry.text
+
+
 def sights_of(lines: Sequence[Line]) -> list[Sight]:
     """All there is to be seen, in the order of showing: what a line quotes stands before what it says itself."""
     return [

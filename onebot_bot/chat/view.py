@@ -9,7 +9,7 @@ from onebot_bot.chat.readable import names_in
 from onebot_bot.chat.reader import Reader
 from onebot_bot.chat.settings import Settings
 from onebot_bot.chat.shown import shown_of
-from onebot_bot.chat.sights import Line, Parts, line_parts, sights_of
+from onebot_bot.chat.sights import Line, Parts, Sight, holds_things, line_parts, sights_of
 from onebot_bot.chat.turn import Turn
 from onebot_bot.engine.request import Conversation
 from onebot_bot.memory.history import Entry, History
@@ -40,21 +40,25 @@ class View:
         may have lost messages when this returns: they were recalled meanwhile, and are not in it.
         """
         said = await self._said(settings, turn)
-        lines = await self._lines([*said, *turn.entries])
-        if await self._take_in(lines):
+        asked = turn.entries
+        if not any(map(holds_things, (*said, *asked))):  # plain words, as nearly always: nobody need look closer
+            return build_conversation(self._chat, said, asked, settings, part=turn.part, optional=turn.optional)
+        lines = await self._lines([*said, *asked])
+        sights = sights_of(lines)
+        if await self._take_in(lines, sights):
             # That took a while: the record is asked anew, for it alone knows of recalls and resets.
             said = await self._said(settings, turn)
             lines = await self._lines([*said, *turn.entries])
-        seen = await self._seen(lines, settings)
+            sights = sights_of(lines)
+        seen = await self._seen(lines, sights, settings)
         read = await self._reader.show(self._chat, lines, settings.bot.language) if self._reader else {}
         part, optional = turn.part, turn.optional
         return build_conversation(
             self._chat, said, turn.entries, settings, seen, read=read, part=part, optional=optional
         )
 
-    async def _take_in(self, lines: Sequence[Line]) -> bool:
+    async def _take_in(self, lines: Sequence[Line], sights: Sequence[Sight]) -> bool:
         """Fetch what is to be seen and to be read, side by side; whether that took any waiting."""
-        sights = sights_of(lines)
         if self._eyes is None or not sights or not self._eyes.open_in(self._chat):
             return self._reader is not None and await self._reader.fetch(self._chat, lines)
         seeing = self._eyes.fetch(self._chat, self._eyes.choose(sights))
@@ -62,9 +66,8 @@ class View:
             return await seeing
         return any(await asyncio.gather(seeing, self._reader.fetch(self._chat, lines)))
 
-    async def _seen(self, lines: Sequence[Line], settings: Settings) -> dict[int, Parts]:
+    async def _seen(self, lines: Sequence[Line], sights: Sequence[Sight], settings: Settings) -> dict[int, Parts]:
         """The messages, by row, that are more than words."""
-        sights = sights_of(lines)
         if self._eyes is None or not sights or not self._eyes.open_in(self._chat):
             return {}
         language = settings.bot.language
@@ -88,7 +91,9 @@ class View:
         Before it, what of other chats may be seen here.
         """
         limit, shown = settings.chat.history_messages, self._shown(self._chat)
-        before = await shown_of(self._history, shown, settings.own.shown_messages, settings.bot.language)
+        before: list[Entry] = []
+        if shown:
+            before = await shown_of(self._history, shown, settings.own.shown_messages, settings.bot.language)
         if limit == 0:
             return before
         entries = await self._history.recent(self._chat, limit + len(turn.items))

@@ -1,6 +1,6 @@
 """Sees what happens in the chats besides messages, names who is in it, and decides whether a poke is answered."""
 
-from collections.abc import Collection
+from collections.abc import Callable
 
 from onebot_bot.chat.access import Door
 from onebot_bot.chat.errands import Errand, Gate
@@ -41,7 +41,7 @@ class Witness:
         name = fit.get(happening.who, "")
         return Entry(role="event", text=text, time=happening.time, user_id=happening.who, name=name)
 
-    def trigger(self, happening: Happening, session: ChatSession, ignored: Collection[int]) -> Trigger | None:
+    def trigger(self, happening: Happening, session: ChatSession, ignores: Callable[[int], bool]) -> Trigger | None:
         """Why to answer it; None: it is only seen."""
         config, user = self._services.settings().chat, happening.who
         if happening.kind != "poked" or not config.answer_pokes:
@@ -50,7 +50,7 @@ class Witness:
             user=user,
             group=happening.chat.kind == "group",
             called=Trigger.POKE,
-            ignored=user in ignored,
+            ignored=ignores(user),
             owed=session.is_owed(user),
         )
         return self._services.presence.decide(happening.chat, seen, config, self._services.clock.time()).trigger

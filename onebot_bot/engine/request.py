@@ -196,7 +196,9 @@ class Generation:
         self.begun = 0
         """How often the answer was begun anew: text before the last time is void."""
         self._deltas: deque[str] = deque()
-        self._outcome: asyncio.Future[GenerationResult] = asyncio.get_running_loop().create_future()
+        self._outcome: GenerationResult | BotError | None = None
+        self._settled: asyncio.Future[None] | None = None
+        """For who waits for the outcome; made only then."""
         self._news = asyncio.Event()
 
     def interrupt(self) -> None:
@@ -206,11 +208,11 @@ class Generation:
     @property
     def done(self) -> bool:
         """Whether the outcome is known."""
-        return self._outcome.done()
+        return self._outcome is not None
 
     def when_done(self, call: Callable[["Generation"], object]) -> None:
         """Have `call` hear of the outcome, soon after it is there."""
-        self._outcome.add_done_callback(lambda _: call(self))
+        self._settling().add_done_callback(lambda _: call(self))
 
     async def result(self) -> GenerationResult:
         """The finished answer.
@@ -218,19 +220,35 @@ class Generation:
         Raises:
             BotError: this answer failed; others go on.
         """
-        # Shielded: who waits may be cancelled, the answer goes on. A finished one needs no waiting at all.
-        return self._outcome.result() if self._outcome.done() else await asyncio.shield(self._outcome)
+        if self._outcome is None:
+            # Shielded: who waits may be cancelled, the answer goes on. A finished one needs no waiting at all.
+            await asyncio.shield(self._settling())
+        return self._told()
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Text deltas in order; never splits a character."""
         while True:
             while self._deltas:
                 yield self._deltas.popleft()
-            if self._outcome.done():
-                self._outcome.result()
+            if self._outcome is not None:
+                self._told()
                 return
             self._news.clear()
             await self._news.wait()
+
+    def _told(self) -> GenerationResult:
+        """The outcome, which is there."""
+        if isinstance(self._outcome, BotError):
+            raise self._outcome.with_traceback(None)  # or it would hold on to the frames of who was told before
+        assert self._outcome is not None  # noqa: S101 - for the type: asked only once it is there
+        return self._outcome
+
+    def _settling(self) -> "asyncio.Future[None]":
+        if self._settled is None:
+            self._settled = asyncio.get_running_loop().create_future()
+            if self._outcome is not None:
+                self._settled.set_result(None)
+        return self._settled
 
     def begin_anew(self) -> None:
         """What was written so far is void, and what comes is another answer (engine only, on the loop)."""
@@ -244,13 +262,11 @@ class Generation:
 
     def finish(self, outcome: GenerationResult | BotError) -> None:
         """Settle the outcome (engine only, on the loop); later calls change nothing."""
-        if self._outcome.done():
+        if self._outcome is not None:
             return
-        if isinstance(outcome, GenerationResult):
-            self._outcome.set_result(outcome)
-        else:
-            self._outcome.set_exception(outcome)
-            self._outcome.exception()  # a waiter that went away must not make the loop complain
+        self._outcome = outcome
+        if self._settled is not None:
+            self._settled.set_result(None)
         self._news.set()
 
 

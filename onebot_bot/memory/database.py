@@ -35,7 +35,7 @@ BATCH = 4096
 """Most writes in one transaction: bounds how long the first of them waits."""
 
 HELD = 1.0
-"""Seconds that a write nobody waits for is held back at most, to share the fsync of one that somebody waits for."""
+"""Seconds that a write nobody waits for is held back at most, to be written with others."""
 
 BUSY_MS = 5000
 """Milliseconds to wait for another program that holds the file, such as a database browser."""
@@ -84,7 +84,7 @@ class Database:
         await asyncio.to_thread(writer.join)
 
     def submit(
-        self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False, lasting: bool = True
+        self, fn: Callable[[sqlite3.Connection], T], *, single: bool = False, lasting: bool = True, beside: bool = False
     ) -> asyncio.Future[T]:
         """Queue one write and return at once; call on the event loop.
 
@@ -92,29 +92,31 @@ class Database:
             fn: Runs in the writer thread, inside a transaction; it must not commit.
             single: `fn` is one statement, which SQLite undoes by itself when it fails: saves the savepoint.
             lasting: It must survive a power cut. What only has to survive the death of this process costs no fsync.
+            beside: It has nothing to do with what `post` holds back, and may go before it.
 
         Returns:
             A future with what `fn` returned, done after COMMIT; or with what it raised (SQLite's errors as
             StoreError), in which case nothing of it was written. Cancelling it does not take the write back.
         """
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         writer = self._open_writer()
-        writer.release()
+        future: asyncio.Future[T] = writer.loop.create_future()
+        if not beside:
+            writer.release()
         writer.jobs.put(_Job(fn, future, single, lasting))
         return future
 
-    async def write(self, fn: Callable[[sqlite3.Connection], T], *, lasting: bool = True) -> T:
+    async def write(self, fn: Callable[[sqlite3.Connection], T], *, lasting: bool = True, beside: bool = False) -> T:
         """Run `fn` in the writer thread and return its result once that is on the disk; see `submit`.
 
         Raises:
             StoreError: SQLite could not write.
         """
-        return await asyncio.shield(self.submit(fn, lasting=lasting))
+        return await asyncio.shield(self.submit(fn, lasting=lasting, beside=beside))
 
     def post(self, fn: Callable[[sqlite3.Connection], object], *, single: bool = False) -> None:
         """Queue a write nobody waits for, from any thread; a failure is logged. `single` as in `submit`.
 
-        It is written together with the next one that somebody waits for, or after a second.
+        It is written before the next one that is not `beside` it, or after a second.
         """
         self._open_writer().hold(_Job(fn, None, single, lasting=True))
 
@@ -213,7 +215,7 @@ class _Writer(threading.Thread):
         self._path = path
         self._connection = connection
         self._lock = lock
-        self._loop = loop
+        self.loop = loop
         self._lasting = True  # what `synchronous` is set to now
 
     def hold(self, job: _Job) -> None:
@@ -222,7 +224,7 @@ class _Writer(threading.Thread):
         if not self._releases:
             self._releases = True
             with contextlib.suppress(RuntimeError):  # closed: the program dies without leaving the context
-                self._loop.call_soon_threadsafe(self._loop.call_later, HELD, self._release_late)
+                self.loop.call_soon_threadsafe(self.loop.call_later, HELD, self._release_late)
 
     def release(self) -> None:
         """Queue what is held, before what is queued next; on the event loop."""
@@ -305,7 +307,7 @@ class _Writer(threading.Thread):
     def _settle(self, outcomes: list[_Outcome]) -> None:
         # The loop is closed only when the program dies without leaving the context: then nobody waits.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(_resolve, outcomes)
+            self.loop.call_soon_threadsafe(_resolve, outcomes)
 
 
 def _resolve(outcomes: list[_Outcome]) -> None:

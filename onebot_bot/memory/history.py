@@ -131,7 +131,7 @@ class History:
             A future, done once it is on the disk: the row id, or None when its `message_id` is known in this chat.
         """
         row = self._row(chat, entry)
-        return self._database.submit(functools.partial(_insert, row=row), single=True)
+        return self._database.submit(functools.partial(_insert, row=row), single=True, beside=True)
 
     async def append(self, chat: ChatId, entry: Entry) -> int | None:
         """Store one message and return its row id, or None when its `message_id` is known in this chat.
@@ -172,7 +172,7 @@ class History:
         sql = f"UPDATE messages SET state = ? WHERE id IN {_GIVEN}"
         values = (state, listed(ids))
         await asyncio.shield(
-            self._database.submit(lambda c: c.execute(sql, values).rowcount, single=True, lasting=False)
+            self._database.submit(lambda c: c.execute(sql, values).rowcount, single=True, lasting=False, beside=True)
         )
 
     async def answered(self, chat: ChatId, turn_ids: Collection[int], sent: Sequence[Entry]) -> list[int]:
@@ -187,7 +187,7 @@ class History:
             The row ids of what was new.
         """
         rows = [self._row(chat, entry) for entry in sent]
-        return await self._database.write(lambda connection: _answer(connection, chat, turn_ids, rows))
+        return await self._database.write(lambda connection: _answer(connection, chat, turn_ids, rows), beside=True)
 
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
         """What is of unix second `since` or later and has no answer, oldest first.

@@ -2,6 +2,7 @@
 
 import functools
 import sqlite3
+import threading
 from collections.abc import Callable
 from typing import Literal
 
@@ -37,6 +38,10 @@ class Usage:
         self._today = today  # a date, where the people live
         self._day = ""
         self._all: dict[Peer, Used] = {}
+        self._fresh: dict[tuple[str, Scope, int], Used] = {}
+        """By day and peer, what is not written yet."""
+        self._lock = threading.Lock()
+        """Held for as long as `_fresh` is changed."""
 
     async def restore(self) -> None:
         """Read what was used today before this start."""
@@ -56,8 +61,19 @@ class Usage:
         """Count it; written to the disk by and by, since nobody waits for it."""
         before = self.of(peer)
         self._all[peer] = Used(before.answers + answers, before.tokens + tokens, before.told or told)
-        values = (self._day, *peer, answers, tokens, told)
-        self._database.post(lambda connection: connection.execute(_ADD, values), single=True)
+        key = (self._day, *peer)
+        with self._lock:
+            idle = not self._fresh
+            old = self._fresh.get(key, NOTHING)
+            self._fresh[key] = Used(old.answers + answers, old.tokens + tokens, old.told or told)
+        if idle:
+            self._database.post(self._write)
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        """All that was counted since the last time, each peer once; in the writer's thread."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, {}
+        connection.executemany(_ADD, [(*key, used.answers, used.tokens, used.told) for key, used in fresh.items()])
 
     def _turn_page(self) -> None:
         today = self._today()

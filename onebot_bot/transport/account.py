@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from websockets.asyncio.server import ServerConnection, broadcast
+from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
 from onebot_bot.errors import ActionError, ActionFailed, ActionUnknown, NotConnected
@@ -31,6 +31,7 @@ from onebot_bot.protocol.events import (
 )
 from onebot_bot.protocol.frames import ActionResponse
 from onebot_bot.transport.handshake import Admission, Role
+from onebot_bot.transport.replies import Replies
 
 MAX_LINKS = 8
 MESSAGES_REMEMBERED = 8192
@@ -40,6 +41,8 @@ LARGEST_FRAME = 50 * 2**20
 """NapCat closes the connection over this many bytes (its `maxPayload`)."""
 MOST_UNREAD = 64 * 2**20
 """Bytes written to a client and not taken by it, from which its link counts as dead: it bounds our memory."""
+LONG_FRAME = 2**16
+"""Bytes from which a frame is written at once, so that `unread` knows of it."""
 MISSED_HEARTBEATS = 3
 TIMED_OUT = 1200
 """NapCat's retcode for everything thrown inside, QQ's own missing confirmation among it."""
@@ -65,6 +68,8 @@ class Link:
         """Seconds between heartbeats; None until the first one, and when the client has them off."""
         self.alive_at = now
         """When the last heartbeat came, or when events were first expected from here if that was later."""
+        self._unwritten: list[bytes] = []
+        """Frames of this round of the loop."""
 
     @property
     def is_open(self) -> bool:
@@ -86,12 +91,26 @@ class Link:
         return self.interval is not None and now - self.alive_at > MISSED_HEARTBEATS * self.interval
 
     def send(self, frame: bytes) -> None:
-        """Write one text frame now.
+        """Have one text frame written before anything else is waited for.
 
-        `broadcast` is websockets' way to send without waiting: `send` costs a context manager a frame, and on
-        a link that is going down it would hold the caller until it is gone.
+        Frames that are sent in one round of the loop are written together: a system call for each would cost more
+        than making it. websockets' own `send` would hold the caller of a link that is going down until it is gone.
         """
-        broadcast((self.socket,), frame, text=True)
+        self._unwritten.append(frame)
+        if len(frame) > LONG_FRAME:
+            self._write()
+        elif len(self._unwritten) == 1:
+            self.socket.loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        """Write what was sent; a link that went down meanwhile loses it, as it loses what the system still holds."""
+        frames, self._unwritten = self._unwritten, []
+        if not frames or not self.is_open:
+            return
+        protocol = self.socket.protocol
+        for frame in frames:
+            protocol.send_text(frame)
+        self.socket.transport.write(b"".join(protocol.data_to_send()))
 
     @property
     def unread(self) -> int:
@@ -100,6 +119,7 @@ class Link:
 
     async def close(self, reason: str) -> None:
         """End the link; the client reconnects after its own interval."""
+        self._write()
         await self.socket.close(reason=reason)
 
     def drop(self) -> None:
@@ -122,14 +142,14 @@ class Account:
         """Seconds to wait for a reply, before the allowance for size."""
         self.links: list[Link] = []
         """Newest first."""
-        self.pending: dict[str, asyncio.Future[ActionResponse]] = {}
-        """Actions sent and not yet answered, by echo; they outlive the link they were sent on."""
         self.online = True
         """What the last heartbeat said of QQ itself."""
         self._clock = clock
         self._watched: Link | None = None
         self._heard: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
         self._big = asyncio.Lock()
+        self.pending = Replies()
+        """Actions sent and not yet answered, by echo; they outlive the link they were sent on."""
 
     @property
     def active(self) -> Link | None:
@@ -251,17 +271,12 @@ class Account:
                 f"Account {self.self_id} has no connection, so {action.name} was not sent. "
                 "Check that NapCat runs and that its WebSocket client is switched on."
             )
-        loop = asyncio.get_running_loop()
-        reply: asyncio.Future[ActionResponse] = loop.create_future()
-        self.pending[echo] = reply
-        late = f"{action.name} got no reply within {limit:g} s; it may have been done."
-        timer = loop.call_later(limit, _give_up, reply, late)
+        reply = self.pending.expect(echo, action.name, limit)
         try:
             link.send(frame)
             return await reply
         finally:
-            timer.cancel()
-            del self.pending[echo]
+            self.pending.forget(echo)
 
     def _writable(self) -> Link | None:
         """The active link, once those are gone that have been sent more than they will ever read."""
@@ -279,9 +294,7 @@ class Account:
         """Hand a reply to whoever waits for it; all but the last frame of a stream are passed over."""
         if not response.ends_stream:
             return
-        waiter = self.pending.get(response.echo)
-        if waiter is not None and not waiter.done():
-            waiter.set_result(response)
+        if self.pending.resolve(response):
             return
         log.info(
             "A reply came that nobody waits for, or no longer.",
@@ -293,13 +306,7 @@ class Account:
 
     def abandon(self) -> None:
         """Wake everyone who waits for a reply: the process ends and none will come."""
-        for waiter in self.pending.values():
-            _give_up(waiter, "The bot shut down before the reply came; it may have been done.")
-
-
-def _give_up(waiter: asyncio.Future[ActionResponse], why: str) -> None:
-    if not waiter.done():
-        waiter.set_exception(ActionUnknown(why))
+        self.pending.abandon()
 
 
 def _check_sendable(action: Action, frame: bytes) -> None:

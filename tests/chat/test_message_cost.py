@@ -12,7 +12,7 @@ import onebot_bot
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Text
 
-MOST_CALLS = 600
+MOST_CALLS = 480
 """Of our own functions, for a message, from the router to the answer on record."""
 MEASURED = 20
 OURS = str(Path(onebot_bot.__file__).parent)

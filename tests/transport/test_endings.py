@@ -163,7 +163,7 @@ async def test_a_storm_of_reconnects_leaves_one_link(server: OneBotServer, dial:
     for _ in range(61):
         await line(lines, "A OneBot client disconnected.")
     assert server.accounts[10000].links == []
-    assert server.accounts[10000].pending == {}
+    assert server.accounts[10000].pending.echoes == []
 
 
 async def test_a_storm_that_leaves_its_links_open_is_capped(server: OneBotServer, dial: Dial, lines: Lines) -> None:

@@ -103,6 +103,6 @@ async def test_few_chats_are_asked_at_a_time(server: OneBotServer, dial: Dial) -
         filling = asyncio.create_task(fill_gap(server.accounts[10000], chats, 20))
         for _ in chats:
             call = await soon(client.next_call())
-            assert len(server.accounts[10000].pending) <= 4
+            assert len(server.accounts[10000].pending.echoes) <= 4
             await client.reply(call, ok({"messages": []}))
         assert await soon(filling) == []
