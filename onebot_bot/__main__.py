@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from onebot_bot import __version__
 from onebot_bot.errors import BotError, named
+from onebot_bot.freeing import not_collecting
 from onebot_bot.restarting import STATUS, start_again
 
 T = TypeVar("T")
@@ -58,7 +59,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     for name, (module, about) in COMMANDS.items():
         command = commands.add_parser(name, help=about, description=about)
         if name == chosen:
-            found = importlib.import_module(f"onebot_bot.cli.{module}")
+            with not_collecting():
+                found = importlib.import_module(f"onebot_bot.cli.{module}")
             getattr(found, f"add_{name}_arguments")(command)
             command.set_defaults(main=getattr(found, f"main_{name}"))
     return parser

@@ -37,6 +37,7 @@ from onebot_bot.commands.dispatcher import Dispatcher
 from onebot_bot.config import Config, load_config
 from onebot_bot.config_file import watch_config
 from onebot_bot.controls import Chats, CommandServices, Configuration, Nights, Running
+from onebot_bot.door import open_door
 from onebot_bot.engine.request import Engine
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ConfigError
@@ -72,19 +73,24 @@ log = structlog.get_logger(__name__)
 class App:
     """The whole bot of one config.toml. An async context manager: it listens once entered, before the model is loaded.
 
+    `server` listens already, where clients are to be let in before this module is imported; its end is taken over.
+
     Raises:
         ConfigError, StoreError: on entering, when it cannot start; the text names the fix.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the path, and five seams for tests and for `start`
         self,
         path: Path,
         make_history: Callable[[Database], History] = History,
         engine: Engine | None = None,
         clock: Clock | None = None,
+        *,
         restarts: Restarts = NEVER,
+        server: OneBotServer | None = None,
     ) -> None:
         self._restarts = restarts
+        self._given_server = server
         self.path = path.absolute()
         self.folder = self.path.parent
         self._make_history = make_history
@@ -93,13 +99,15 @@ class App:
         self._local = LocalTime()
 
     async def __aenter__(self) -> Self:
-        """Build everything, the server last: nothing is received before there is somewhere to put it."""
+        """Build everything; only then is what clients send received, for now there is somewhere to put it."""
         config = load_config(self.path)
         for ours in ("memory_store", "training/runs"):  # those of before, too
             close_to_others(self.folder / ours)
         self.token = read_token(config.server, self.folder, create=True)
         async with AsyncExitStack() as stack:
             stack.enter_context(private_files())
+            self._server = self._given_server or await open_door(stack, config, self.folder)
+            self.port = self._server.port
             await self._build(stack, config)
             self._stack = stack.pop_all()
         return self
@@ -117,11 +125,11 @@ class App:
         return self.configuration.config
 
     async def _build(self, stack: AsyncExitStack, config: Config) -> None:
-        """Each part stands on those before it; the door opens last."""
+        """Each part stands on those before it; the door opens last and is shut first."""
         self.configuration = Configuration(self.path, config, self._configured)
         self._settings = settings_of(config)
         _note_words(config)
-        self._accounts: dict[int, Account] = {}
+        self._accounts = self._server.accounts
         self._sessions: dict[ChatId, ChatSession] = {}
         self._stores = await open_stores(
             stack, self.folder / "memory_store", self._make_history, self._today, self._clock.time
@@ -156,7 +164,9 @@ class App:
         self._begin(stack, initiative)
         if learning is not None:
             await learning.enter(stack)
-        await self._open_door(stack, config, initiative)
+        hall = Hall(self._router, self._reports, self._requests, initiative)
+        stack.push_async_exit(self._server)
+        self._server.hear(hall.dispatch, hall.connected)
 
     def _make_requests(self) -> Requests:
         return Requests(
@@ -282,13 +292,6 @@ class App:
         copied = keep_copied(self.engine, self._stores.memories, self._clock)
         for work in (*works, copied, keep_giving_back(self._clock)):
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
-
-    async def _open_door(self, stack: AsyncExitStack, config: Config, initiative: Initiative) -> None:
-        hall = Hall(self._router, self._reports, self._requests, initiative)
-        self._server = await stack.enter_async_context(
-            OneBotServer(config.server, self.token, hall.dispatch, hall.connected, accounts=self._accounts)
-        )
-        self.port = self._server.port
 
     def _make_guard(self) -> Guard:
         """Raises ConfigError when a word list cannot be read."""

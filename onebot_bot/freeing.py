@@ -1,14 +1,25 @@
-"""Freed memory goes back to the system: glibc keeps it for each thread, and a bot of many grows by it for months."""
+"""Memory: what is freed goes back to the system, and what imports make is not searched for circles.
+
+glibc keeps freed memory for each thread, and a bot of many grows by it for months.
+"""
 
 import asyncio
+import contextlib
 import ctypes
 import functools
+import gc
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
 EVERY: Final = 3600.0
 """Seconds between two times."""
+
+
+_lock = threading.Lock()
+_importing = 0
+"""How many blocks of `not_collecting` run."""
 
 
 class Clock(Protocol):
@@ -36,3 +47,23 @@ def trim() -> Callable[[], object] | None:
     except (OSError, AttributeError):
         return None
     return functools.partial(found, 0)
+
+
+@contextlib.contextmanager
+def not_collecting() -> Iterator[None]:
+    """For imports: what they make stays, in any thread, and searching it for circles over and over is a fifth of them.
+
+    What is there when the last such block ends is never searched again: nothing may be made in it that is to go.
+    """
+    global _importing  # noqa: PLW0603 - the collector is the process's too
+    with _lock:
+        _importing += 1
+        gc.disable()
+    try:
+        yield
+    finally:
+        with _lock:
+            _importing -= 1
+            if not _importing:
+                gc.freeze()
+                gc.enable()

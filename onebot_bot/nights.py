@@ -25,6 +25,7 @@ from onebot_bot.extraction.by_model import Extractor, asking
 from onebot_bot.extraction.curator import Clock, Curator, Reading
 from onebot_bot.extraction.documents import Readings, nothing_read
 from onebot_bot.extraction.prompts import load_prompts
+from onebot_bot.freeing import not_collecting
 from onebot_bot.learning.cycle import LearningCycle, SystemClock
 from onebot_bot.learning.idle import Idle
 from onebot_bot.learning.morning import report_text, with_texts
@@ -236,8 +237,9 @@ def _runner_of(
 ) -> Profiles:
     """The main model, and beside it those of the profiles."""
     check_model_folder(path)  # before torch is imported, which takes seconds: what is missing is told at once
-    from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
-    from onebot_bot.engine.variants import VariantMaker, Wanted  # noqa: PLC0415
+    with not_collecting():
+        from onebot_bot.engine.embedder import load_embedder  # noqa: PLC0415
+        from onebot_bot.engine.variants import VariantMaker, Wanted  # noqa: PLC0415
 
     smaller = folder / config.model.fallback if config.model.fallback else path
     embedder = load_embedder(folder / config.memory.embedding, config.model) if config.memory.embedding else None

@@ -1,22 +1,31 @@
-"""From the command line to a running bot: it serves until a signal ends it, and says first how it is reached."""
+"""From the command line to a running bot: it serves until a signal ends it, and says first how it is reached.
+
+NapCat finds it listening before anything but the server is imported; the rest is imported on a thread.
+"""
 
 import asyncio
 import contextlib
+import importlib
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from onebot_bot import __version__
-from onebot_bot.app import App
-from onebot_bot.backups.shelf import with_way_back
+from onebot_bot.config import load_config
+from onebot_bot.door import open_door
 from onebot_bot.errors import DatabaseDamaged, ModelStalled
-from onebot_bot.health import Restarts
+from onebot_bot.freeing import not_collecting
 from onebot_bot.restarting import Restarted, may_restart, note, start_again, take
 from onebot_bot.texts import say
+from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import TOKEN_FILE
+
+if TYPE_CHECKING:
+    from onebot_bot.app import App
 
 LEAVING_SECONDS = 30.0
 """What an orderly end may take before a process whose model hangs is started anew all the same."""
@@ -37,14 +46,37 @@ async def serve(path: Path, *, stop: asyncio.Event | None = None) -> bool:
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with contextlib.AsyncExitStack() as stack:
-        try:
-            app = await stack.enter_async_context(App(path, restarts=Restarts(hang.restart, take())))
-        except DatabaseDamaged as error:
-            raise await asyncio.to_thread(with_way_back, error) from error
+        server = await open_door(stack, load_config(path), _folder(path))
+        await asyncio.to_thread(_import_the_rest)
+        app = await stack.enter_async_context(_app(path, server, hang))
         sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))
         sys.stdout.flush()
         await ended.wait()
     return hang.noted
+
+
+def _folder(path: Path) -> Path:
+    return path.absolute().parent
+
+
+def _import_the_rest() -> None:
+    with not_collecting():
+        importlib.import_module("onebot_bot.app")
+
+
+@contextlib.asynccontextmanager
+async def _app(path: Path, server: OneBotServer, hang: "Hang") -> AsyncIterator["App"]:
+    """The bot; where its database is damaged, the error names the way back."""
+    from onebot_bot.app import App  # noqa: PLC0415 - this and the rest: the server listens before
+    from onebot_bot.backups.shelf import with_way_back  # noqa: PLC0415
+    from onebot_bot.health import Restarts  # noqa: PLC0415
+
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            app = await stack.enter_async_context(App(path, server=server, restarts=Restarts(hang.restart, take())))
+        except DatabaseDamaged as error:
+            raise await asyncio.to_thread(with_way_back, error) from error
+        yield app
 
 
 class Hang:
@@ -68,7 +100,7 @@ class Hang:
         return True
 
 
-def banner(app: App, *, to_a_person: bool) -> str:
+def banner(app: "App", *, to_a_person: bool) -> str:
     """What to paste into NapCat, and what to do without QQ; the token only where a person reads it off a terminal.
 
     What is not a terminal is a file or a log, as `docker logs` and systemd's journal are.
@@ -87,7 +119,7 @@ def banner(app: App, *, to_a_person: bool) -> str:
     )
 
 
-def _token(app: App, *, shown: bool) -> str:
+def _token(app: "App", *, shown: bool) -> str:
     language = app.config.bot.language
     if not app.token:
         return say(language, "start.no_token")

@@ -22,7 +22,7 @@ FLOORS = (
     {"chat", "commands", "learning", "memories"},
     {"controls", "nights", "own", "senses", "stores", "backups", "imports"},
     {"health", "key_copies"},
-    {"app", "start", "__main__", "cli"},
+    {"door", "app", "start", "__main__", "cli"},
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -41,10 +41,7 @@ def take_lock(path: Path) -> int:
         if error.errno in _BUSY:
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise StoreError(
-                f"{path.parent} is in use by another bot{holder}. Stop that one, or give this one its own folder.",
-                code="OB-1302",
-            ) from error
+            raise _in_use(path, holder) from error
         log.warning("no file locks here; do not start two bots on one folder", folder=str(path.parent))
     _sign(descriptor)
     return descriptor
@@ -63,6 +60,19 @@ def holder_of(path: Path) -> str | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def refuse_second(path: Path) -> None:
+    """Raise StoreError when another process holds the lock of `path`."""
+    if (holder := holder_of(path)) is not None:
+        raise _in_use(path, holder)
+
+
+def _in_use(path: Path, holder: str) -> StoreError:
+    return StoreError(
+        f"{path.parent} is in use by another bot{holder}. Stop that one, or give this one its own folder.",
+        code="OB-1302",
+    )
 
 
 def _holder(descriptor: int) -> str:

@@ -1,7 +1,8 @@
 """The WebSocket endpoint that OneBot clients dial into.
 
 Frames are decoded and handed on in the order they arrive, on the event loop, and nothing here waits for what
-becomes of them: a handler that waits would hold back replies and pongs too.
+becomes of them: a handler that waits would hold back replies and pongs too. While the rest of the bot is still being
+built, clients are let in and what they send waits in their sockets.
 """
 
 import asyncio
@@ -66,9 +67,7 @@ class OneBotServer:
     Args:
         config: host, port, limits and timeouts.
         token: the access token itself; empty asks for none.
-        on_event: called for every event that is news, in order; must return at once.
-        on_connect: called when an account gets a new connection that takes actions: before it, events may
-            have been lost. Must return at once.
+        on_event, on_connect: as for `hear`; without them nobody hears before that is called.
         clock: seconds, for heartbeat ages.
         check_interval: seconds between looks at heartbeat ages.
 
@@ -80,8 +79,8 @@ class OneBotServer:
         self,
         config: ServerConfig,
         token: str,
-        on_event: Callable[[Account, Event], None],
-        on_connect: Callable[[Account], None],
+        on_event: Callable[[Account, Event], None] | None = None,
+        on_connect: Callable[[Account], None] | None = None,
         *,
         accounts: dict[int, Account] | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -93,8 +92,12 @@ class OneBotServer:
         """Set it to answer newcomers with 503 while the rest of the bot finishes."""
         self._config = config
         self._token = token
-        self._on_event = on_event
-        self._on_connect = on_connect
+        self._heard = asyncio.Event()
+        """Set once somebody hears, or nobody ever will."""
+        self._on_event: Callable[[Account, Event], None]
+        self._on_connect: Callable[[Account], None]
+        if on_event and on_connect:
+            self.hear(on_event, on_connect)
         self._clock = clock
         self._knocks = Knocks(clock)
         self._check_interval = check_interval
@@ -120,6 +123,17 @@ class OneBotServer:
     ) -> None:
         # Not handed on: the group would wrap an error of the block's own.
         await self._stack.aclose()
+
+    def hear(self, on_event: Callable[[Account, Event], None], on_connect: Callable[[Account], None]) -> None:
+        """From now on somebody hears, also what was sent before.
+
+        Args:
+            on_event: called for every event that is news, in order; must return at once.
+            on_connect: called when an account gets a new connection that takes actions: before it, events may
+                have been lost. Must return at once.
+        """
+        self._on_event, self._on_connect = on_event, on_connect
+        self._heard.set()
 
     @property
     def port(self) -> int:
@@ -161,6 +175,7 @@ class OneBotServer:
 
     async def _stop(self) -> None:
         self.draining = True
+        self._heard.set()  # who waits for it would wait for ever
         self._server.close(reason="The bot is shutting down.")
         await self._server.wait_closed()
         for account in self.accounts.values():
@@ -203,6 +218,10 @@ class OneBotServer:
 
     async def _serve(self, socket: ServerConnection) -> None:
         admission = self._admitted.pop(socket)
+        await self._heard.wait()
+        if self.draining:
+            await socket.wait_closed()
+            return
         account = self._account(admission.self_id)
         link = Link(socket, admission, self._clock())
         self._welcome(account, link)

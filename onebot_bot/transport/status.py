@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Iterable
 
-import aiohttp
 import msgspec
 from msgspec import Struct
 
@@ -56,6 +55,8 @@ async def ask_status(url: str, token: str, seconds: float) -> BotStatus:
     Raises:
         NotConnected: nobody answers there within so many seconds, or it is no bot that takes this token.
     """
+    import aiohttp  # noqa: PLC0415 - the server, which answers, listens a tenth of a second earlier without
+
     headers = {"Authorization": f"Bearer {token}"}
     try:
         async with (

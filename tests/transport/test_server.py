@@ -313,6 +313,33 @@ async def test_shutting_down_ends_links_and_waiting_actions() -> None:
         assert again.port == port
 
 
+async def test_what_comes_before_anybody_hears_is_kept() -> None:
+    """A client is let in while the rest of the bot is being built; then all it sent is heard."""
+    heard: asyncio.Queue[Event] = asyncio.Queue()
+    greeted: list[int] = []
+    async with (
+        OneBotServer(ServerConfig(port=0), "") as server,
+        OneBotClient(f"ws://127.0.0.1:{server.port}/", 10000) as client,
+    ):
+        for text in "abc":
+            await client.send_event(client.private_message(5, text))
+        await (await client._socket.ping())
+        assert (server.accounts, heard.empty()) == ({}, True)
+        server.hear(lambda _, event: heard.put_nowait(event), lambda account: greeted.append(account.self_id))
+        said = [await soon(heard.get()) for _ in range(3)]
+    assert [event.raw_message for event in said if isinstance(event, PrivateMessage)] == ["a", "b", "c"]
+    assert greeted == [10000]
+
+
+async def test_an_end_before_anybody_hears() -> None:
+    """A start that fails ends the links; nobody waits for ever."""
+    async with OneBotServer(ServerConfig(port=0), "") as server:
+        client = OneBotClient(f"ws://127.0.0.1:{server.port}/", 10000)
+        await client.__aenter__()
+    assert await soon(client.wait_closed()) == 1001
+    await client.__aexit__(None, None, None)
+
+
 async def test_an_error_of_the_block_comes_out_unwrapped() -> None:
     """The task groups inside do not show."""
     with pytest.raises(KeyError):
