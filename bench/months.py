@@ -24,6 +24,8 @@ from msgspec import Struct
 from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, make_parser, report
 from bench.virtual_time import CLOCK, START, VirtualLoop, install
+from onebot_bot.__main__ import COLLECTING
+from onebot_bot.freeing import share_arenas
 
 FULL, QUICK = 30, 3
 """Days."""
@@ -189,6 +191,8 @@ def main() -> None:
     arguments = _arguments()
     days = arguments.days or (QUICK if arguments.quick else FULL)
     install()
+    gc.set_threshold(COLLECTING)  # these two as `onebot-bot run` does
+    share_arenas()
     began = perf_counter()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=VirtualLoop) as runner:
         evenings, totals = runner.run(play(Path(folder), days))

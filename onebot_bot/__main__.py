@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from onebot_bot import __version__
 from onebot_bot.errors import BotError, named
-from onebot_bot.freeing import not_collecting
+from onebot_bot.freeing import not_collecting, share_arenas
 from onebot_bot.restarting import STATUS, start_again
 
 T = TypeVar("T")
@@ -70,6 +70,7 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
     """Run to the end, on uvloop where there is one: it takes about a quarter off the time of a message."""
     # A message makes hundreds of objects, and next to none of them in circles.
     gc.set_threshold(COLLECTING)
+    share_arenas()
     with asyncio.Runner(loop_factory=find_loop()) as runner:
         return runner.run(work)
 

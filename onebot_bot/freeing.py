@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import functools
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -15,6 +16,10 @@ from typing import Any, Final, Protocol
 
 EVERY: Final = 3600.0
 """Seconds between two times."""
+ARENAS: Final = 2
+"""Pools of glibc's for all threads: of its own eight for each core every one grows to what its threads ever had."""
+_M_ARENA_MAX: Final = -8
+"""The number of the parameter in malloc.h."""
 
 
 _lock = threading.Lock()
@@ -35,6 +40,20 @@ async def keep_giving_back(clock: Clock, give: Callable[[], object] | None = Non
     while give is not None:
         await clock.sleep(EVERY)
         await asyncio.to_thread(give)
+
+
+def share_arenas() -> bool:
+    """Have all threads share few of glibc's pools, unless MALLOC_ARENA_MAX says how many; before any is begun.
+
+    Returns:
+        Whether glibc said yes; no on Windows, macOS and with musl.
+    """
+    if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
+        return False
+    try:
+        return bool(ctypes.CDLL(None).mallopt(_M_ARENA_MAX, ARENAS))
+    except (OSError, AttributeError):
+        return False
 
 
 @functools.cache

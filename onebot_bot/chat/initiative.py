@@ -196,7 +196,7 @@ class Initiative:
             return
         if self._words.on(now.date().isoformat()) >= config.total_per_day:
             return
-        for chat in sorted(self._groups.spoken_to_first(), key=lambda chat: self._words.of(chat).at):
+        for chat in sorted(self._open_to(), key=lambda chat: self._words.of(chat).at):
             account = self._accounts.get(chat.account)
             if account is None or not self._reaches(account, chat, settings):
                 continue
@@ -204,6 +204,14 @@ class Initiative:
             here = overlaid(settings.chat, self._groups.of(chat))
             if is_due(lull, now, config, here, share_of(chat, lull)) and await self._begin(account, chat, lull):
                 return
+
+    def _open_to(self) -> list[ChatId]:
+        """The chats in which the bot may speak first; of others, who wanted that no more, nothing is kept."""
+        found = self._groups.spoken_to_first()
+        for known in (self._read, self._heard):
+            for chat in known.keys() - set(found):
+                del known[chat]
+        return found
 
     def _reaches(self, account: Account, chat: ChatId, settings: Settings) -> bool:
         """Whether the bot may speak there at all, and has been connected for long enough."""

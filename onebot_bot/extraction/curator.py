@@ -207,6 +207,7 @@ class Curator:
         after = await self._unread.extracted_up_to(chat)
         entries = await self._unread.since(chat, after, MOST_MESSAGES)
         if not entries:
+            self._forget_failures(chat, after)
             return False
         try:
             await self._take(chat, after, entries, summary)
@@ -219,8 +220,14 @@ class Curator:
             log.exception("a part of a chat is given up", code="OB-1307", chat=str(chat), rows=(after, entries[-1].id))
             summary.drop(Dropped(f"{chat} {after}-{entries[-1].id}", "could not be read"))
         await self._unread.mark_extracted(chat, entries[-1].id)
+        self._forget_failures(chat, after)
         summary.messages += len(entries)
         return True
+
+    def _forget_failures(self, chat: ChatId, after: int) -> None:
+        """What begins there was read, or is gone: nobody asks again how often that failed."""
+        for failures in (self._unanswered, self._broken):
+            failures.pop((chat, after), None)
 
     async def _take(self, chat: ChatId, after: int, entries: Sequence[Entry], summary: Summary) -> None:
         reading = self._reading()

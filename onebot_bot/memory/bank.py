@@ -184,8 +184,12 @@ class Bank:
             members.put(slot)
 
     def _leave(self, slot: int) -> None:
-        for members in self._members_of(self._known[slot].memory):
+        memory = self._known[slot].memory
+        for members in self._members_of(memory):
             members.drop(slot)
+        for of_chats in (self._own, self._given):
+            if memory.chat in of_chats and not of_chats[memory.chat]:
+                del of_chats[memory.chat]  # a chat that is forgotten leaves nothing
 
     def _members_of(self, memory: Recallable) -> list[Members]:
         return [self._shared, self._given[memory.chat]] if memory.shared else [self._own[memory.chat]]

@@ -1,11 +1,15 @@
 """Who is banned, until when and why: read once, since every message asks, and written through."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 
+import msgspec
 from msgspec import Struct
 
 from onebot_bot.memory.database import Database
+
+_ERASE = "DELETE FROM bans WHERE until IS NOT NULL AND until <= ?"
 
 
 class Ban(Struct, frozen=True):
@@ -31,9 +35,8 @@ class Bans:
 
     async def restore(self) -> None:
         """Read who was banned before this start, and erase what has run out."""
-        sql = "DELETE FROM bans WHERE until IS NOT NULL AND until <= ?"
         now = int(self._clock())
-        await self._database.write(lambda connection: connection.execute(sql, (now,)).rowcount)
+        await self._database.write(lambda connection: connection.execute(_ERASE, (now,)).rowcount)
         rows = await self._database.read(
             lambda connection: connection.execute("SELECT user, until, reason, by_whom, since FROM bans").fetchall()
         )
@@ -49,17 +52,20 @@ class Bans:
         return sorted(filter(self._holds, self._all.values()), key=lambda ban: ban.since, reverse=True)
 
     async def put(self, user: int, seconds: int | None, reason: str, by: int) -> Ban:
-        """Ban somebody for so long (None: until lifted), whatever was said before.
+        """Ban somebody for so long (None: until lifted), whatever was said before; what has run out is erased.
 
         Raises:
             StoreError: it could not be written, and does not hold.
         """
         now = int(self._clock())
         ban = Ban(user, None if seconds is None else now + seconds, reason, by, now)
-        values = (ban.user, ban.until, ban.reason, ban.by, ban.since)
-        sql = "INSERT OR REPLACE INTO bans VALUES (?, ?, ?, ?, ?)"
-        await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
-        self._all[user] = ban
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute(_ERASE, (now,))
+            connection.execute("INSERT OR REPLACE INTO bans VALUES (?, ?, ?, ?, ?)", msgspec.structs.astuple(ban))
+
+        await self._database.write(write)
+        self._all = {other.user: other for other in self._all.values() if self._holds(other)} | {user: ban}
         return ban
 
     async def lift(self, user: int) -> bool:

@@ -18,6 +18,9 @@ class Members:
         self._bits: dict[int, Bits] = {}
         self._parts: dict[int, Part] = {}  # of the bitmaps that were asked for and did not change since
 
+    def __bool__(self) -> bool:
+        return bool(self._bits)
+
     def put(self, slot: int) -> None:
         """Take one in."""
         chunk, place = divmod(slot, ROWS)

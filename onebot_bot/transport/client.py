@@ -102,6 +102,7 @@ class OneBotClient:
         # Ids go on from a random number: the bot keeps history by id, across runs of this client.
         self._ids = itertools.count(secrets.randbelow(2**30) + 1)
         self._socket: ClientConnection
+        self._standing: set[ClientConnection] = set()
         self._reader: asyncio.Task[None]
         self._tasks: asyncio.TaskGroup
         self._stack: AsyncExitStack
@@ -110,6 +111,7 @@ class OneBotClient:
         socket = await self._open()
         self._stack = AsyncExitStack()
         self._tasks = await self._stack.enter_async_context(asyncio.TaskGroup())
+        self._stack.push_async_callback(self._close_all)
         self._adopt(socket)
         if self._heartbeat:
             self._stack.callback(self._tasks.create_task(self._beat()).cancel)
@@ -150,7 +152,11 @@ class OneBotClient:
         self._socket = socket
         self.close_code = None
         self._reader = self._tasks.create_task(self._read(socket))
-        self._stack.push_async_callback(socket.close)
+        self._standing.add(socket)
+
+    async def _close_all(self) -> None:
+        for socket in [*self._standing]:
+            await socket.close()
 
     async def _open(self) -> ClientConnection:
         try:
@@ -217,6 +223,7 @@ class OneBotClient:
                     await self.reply(call, answer)
         except (ConnectionClosed, NotConnected):
             # NotConnected: the bot went away while it was being answered; NapCat loses that answer too.
+            self._standing.discard(socket)
             if socket is self._socket:
                 self.close_code = socket.close_code
 

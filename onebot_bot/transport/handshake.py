@@ -115,6 +115,15 @@ def too_many_guesses(seconds: float) -> Refusal:
     )
 
 
+def too_many_accounts(most: int) -> Refusal:
+    """The answer to one account more than there may be."""
+    return Refusal(
+        HTTPStatus.INSUFFICIENT_STORAGE,
+        f"A connection was refused: {most} accounts have connected since the start, which are as many as the bot "
+        "keeps in mind. Restart it if others are to take their place.",
+    )
+
+
 def given_token(target: str, headers: Headers) -> bytes:
     """The token of a request, from wherever clients put it; empty when there is none."""
     # NapCat without a token still sends the bare word `Bearer`: an empty header says nothing, ask the query.

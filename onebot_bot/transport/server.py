@@ -35,11 +35,14 @@ from onebot_bot.transport.handshake import (
     given_token,
     judge,
     shown_path,
+    too_many_accounts,
     too_many_guesses,
 )
 from onebot_bot.transport.knocks import Knocks
 from onebot_bot.transport.status import status_of
 
+MOST_ACCOUNTS = 1000
+"""QQ numbers that may connect until the bot ends: what it keeps of each stays in memory."""
 CLOSE_TIMEOUT = 2.0
 """Seconds for the closing handshake: it adds to the time in which a dead link is found out."""
 AT_ONCE = 8
@@ -211,10 +214,16 @@ class OneBotServer:
             return too_many_guesses(seconds)
         verdict = judge(request.path, request.headers, self._token)
         if isinstance(verdict, Admission):
+            if self._is_one_too_many(verdict.self_id):
+                return too_many_accounts(MOST_ACCOUNTS)
             self._knocks.right(peer, str(verdict.self_id))
         elif verdict.status == HTTPStatus.UNAUTHORIZED:
             self._knocks.wrong(peer, given_token(request.path, request.headers))
         return verdict
+
+    def _is_one_too_many(self, self_id: int) -> bool:
+        known = {*self.accounts, *(admission.self_id for admission in self._admitted.values())}
+        return self_id not in known and len(known) >= MOST_ACCOUNTS
 
     async def _serve(self, socket: ServerConnection) -> None:
         admission = self._admitted.pop(socket)

@@ -367,8 +367,10 @@ async def test_a_part_that_breaks_the_reading_is_given_up_in_the_end(world: Worl
     curator = world.curator(learn)
     for _ in range(MOST_TRIES - 1):
         assert (await curator.catch_up()).failed == [GROUP]
+    assert len(curator._broken) == 1
     summary = await curator.catch_up()
     assert (summary.failed, summary.dropped) == ([], {"could not be read": 1})
+    assert len(curator._broken) == 0  # for months, of every failure
     await world.say("I like tea")
     assert (await curator.catch_up()).learned == 1
 
@@ -428,7 +430,9 @@ async def test_a_model_that_fails_keeps_the_cursor_and_then_the_rules_read_on(wo
     for _ in range(MOST_TRIES - 1):
         summary = await curator.catch_up()
         assert (summary.failed, summary.messages) == ([GROUP], 0)
+    assert len(curator._unanswered) == 1
     assert (await curator.catch_up()).learned == 1
+    assert len(curator._unanswered) == 0  # for months, of every failure
     assert await world.known() == ["Ann lives in Rome."]
 
 

@@ -185,3 +185,15 @@ def test_a_share_that_ends_meanwhile_is_kept_to() -> None:
     world.index.meanwhile = [lambda: world.bank.update(7, private)]
     assert told(world.bank.search(np.ones(D, np.float32), CHATS[1], 1)) == []
     assert told(world.bank.search(np.ones(D, np.float32), CHATS[0], 1)) == [(7, "mine")]
+
+
+def test_a_chat_that_is_forgotten_leaves_nothing() -> None:
+    """Neither of its own memories nor of those that it shared."""
+    world = World(0)
+    for number, shared in ((1, False), (2, True)):
+        world.bank.put(number, Recallable("x", CHATS[0], shared=shared, value=None), np.ones(D, np.float32))
+    assert (list(world.bank._own), list(world.bank._given)) == ([CHATS[0]], [CHATS[0]])
+    for number in (1, 2):
+        world.bank.drop(number)
+    assert (list(world.bank._own), list(world.bank._given)) == ([], [])
+    assert told(world.bank.search(np.ones(D, np.float32), CHATS[0], 1)) == []

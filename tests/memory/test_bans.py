@@ -27,3 +27,16 @@ async def test_a_ban_holds_for_its_time_and_through_a_restart(tmp_path: Path) ->
         assert await again.lift(ANN)
         await again.restore()
         assert again.current() == []
+
+
+async def test_what_has_run_out_goes_with_the_next_ban(tmp_path: Path) -> None:
+    """From memory and from the disk: months of bans are not kept."""
+    now = 1000.0
+    async with Database(tmp_path / "m.sqlite3") as database:
+        bans = Bans(database, lambda: now)
+        await bans.put(TOM, 60, "spam", OWNER)
+        now += 60
+        await bans.put(ANN, 60, "", OWNER)
+        assert list(bans._all) == [ANN]
+        rows = await database.read(lambda connection: connection.execute("SELECT user FROM bans").fetchall())
+        assert rows == [(ANN,)]

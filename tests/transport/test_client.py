@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.protocol import State
 
 from onebot_bot.errors import NotConnected
 from onebot_bot.protocol.actions import GetGroupList, GetLoginInfo, GetStatus, SendPrivateMsg
@@ -99,6 +100,18 @@ async def test_it_reconnects(server: OneBotServer, dial: Dial, heard: Heard) -> 
         assert isinstance(event, PrivateMessage)
         await soon(server.accounts[10000].call(GetStatus()))
         assert len(client.calls) == 1
+
+
+async def test_a_connection_that_is_gone_is_let_go(dial: Dial) -> None:
+    """The console reconnects for weeks."""
+    async with dial() as client:
+        for _ in range(3):
+            await client.reconnect()
+        assert client._standing == {client._socket}
+        await client.connect()  # as in NapCat, the one before stays
+        before = client._standing - {client._socket}
+    assert {socket.state for socket in before} == {State.CLOSED}
+    assert client._standing == set()
 
 
 async def test_an_event_without_connection_is_an_error(dial: Dial) -> None:

@@ -100,6 +100,17 @@ async def test_a_refusal_has_its_own_status_and_one_line(
     assert "hunter2" not in str(said)
 
 
+async def test_accounts_do_not_pile_up(dial: Dial, lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever has the token may make up QQ numbers; those that are known get in again."""
+    monkeypatch.setattr("onebot_bot.transport.server.MOST_ACCOUNTS", 2)
+    for self_id in (10000, 10001, 10000):
+        async with dial(self_id=self_id):
+            pass
+    with pytest.raises(NotConnected, match=r"refused with 507: .*2 accounts have connected"):
+        await dial(self_id=10002).__aenter__()
+    assert (await line(lines, "A connection was refused"))["status"] == 507
+
+
 async def test_a_newcomer_is_told_that_the_bot_shuts_down(server: OneBotServer, dial: Dial) -> None:
     """While the rest finishes, those who are there stay and others get a 503."""
     async with dial() as client:
