@@ -35,6 +35,8 @@ from onebot_bot.transport.replies import Replies
 
 MAX_LINKS = 8
 MESSAGES_REMEMBERED = 8192
+REMEMBERED_SECONDS = 86400.0
+"""A message comes on every link within seconds; what is asked for after an outage is compared with the record."""
 BIG_FRAME = 2**20
 """Bytes from which actions go one at a time: NapCat parses 0.2-0.4 s a MiB, doing nothing else meanwhile."""
 LARGEST_FRAME = 50 * 2**20
@@ -146,7 +148,8 @@ class Account:
         """What the last heartbeat said of QQ itself."""
         self._clock = clock
         self._watched: Link | None = None
-        self._heard: OrderedDict[tuple[ChatId, int], None] = OrderedDict()
+        self._heard: OrderedDict[tuple[ChatId, int], float] = OrderedDict()
+        """When each message was heard first; the oldest first."""
         self._big = asyncio.Lock()
         self.pending = Replies()
         """Actions sent and not yet answered, by echo; they outlive the link they were sent on."""
@@ -208,14 +211,21 @@ class Account:
         return link is self.event_source
 
     def first_sight(self, message: Message) -> bool:
-        """Whether this message was not heard before; remembers it."""
+        """Whether this message was not heard before, within a day; remembers it."""
         key = message.chat_id, message.message_id  # ids have 31 bits and collide across chats
         if key in self._heard:
             return False
-        self._heard[key] = None
-        if len(self._heard) > MESSAGES_REMEMBERED:
-            self._heard.popitem(last=False)
+        self._forget(now := self._clock())
+        self._heard[key] = now
         return True
+
+    def _forget(self, now: float) -> None:
+        """What was heard over a day ago, and the oldest that there is no room for."""
+        while self._heard:
+            oldest = next(iter(self._heard.values()))
+            if len(self._heard) < MESSAGES_REMEMBERED and now - oldest < REMEMBERED_SECONDS:
+                return
+            self._heard.popitem(last=False)
 
     def _beat(self, link: Link, beat: Heartbeat) -> None:
         link.alive_at = self._clock()

@@ -249,6 +249,18 @@ async def test_nobody_is_spoken_to_who_did_not_ask_for_it(parlour: Parlour) -> N
     assert parlour.silent
 
 
+async def test_of_who_wants_it_no_more_nothing_is_kept(parlour: Parlour) -> None:
+    """Many chats may have wanted it once."""
+    await parlour.welcome(GROUP, ALICE)
+    parlour.say(parlour.group("hi", user=5))
+    await parlour.wait(0.1)
+    initiative = parlour.initiative
+    assert (set(initiative._read), set(initiative._heard)) == ({GROUP, ALICE}, {GROUP})
+    await parlour.groups.put(GROUP, ChatSettings())
+    await parlour.wait(0.1)
+    assert (set(initiative._read), set(initiative._heard)) == ({ALICE}, set())
+
+
 async def test_who_ignores_it_is_left_alone_for_longer_and_then_for_good(parlour: Parlour) -> None:
     """Until somebody says something; a bot's chatter is nobody's reaction."""
     parlour.configure("proactive", hours="00:00-24:00", per_day=24, max_ignored=2)

@@ -11,7 +11,7 @@ from structlog.typing import EventDict
 from onebot_bot.protocol.actions import GetStatus
 from onebot_bot.protocol.events import Event, GroupMessage, PrivateMessage, UnknownEvent
 from onebot_bot.sections.server import ServerConfig
-from onebot_bot.transport.account import MAX_LINKS, MESSAGES_REMEMBERED, Account
+from onebot_bot.transport.account import MAX_LINKS, MESSAGES_REMEMBERED, REMEMBERED_SECONDS, Account
 from onebot_bot.transport.client import OneBotClient
 from onebot_bot.transport.server import OneBotServer
 
@@ -123,6 +123,19 @@ async def test_the_memory_of_messages_is_bounded(server: OneBotServer, dial: Dia
         for number in range(MESSAGES_REMEMBERED):
             assert account.first_sight(PrivateMessage(time=1, self_id=10000, user_id=1, message_id=number))
         assert account.first_sight(event)
+
+
+def test_messages_are_remembered_for_a_day() -> None:
+    """Where few write, months of them are not kept."""
+    now = 0.0
+    account = Account(10000, 1.0, lambda: now)
+    first, second = (PrivateMessage(time=1, self_id=10000, user_id=1, message_id=number) for number in (1, 2))
+    assert account.first_sight(first)
+    now = REMEMBERED_SECONDS - 1
+    assert not account.first_sight(first)
+    now += 1
+    assert account.first_sight(second)
+    assert list(account._heard) == [(second.chat_id, 2)]
 
 
 async def test_other_events_come_from_the_active_link_only(dial: Dial, heard: Heard) -> None:
