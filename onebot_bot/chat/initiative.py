@@ -205,7 +205,7 @@ class Initiative:
             if is_due(lull, now, config, here, share_of(chat, lull)) and await self._begin(account, chat, lull):
                 return
 
-    def _open_to(self) -> list[ChatId]:
+    def _open_to(self) -> Sequence[ChatId]:
         """The chats in which the bot may speak first; of others, who wanted that no more, nothing is kept."""
         found = self._groups.spoken_to_first()
         for known in (self._read, self._heard):
