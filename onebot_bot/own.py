@@ -87,17 +87,19 @@ class OwnData:
 
     async def ask_again(self, chat: ChatId, asked: Sequence[Entry], temporary_group: int = 0) -> None:
         """Answer that again; the answer it got is out of view."""
-        await self._kept.rewriting.ask_again(chat, [entry.id for entry in asked])
-        self._answer(chat, asked, temporary_group)
+        async with self._open(chat).opening:
+            await self._kept.rewriting.ask_again(chat, [entry.id for entry in asked])
+            self._answer(chat, asked, temporary_group)
 
     async def edit(self, chat: ChatId, user: int, text: str, temporary_group: int = 0) -> bool:
         """Let the last message of `user` say something else and answer it anew; False when there is none."""
-        await self._halt(chat)
-        edited = await self._kept.rewriting.edit(chat, user, text)
-        if edited is None:
-            return False
-        await self._kept.store.withdraw(chat, [edited.old])
-        self._answer(chat, edited.asked, temporary_group)
+        async with self._open(chat).opening:
+            await self._halt(chat)
+            edited = await self._kept.rewriting.edit(chat, user, text)
+            if edited is None:
+                return False
+            await self._kept.store.withdraw(chat, [edited.old])
+            self._answer(chat, edited.asked, temporary_group)
         return True
 
     async def put(self, chat: ChatId, user: int, text: str) -> None:
@@ -112,9 +114,10 @@ class OwnData:
     async def ask(self, chat: ChatId, user: int, text: str, temporary_group: int = 0) -> None:
         """Put a line on record that is no message of anybody's, and let it be answered."""
         entry = replace(_event(user, text), state="pending")
-        row = await self._kept.history.append(chat, entry)
-        if row is not None:
-            self._answer(chat, [replace(entry, id=row)], temporary_group)
+        async with self._open(chat).opening:
+            row = await self._kept.history.append(chat, entry)
+            if row is not None:
+                self._answer(chat, [replace(entry, id=row)], temporary_group)
 
     def ask_off_record(self, chat: ChatId, entry: Entry, temporary_group: int = 0) -> None:
         """Let a message be answered, and keep neither."""
@@ -156,8 +159,10 @@ class OwnData:
         """
         said = await self._kept.people.message_ids(user)
         for chat, session in list(self._sessions.items()):
-            if (chat.kind, chat.peer) == ("private", user) or session.answers(user):
-                await session.halt()
+            # What a command has just opened again may be theirs.
+            if (chat.kind, chat.peer) == ("private", user) or session.answers(user) or session.opening.locked():
+                async with session.opening:
+                    await session.halt()
                 session.answerer.last_recalls = ()
         forgotten = await self._kept.store.forget_person(user)
         followers: list[Follower] = [self._kept.branches, self._kept.people, *self._kept.followers]

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from onebot_bot.chat.participation import Freshness
@@ -51,11 +52,16 @@ class CatchUp:
 
     async def _resume(self, account: Account, since: int) -> None:
         """Answer what was on record but not answered; what was being sent when the process ended counts as sent."""
-        left = await self._left(account, since)
-        for chat, entry in left:
-            if entry.state == "pending":
-                self._find_session(account, chat).resume(entry)
-        await self._services.history.mark([entry.id for _, entry in left if entry.state == "sending"], "answered")
+        chats = {chat for chat, _ in await self._left(account, since)}
+        async with AsyncExitStack() as stack:
+            # A command that has just opened a message again is about to hand it in itself.
+            for chat in chats:
+                await stack.enter_async_context(self._find_session(account, chat).opening)
+            left = [(chat, entry) for chat, entry in await self._left(account, since) if chat in chats]
+            for chat, entry in left:
+                if entry.state == "pending":
+                    self._find_session(account, chat).resume(entry)
+            await self._services.history.mark([entry.id for _, entry in left if entry.state == "sending"], "answered")
         owed = [row for chat, s in self._sessions.items() if chat.account == account.self_id for row in s.owed_rows]
         await self._services.history.expire(account.self_id, since, owed)
 

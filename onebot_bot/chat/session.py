@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from collections import deque
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,9 @@ from onebot_bot.chat.turn import Incoming, Load, Turn, belong_together
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 
+RECALLED = 64
+"""Messages of a chat that were recalled lately and may still be handed in to be answered."""
+
 
 class ChatSession:
     """The state and the task of one chat."""
@@ -27,10 +31,14 @@ class ChatSession:
         self.closed = False
         """Set when the task has ended; the router then makes a new session."""
         self.answerer = Answerer(chat, outbox, services, self._begun)
+        self.opening = asyncio.Lock()
+        """Held by who lets messages on record await an answer, until this session was told to `resume` them."""
         self._services = services
         self._pending: list[Incoming] = []
         self._discarded: list[Incoming] = []
         """What /stop took out of `_pending`, until the record says so."""
+        self._discarding = asyncio.Lock()
+        self._recalled: deque[int] = deque(maxlen=RECALLED)
         self._woken = asyncio.Event()
         self._idling = Idling()
         self._turn: Turn | None = None
@@ -54,7 +62,12 @@ class ChatSession:
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
 
     def resume(self, entry: Entry, temporary_group: int = 0, *, unsaved: bool = False) -> None:
-        """Answer a message that is on record, pending, or one that never will be (`unsaved`)."""
+        """Answer a message that is on record, pending, or one that never will be (`unsaved`).
+
+        One that was recalled in QQ since its row was read is not answered.
+        """
+        if entry.message_id in self._recalled:
+            return
         self.give_way()
         row: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         row.set_result(entry.id)
@@ -96,10 +109,11 @@ class ChatSession:
         return Load(doing, len(self._owed), self._services.clock.time() - since)
 
     def owes(self, entry: Entry) -> bool:
-        """Whether this message waits for its answer here, or is being answered."""
+        """Whether this message waits for its answer here, or is being answered; or the record says still that it is."""
+        owed = [*self._owed, *self._discarded]
         if entry.message_id is None:
-            return any(item.stored_as == entry.id for item in self._owed)
-        return any(item.entry.message_id == entry.message_id for item in self._owed)
+            return any(item.stored_as == entry.id for item in owed)
+        return any(item.entry.message_id == entry.message_id for item in owed)
 
     def answers(self, user: int) -> bool:
         """Whether anything that this person wrote waits for its answer here, or is being answered."""
@@ -142,6 +156,7 @@ class ChatSession:
 
     def withdraw(self, message_id: int) -> None:
         """A message was recalled in QQ: it is no longer answered, nor shown to the model."""
+        self._recalled.append(message_id)
         gone = [item for item in self._pending if item.entry.message_id == message_id]
         self._pending = [item for item in self._pending if item not in gone]
         if self._turn is not None:
@@ -210,7 +225,7 @@ class ChatSession:
             return True
         self._woken.clear()
         await self._idling.wait(self._woken, self._services.settings().chat.idle_minutes * 60)
-        return bool(self._pending or self._discarded)
+        return bool(self._pending or self._discarded or self.opening.locked())
 
     async def _collect(self) -> Turn | None:
         """Wait until the first waiting person has been quiet for `merge_window`, then take all they wrote."""
@@ -259,9 +274,15 @@ class ChatSession:
         self._pending = [*turn.items, *self._pending]
 
     async def _discard(self) -> None:
-        """Say in the record what /stop dropped."""
-        dropped, self._discarded = self._discarded, []
-        self._services.journal.left(self.chat, dropped, "stopped")
-        rows = [row for item in dropped if (row := await item.row) is not None]
-        if rows:
-            await self._services.history.mark(rows, "dropped")
+        """Say in the record what /stop dropped; return once it is said, whoever says it."""
+        if not self._discarded:
+            return
+        async with self._discarding:
+            dropped = [*self._discarded]
+            try:
+                self._services.journal.left(self.chat, dropped, "stopped")
+                rows = [row for item in dropped if (row := await item.row) is not None]
+                if rows:
+                    await self._services.history.mark(rows, "dropped")
+            finally:
+                del self._discarded[: len(dropped)]

@@ -1,6 +1,8 @@
 """The branches of each chat: history, prompt and settings side by side, of which one is in use."""
 
 # ruff: noqa: S608 - the statements are put together from constants; values are always bound
+import asyncio
+import functools
 import sqlite3
 from collections.abc import Callable, Mapping
 
@@ -128,8 +130,14 @@ class BranchStore:
             first(connection)
             _write(connection, chat, branches)
 
-        await self._database.write(write)
-        self._all[chat] = branches
+        future = self._database.submit(write)
+        # A callback, not the line after an await: what is written behind this is in the new branch, and answered by it.
+        future.add_done_callback(functools.partial(self._follow, chat, branches))
+        await asyncio.shield(future)
+
+    def _follow(self, chat: ChatId, branches: Branches, written: asyncio.Future[None]) -> None:
+        if not written.cancelled() and written.exception() is None:
+            self._all[chat] = branches
 
 
 def _write(connection: sqlite3.Connection, chat: ChatId, branches: Branches) -> None:

@@ -192,11 +192,13 @@ class History:
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
         """What is of unix second `since` or later and has no answer, oldest first.
 
-        `sending` is among it: the bot ended before it could note that the answer was out.
+        `sending` is among it: the bot ended before it could note that the answer was out. It is looked for behind all
+        that is queued to be written, so whatever is found, who wrote it knows its row, and nobody recalled it before.
         """
         sql = f"""SELECT kind, peer, {COLUMNS} FROM messages
             WHERE account = ? AND time >= ? AND {_UNANSWERED} ORDER BY placed, id"""
-        rows = await self._rows(sql, (account, since))
+        values = (account, since)
+        rows = await self._database.write(lambda c: c.execute(sql, values).fetchall(), lasting=False)
         return [(ChatId(account, kind, peer), entry_of(row)) for kind, peer, *row in rows]
 
     async def expire(self, account: int, before: int, but: Collection[int]) -> None:

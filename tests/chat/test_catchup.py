@@ -11,7 +11,7 @@ from world import World
 
 from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
-from onebot_bot.protocol.events import Message
+from onebot_bot.protocol.events import FriendRecall, Message
 
 ANN = ChatId(10000, "private", 1)
 GONE = ChatId(10000, "private", 2)
@@ -115,3 +115,60 @@ async def test_only_the_newest_connection_asks_for_what_was_missed(
     answer(await world.engine.next(), "here")
     await world.account.next()
     assert len([row for row in await world.history.recent(ChatId(10000, "private", 5), 9) if row.role == "user"]) == 1
+
+
+async def test_what_is_recalled_while_the_record_is_gone_through_is_not_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was found before it was taken back."""
+    left = Entry(role="user", text="left", time=int(time.time()), user_id=2, message_id=2, state="pending")
+    await world.history.append(GONE, left)
+    read, held, pending = asyncio.Queue[None](), asyncio.Semaphore(2), world.history.pending
+
+    async def slowly(account: int, since: int) -> list[tuple[ChatId, Entry]]:
+        found = await pending(account, since)
+        read.put_nowait(None)
+        await held.acquire()
+        return found
+
+    for _ in range(2):
+        await held.acquire()
+    monkeypatch.setattr(world.history, "pending", slowly)
+    world.router.connected(world.account)
+    for _ in range(3):
+        await asyncio.wait_for(read.get(), 5)
+        held.release()
+    await asyncio.wait_for(read.get(), 5)
+    recall = FriendRecall(time=1, self_id=10000, user_id=2, message_id=2)
+    world.router.dispatch(world.account, recall)
+    held.release()
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    assert not world.sessions[GONE].busy
+    assert await world.history.recent(GONE, 1) == []
+
+
+async def test_what_was_stopped_a_moment_ago_is_not_answered_after_a_reconnect(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record says so only once the stop is written."""
+    marking, held, mark = asyncio.Event(), asyncio.Event(), world.history.mark
+
+    async def slowly(ids: Collection[int], state: State) -> None:
+        marking.set()
+        await held.wait()
+        await mark(ids, state)
+
+    monkeypatch.setattr(world.history, "mark", slowly)
+    world.say(world.private("hi", time=int(time.time())))
+    await until(lambda: bool(world.clock.sleeping))
+    world.sessions[ANN].stop()
+    world.clock.advance(1.0)
+    await asyncio.wait_for(marking.wait(), 5)
+    world.router.connected(world.account)
+    for _ in range(4):
+        await world.history.counts()
+        await world.history.pending(10000, 0)
+    assert not world.sessions[ANN].busy
+    held.set()
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    assert [entry.state for entry in await world.history.recent(ANN, 1)] == ["dropped"]
