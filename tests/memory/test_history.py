@@ -312,14 +312,16 @@ def plan_of(connection: sqlite3.Connection, statement: str) -> list[str]:
 async def test_no_question_reads_every_message(history: History, database: Database) -> None:
     """What runs on every message or start is answered from an index."""
     statements: list[str] = []
-    await database.read(lambda c: c.set_trace_callback(statements.append))
+    for ask in (database.read, database.write):
+        await ask(lambda c: c.set_trace_callback(statements.append))
     await history.recent(GROUP, 10)
     await history.find(GROUP, 1)
     await history.find_all(GROUP, [1])
     await history.pending(10000, 5)
     await history.known_ids(GROUP, [1])
     await history.recent_chats(10000, 5)
-    await database.read(lambda c: c.set_trace_callback(None))
+    for ask in (database.read, database.write):
+        await ask(lambda c: c.set_trace_callback(None))
 
     asked = [statement for statement in statements if statement.startswith("SELECT")]
     for statement in asked:
