@@ -236,7 +236,7 @@ class App:
             *(self.engine, stores.history, self._memories, lambda: self._settings, self._reports.report, self._clock),
             presence=self._presence,
             access=self._access,
-            unlearn=stores.memories.withdraw,
+            take_back=stores.memories.take_back,
             queues=self._queues,
             limits=Limits(stores.usage, self._clock.time),
             stickers=Stickers(lambda: self.folder / self.config.tags.stickers),

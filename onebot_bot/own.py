@@ -75,10 +75,7 @@ class OwnData:
         What is being answered counts as the last.
         """
         stopped = await self._halt(chat)
-        undone = await self._kept.history.undo(chat, turns, stopped)
-        if undone.rows:
-            await self._kept.store.withdraw(chat, undone.rows)
-        return undone.turns
+        return (await self._kept.history.undo(chat, turns, stopped, self._kept.store.take_back)).turns
 
     async def last_asked(self, chat: ChatId) -> list[Entry]:
         """What the last answer was to, oldest first; one being written ends, and counts."""
@@ -95,10 +92,9 @@ class OwnData:
         """Let the last message of `user` say something else and answer it anew; False when there is none."""
         async with self._open(chat).opening:
             await self._halt(chat)
-            edited = await self._kept.rewriting.edit(chat, user, text)
+            edited = await self._kept.rewriting.edit(chat, user, text, self._kept.store.take_back)
             if edited is None:
                 return False
-            await self._kept.store.withdraw(chat, [edited.old])
             self._answer(chat, edited.asked, temporary_group)
         return True
 

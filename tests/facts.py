@@ -1,6 +1,6 @@
 """Memories whose keys are axes, and a store over a real database to keep them in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -94,3 +94,8 @@ def letters(text: str) -> Vector:
     for letter in text.casefold():
         counts[ord(letter) % 8] += letter.isalnum()
     return counts
+
+
+async def withdraw(store: MemoryStore, chat: ChatId, rows: Collection[int]) -> None:
+    """Rows of a chat's history are taken back."""
+    await store.take_back(chat, lambda _: (rows, None))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from fakes import FakeAccount, FakeClock, ScriptedEngine, until
@@ -16,6 +16,7 @@ from onebot_bot.chat.settings import Settings
 from onebot_bot.engine.request import Generation, Recalled, RecallHit, Vector
 from onebot_bot.memory.branches import FIRST
 from onebot_bot.memory.history import History
+from onebot_bot.memory.withdrawal import Hide
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import GroupMessage, Message, PrivateMessage, Sender
 from onebot_bot.protocol.segments import Segment, Text
@@ -26,6 +27,8 @@ from onebot_bot.sections.memory import MemoryConfig
 from onebot_bot.sections.model import GenerationConfig
 from onebot_bot.sections.sending import SendingConfig
 from onebot_bot.sections.server import LogConfig
+
+T = TypeVar("T")
 
 
 class World:
@@ -60,7 +63,7 @@ class World:
         """What sessions are given."""
         guard = Guard(lambda: GuardConfig(loops=False))  # long answers of tests are one sentence again and again
         needed = (self.engine, self.history, self, lambda: self.settings, self.report, self.clock)
-        return Services(*needed, unlearn=self.unlearn, guard=guard, cast=self.cast, branch=lambda _: self.branch)
+        return Services(*needed, take_back=self.take_back, guard=guard, cast=self.cast, branch=lambda _: self.branch)
 
     def configure(self, section: str, **values: Any) -> None:
         """Change settings, as a saved config.toml would."""
@@ -80,9 +83,11 @@ class World:
         """Note what was recalled."""
         self.noted += recalls
 
-    async def unlearn(self, chat: ChatId, rows: Collection[int]) -> None:
+    async def take_back(self, chat: ChatId, hide: Hide[T]) -> T:
         """Note what nothing may be learned from any more."""
+        rows, told = await self.history._database.write(hide)
         self.unlearned.append((chat, [*rows]))
+        return told
 
     def matches(self, text: str, message: Message) -> bool:
         """A slash is a command."""

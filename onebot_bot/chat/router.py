@@ -257,9 +257,7 @@ class ChatRouter(TaskOwner):
             self._recalled.popitem(last=False)
         if (session := self._sessions.get(chat)) is not None:
             session.withdraw(message_id)
-        row = await self._services.history.withdraw(chat, message_id)
-        if row is not None:
-            await self._services.unlearn(chat, [row])
+        await self._services.history.withdraw(chat, message_id, self._services.take_back)
         await self._sweep()
 
     async def _sweep(self) -> None:

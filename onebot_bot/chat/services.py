@@ -1,6 +1,6 @@
 """What every session of the chats shares."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ from onebot_bot.chat.stickers import Stickers
 from onebot_bot.engine.request import Engine, Recalled, RecallHit, Vector
 from onebot_bot.memory.branches import FIRST, Branch
 from onebot_bot.memory.history import History
+from onebot_bot.memory.withdrawal import TakeBack
 from onebot_bot.protocol.chat_id import ChatId
 
 
@@ -33,10 +34,6 @@ class Recaller(Protocol):
 
     def note(self, recalls: Collection[Recalled]) -> None:
         """Count what was recalled."""
-
-
-async def _unlearn_nothing(chat: ChatId, rows: Collection[int]) -> None:
-    """Nothing was learned."""
 
 
 class Services(Struct, frozen=True):
@@ -58,8 +55,8 @@ class Services(Struct, frozen=True):
     journal: Journal = msgspec.field(default_factory=Journal)
     heard: Callable[[ChatId], None] = lambda _: None
     """Told of every message that goes on record."""
-    unlearn: Callable[[ChatId, Collection[int]], Awaitable[None]] = _unlearn_nothing
-    """Takes back what was learned from those rows of a chat's history alone, and lets nothing be learned from them."""
+    take_back: TakeBack | None = None
+    """Takes back what was learned from messages together with them; None: nothing is learned."""
     eyes: Eyes | None = None
     """For a model that may see; None: there is none."""
     queues: Queues | None = None

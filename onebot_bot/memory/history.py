@@ -9,12 +9,15 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from onebot_bot.memory.database import Database, in_chat, listed
+from onebot_bot.memory.withdrawal import Hide, TakeBack
 from onebot_bot.protocol.chat_id import ChatId
+
+T = TypeVar("T")
 
 Role = Literal["user", "assistant", "event"]
 
@@ -212,16 +215,31 @@ class History:
         """Let the model start afresh: what was said so far stays on record but is no longer shown to it."""
         await self._database.write(lambda connection: _reset(connection, chat))
 
-    async def undo(self, chat: ChatId, turns: int, unanswered: Collection[int] = ()) -> Undone:
+    async def undo(
+        self, chat: ChatId, turns: int, unanswered: Collection[int] = (), take_back: TakeBack | None = None
+    ) -> Undone:
         """Take the last `turns` answers out of view, with what they answered; the rows `unanswered` count as the last.
 
-        What was read for memories has to be taken back where those are: see `MemoryStore.withdraw`.
+        What was learned from them goes by `take_back`; None: nobody learns from this history.
         """
-        return await self._database.write(lambda connection: _undo(connection, chat, turns, unanswered))
 
-    async def withdraw(self, chat: ChatId, message_id: int) -> int | None:
-        """Take a message that was recalled in QQ out of view; its row id, or None when it is not known."""
-        return await self._database.write(lambda connection: _withdraw(connection, chat, message_id))
+        def hide(connection: sqlite3.Connection) -> tuple[Collection[int], Undone]:
+            undone = _undo(connection, chat, turns, unanswered)
+            return undone.rows, undone
+
+        return await take_out(self._database, chat, hide, take_back)
+
+    async def withdraw(self, chat: ChatId, message_id: int, take_back: TakeBack | None = None) -> int | None:
+        """Take a message that was recalled in QQ out of view; its row id, or None when it is not known.
+
+        `take_back` as in `undo`.
+        """
+
+        def hide(connection: sqlite3.Connection) -> tuple[Collection[int], int | None]:
+            row = _withdraw(connection, chat, message_id)
+            return [] if row is None else [row], row
+
+        return await take_out(self._database, chat, hide, take_back)
 
     async def begins(self, chat: ChatId) -> int | None:
         """When the first message of a chat was said, unix seconds; None when there is none that was not taken back."""
@@ -276,6 +294,11 @@ class History:
             int(self._clock()),
             entry.emotion,
         )
+
+
+async def take_out(database: Database, chat: ChatId, hide: Hide[T], take_back: TakeBack | None) -> T:
+    """Take messages out of view, by `take_back` where something may have been learned from them."""
+    return (await database.write(hide))[1] if take_back is None else await take_back(chat, hide)
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from onebot_bot.memory.database import Database, in_chat, listed
-from onebot_bot.memory.history import COLUMNS, IN_BRANCH, IN_VIEW, Entry, entry_of
+from onebot_bot.memory.history import COLUMNS, IN_BRANCH, IN_VIEW, Entry, entry_of, take_out
+from onebot_bot.memory.withdrawal import TakeBack
 from onebot_bot.protocol.chat_id import ChatId
 
 _GIVEN = "(SELECT value FROM json_each(?4))"
@@ -61,12 +62,17 @@ class Rewriting:
         """Let rows await an answer again, and take the one that they got out of view."""
         await self._database.write(lambda connection: _ask_again(connection, chat, rows))
 
-    async def edit(self, chat: ChatId, user: int, text: str) -> Edited | None:
+    async def edit(self, chat: ChatId, user: int, text: str, take_back: TakeBack | None = None) -> Edited | None:
         """Let the last message of `user` say something else, and what it was said with await an answer anew.
 
-        What was read from it for memories has to be taken back where those are: see `MemoryStore.withdraw`.
+        `take_back` as in `History.undo`.
         """
-        return await self._database.write(lambda connection: _edit(connection, chat, user, text))
+
+        def hide(connection: sqlite3.Connection) -> tuple[Collection[int], Edited | None]:
+            edited = _edit(connection, chat, user, text)
+            return [] if edited is None else [edited.old], edited
+
+        return await take_out(self._database, chat, hide, take_back)
 
 
 def _last_asked(connection: sqlite3.Connection, chat: ChatId) -> list[Entry]:

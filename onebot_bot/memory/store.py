@@ -27,6 +27,7 @@ from onebot_bot.protocol.chat_id import ChatId
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class MemoryStore(MemoryRecords):
@@ -255,22 +256,27 @@ class MemoryStore(MemoryRecords):
         await self._scrub()
         return bool(forgotten)
 
-    async def withdraw(self, chat: ChatId, sources: Collection[int]) -> None:
-        """Learn nothing from these rows of a chat's history any more, and take back what was learned from them alone.
+    async def take_back(self, chat: ChatId, hide: withdrawal.Hide[U]) -> U:
+        """Hide messages of a chat, and with them, both or neither, what was learned from them alone.
 
-        What such a memory took the place of comes up again.
+        Nothing is learned from them any more. What such a memory took the place of comes up again.
         """
 
-        def follow(changed: tuple[list[int], list[Memory]]) -> None:
-            gone, back = changed
+        def change(connection: sqlite3.Connection) -> tuple[list[int], list[Memory], U]:
+            sources, told = hide(connection)
+            return *withdrawal.withdraw(connection, chat, sources), told
+
+        def follow(changed: tuple[list[int], list[Memory], U]) -> None:
+            gone, back, _ = changed
             for number in gone:
                 self._drop(number)
             for memory in back:
                 self._put(memory)
 
-        gone, _ = await self._change(lambda connection: withdrawal.withdraw(connection, chat, sources), follow)
+        gone, _, told = await self._change(change, follow)
         if gone:
             await self._scrub()
+        return told
 
     async def forget_person(self, user: int) -> erasing.Forgotten:
         """Erase all that is kept of a person, messages too, from database, index and disk."""

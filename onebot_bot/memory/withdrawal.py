@@ -1,7 +1,8 @@
 """Taking memories back: those taken from nothing but messages that were withdrawn, as by /undo or /edit."""
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -9,6 +10,19 @@ from onebot_bot.memory import rows
 from onebot_bot.memory.database import in_chat, listed
 from onebot_bot.memory.rows import Memory
 from onebot_bot.protocol.chat_id import ChatId
+
+T = TypeVar("T")
+
+Hide = Callable[[sqlite3.Connection], tuple[Collection[int], T]]
+"""Takes messages out of view; their rows, and what to tell of it."""
+
+
+class TakeBack(Protocol):
+    """`MemoryStore.take_back`."""
+
+    async def __call__(self, chat: ChatId, hide: Hide[T]) -> T:
+        """What `hide` tells, once it has hidden rows of that chat and nothing is known from them alone any more."""
+
 
 _TOUCHED = """SELECT id, status, superseded_by, source_ids FROM memories
     WHERE account = ? AND kind = ? AND peer = ? AND status != 'forgotten'

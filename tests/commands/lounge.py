@@ -204,7 +204,7 @@ async def lounge_at(folder: Path, engine: ScriptedEngine, clock: FakeClock) -> A
             *(engine, history, lounge, lambda: world.settings, world.report, clock),
             branch=branches.current,
             shown=people.shown,
-            unlearn=store.withdraw,
+            take_back=store.take_back,
         )
         async with ChatRouter(shared, dispatcher, world.accounts, world.sessions, world.fill_gap) as router:
             world.router = router

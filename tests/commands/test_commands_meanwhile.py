@@ -58,7 +58,7 @@ async def test_an_edit_is_answered_once_when_the_account_connects_meanwhile(
 ) -> None:
     """Who looks for what was left over finds a message that waits for its answer, and leaves it to the command."""
     await _said(lounge)
-    hold = Hold(monkeypatch, lounge.kept.store, "withdraw")
+    hold = Hold(monkeypatch, lounge.kept.rewriting, "edit")
     lounge.type("/edit hello")
     await hold.reached.wait()
     await _look_for_what_is_left(lounge)
@@ -91,7 +91,7 @@ async def test_an_edited_message_that_is_recalled_meanwhile_is_not_answered(
 ) -> None:
     """The command holds it already; the model is not shown it all the same."""
     message = await _said(lounge)
-    hold = Hold(monkeypatch, lounge.kept.store, "withdraw")
+    hold = Hold(monkeypatch, lounge.kept.rewriting, "edit")
     lounge.type("/edit hello")
     await hold.reached.wait()
     recall = FriendRecall(time=1, self_id=10000, user_id=ALICE, message_id=message.message_id)

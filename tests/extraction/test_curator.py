@@ -7,6 +7,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
+from facts import withdraw
 from fakes import FakeClock, ScriptedEngine, until
 
 from onebot_bot.errors import ModelError, StoreError
@@ -273,7 +274,7 @@ async def test_what_is_recalled_while_it_is_read_is_not_learned(world: World) ->
 
     async def recalled_meanwhile(entry: Extracted) -> Memory:
         await world.history.withdraw(GROUP, 42)
-        await world.store.withdraw(GROUP, [row])
+        await withdraw(world.store, GROUP, [row])
         return await learn(entry)
 
     await world.database.write(lambda c: c.execute("UPDATE messages SET message_id = 42 WHERE id = ?", (row,)).rowcount)

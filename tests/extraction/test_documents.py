@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from facts import withdraw
 from fakes import FakeClock, ScriptedEngine
 
 from onebot_bot.extraction.by_model import Extractor
@@ -116,6 +117,6 @@ async def test_it_is_learned_with_the_chat_once_and_goes_with_its_message(tmp_pa
         assert (learned.speaker, learned.subjects, learned.event_time) == (5, (5,), NOON)
         await Unread(database).mark_extracted(GROUP, 0)
         assert (await curator.catch_up()).learned == 0
-        await store.withdraw(GROUP, [row])
+        await withdraw(store, GROUP, [row])
         assert await readings.of([row]) == {}
         assert [memory.text for memory in await store.page(GROUP, limit=-1)] == ["小明喜欢猫。"]

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from facts import GROUP, PRIVATE, fact, found, holding, opened
+from facts import GROUP, PRIVATE, fact, found, holding, opened, withdraw
 
 from onebot_bot.errors import StoreError
 from onebot_bot.memory.store import MemoryStore
@@ -14,7 +14,7 @@ async def test_what_was_learned_from_it_alone_is_erased(path: Path) -> None:
     """From index and disk, and nothing is learned from that message again."""
     async with opened(path) as store:
         await store.add(fact(1, text="Kir lives in Oslo", source_ids=(11,)))
-        await store.withdraw(GROUP, [11])
+        await withdraw(store, GROUP, [11])
         assert found(store, 1) == []
         assert await asyncio.to_thread(holding, path.parent, b"lives in Oslo") == []
         with pytest.raises(StoreError, match="barred"):
@@ -24,7 +24,7 @@ async def test_what_was_learned_from_it_alone_is_erased(path: Path) -> None:
 async def test_what_others_said_too_stays(store: MemoryStore) -> None:
     """Without the message among its sources."""
     memory = await store.add(fact(1, source_ids=(11, 12)))
-    await store.withdraw(GROUP, [11])
+    await withdraw(store, GROUP, [11])
     kept = await store.get(memory.id)
     assert kept is not None
     assert (kept.status, kept.source_ids) == ("active", (12,))
@@ -35,7 +35,7 @@ async def test_what_it_took_the_place_of_comes_up_again(store: MemoryStore) -> N
     """Nobody ever said otherwise."""
     old = await store.add(fact(1, text="Kir lives in Oslo", source_ids=(11,)))
     await store.add(fact(2, text="Kir lives in Rome", source_ids=(12,)), supersedes=[old.id])
-    await store.withdraw(GROUP, [12])
+    await withdraw(store, GROUP, [12])
     assert (found(store, 1), found(store, 2)) == (["Kir lives in Oslo"], [])
 
 
@@ -44,7 +44,7 @@ async def test_what_is_in_between_is_left_out(store: MemoryStore) -> None:
     first = await store.add(fact(1, source_ids=(11,)))
     second = await store.add(fact(2, source_ids=(12,)), supersedes=[first.id])
     third = await store.add(fact(3, source_ids=(13,)), supersedes=[second.id])
-    await store.withdraw(GROUP, [12])
+    await withdraw(store, GROUP, [12])
     kept = await store.get(first.id)
     assert kept is not None
     assert (kept.status, kept.superseded_by) == ("superseded", third.id)
@@ -54,5 +54,5 @@ async def test_what_is_in_between_is_left_out(store: MemoryStore) -> None:
 async def test_other_chats_keep_theirs(store: MemoryStore) -> None:
     """A row is one chat's; a wrong pair changes nothing elsewhere."""
     await store.add(fact(1, PRIVATE, source_ids=(11,)))
-    await store.withdraw(GROUP, [11])
+    await withdraw(store, GROUP, [11])
     assert found(store, 1, PRIVATE) == ["fact 1"]
