@@ -3,10 +3,14 @@
 import asyncio
 from pathlib import Path
 
+import numpy as np
 import pytest
-from facts import GROUP, PRIVATE, fact, found, holding, opened, withdraw
+from facts import GROUP, MODEL, PRIVATE, D, fact, found, holding, opened, withdraw
 
 from onebot_bot.errors import StoreError
+from onebot_bot.memory import withdrawal
+from onebot_bot.memory.database import Database
+from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.store import MemoryStore
 
 
@@ -56,3 +60,21 @@ async def test_other_chats_keep_theirs(store: MemoryStore) -> None:
     await store.add(fact(1, PRIVATE, source_ids=(11,)))
     await withdraw(store, GROUP, [11])
     assert found(store, 1, PRIVATE) == ["fact 1"]
+
+
+async def test_a_message_and_what_was_learned_from_it_go_together_or_not_at_all(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever comes between the two: no memory outlives the words that it was taken from."""
+    async with Database(path) as database, MemoryStore(database, path.with_suffix(".faiss")) as store:
+        await store.set_view(MODEL, np.zeros(D, np.float32))
+        history = History(database)
+        row = await history.append(GROUP, Entry(role="user", text="I live in Oslo", time=1, message_id=42))
+        await store.add(fact(1, source_ids=(row or 0,)))
+        with monkeypatch.context() as patch:
+            patch.setattr(withdrawal, "withdraw", lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await history.withdraw(GROUP, 42, store.take_back)
+        assert (found(store, 1), len(await history.recent(GROUP, 9))) == (["fact 1"], 1)
+        assert await history.withdraw(GROUP, 42, store.take_back) == row
+        assert (found(store, 1), await history.recent(GROUP, 9)) == ([], [])
