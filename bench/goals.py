@@ -126,6 +126,8 @@ AIMS: Mapping[str, Mapping[str, Aim]] = {
     "privacy": {
         "worlds": Aim("privacy", (">=", 1000), "random worlds played", "随机世界的个数"),
         "leaks": Aim("privacy", ("<=", 0), "what a chat saw that it may not see", "会话看到了不该看到的内容"),
+        "unasked": Aim("privacy", ("<=", 0), "answers that nobody asked for", "没人要的回答"),
+        "failed": Aim("privacy", ("<=", 0), "worlds not played to their end", "没能演完的世界"),
     },
     "message_path": {
         "rate_ratio_routing": Aim(

@@ -1,6 +1,7 @@
 """Random worlds of people, groups and branches: does anything of one chat ever reach another's prompt?
 
 Each world is the whole application over real connections; only the model is an engine that looks at what it is shown.
+One in ten is played on a machine that holds up its tasks at random, so that deeds and what follows from them overlap.
 """
 
 import asyncio
@@ -15,21 +16,27 @@ from msgspec import Struct
 from tqdm import tqdm
 
 from bench.goals import goals_of
+from bench.privacy_shaken import Shaken
 from bench.privacy_world import World
-from bench.report import Run, describe_machine, format_table, parse_arguments, report
+from bench.report import Run, describe_machine, format_table, make_parser, report
 
 WORLDS, QUICK = 1000, 10
 DEEDS = 120
 """In one world."""
+SHAKEN = 10
+"""One world in so many is."""
 
 
 class Played(Struct, frozen=True):
     """What came of one world."""
 
-    done: Counter[str]
-    prompts: int
-    recalled: int
-    leaks: list[str]
+    done: Counter[str] = Counter()
+    prompts: int = 0
+    recalled: int = 0
+    leaks: Sequence[str] = ()
+    unasked: Sequence[str] = ()
+    failed: Sequence[str] = ()
+    """Why it was not played to its end."""
 
 
 async def play(seed: int, deeds: Sequence[int]) -> Played:
@@ -38,8 +45,17 @@ async def play(seed: int, deeds: Sequence[int]) -> Played:
         async with World(Path(folder)) as world:
             for deed in deeds:
                 await world.do(deed)
-        leaks = [f"world {seed}: {leak}" for leak in world.leaks]
-        return Played(Counter(world.done), len(world.engine.prompts), world.recalled, leaks)
+        leaks, unasked = ([f"world {seed}: {what}" for what in found] for found in (world.leaks, world.unasked))
+        return Played(Counter(world.done), len(world.engine.prompts), world.recalled, leaks, unasked)
+
+
+def play_alone(seed: int, *, shaken: bool) -> Played:
+    """One world in an event loop of its own; what ends it before its time is told, and ends no other."""
+    try:
+        with asyncio.Runner(loop_factory=lambda: Shaken(seed) if shaken else asyncio.new_event_loop()) as runner:
+            return runner.run(play(seed, deeds_of(seed)))
+    except Exception as error:  # noqa: BLE001 - whatever it is: a thousand worlds are not lost for one
+        return Played(failed=[f"world {seed}: {error!r}"])
 
 
 def deeds_of(seed: int) -> list[int]:
@@ -50,23 +66,31 @@ def deeds_of(seed: int) -> list[int]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Play the worlds, and print what was done in them."""
-    args = parse_arguments("Does anything of one chat reach another's prompt?", arguments)
+    parser = make_parser("Does anything of one chat reach another's prompt?")
+    parser.add_argument("--world", type=int, metavar="SEED", help="play this one alone, as it was among the others")
+    args = parser.parse_args(arguments)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    worlds = QUICK if args.quick else WORLDS
-    played = [asyncio.run(play(seed, deeds_of(seed))) for seed in tqdm(range(worlds), unit="world", disable=None)]
+    seeds = range(QUICK if args.quick else WORLDS) if args.world is None else [args.world]
+    played = [play_alone(seed, shaken=seed % SHAKEN == SHAKEN - 1) for seed in tqdm(seeds, unit="world", disable=None)]
     done = sum((one.done for one in played), Counter[str]())
     print(format_table(("deed", "times"), [(name, f"{count:,}") for name, count in done.most_common()]))
-    leaks = [leak for one in played for leak in one.leaks]
-    print("\n".join(leaks[:20]))
-    figures = {
-        "worlds": float(worlds),
-        "deeds": float(done.total()),
+    for found in ("leaks", "unasked", "failed"):
+        print("\n".join([f"{found}: {what}" for one in played for what in getattr(one, found)][:20]))
+    run = Run(machine=describe_machine(["websockets", "numpy"]), quick=args.quick, details={"deeds": dict(done)})
+    report(figures_of(played), goals_of("privacy"), args.json, run)
+
+
+def figures_of(played: Sequence[Played]) -> dict[str, float]:
+    """What is told of all worlds."""
+    return {
+        "worlds": float(sum(not one.failed for one in played)),
+        "deeds": float(sum(one.done.total() for one in played)),
         "prompts": float(sum(one.prompts for one in played)),
         "recalled": float(sum(one.recalled for one in played)),
-        "leaks": float(len(leaks)),
+        "leaks": float(sum(len(one.leaks) for one in played)),
+        "unasked": float(sum(len(one.unasked) for one in played)),
+        "failed": float(sum(len(one.failed) for one in played)),
     }
-    run = Run(machine=describe_machine(["websockets", "numpy"]), quick=args.quick, details={"deeds": dict(done)})
-    report(figures, goals_of("privacy"), args.json, run)
 
 
 if __name__ == "__main__":

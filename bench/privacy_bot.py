@@ -1,23 +1,27 @@
 """A whole bot that people talk to, whose every prompt is compared with what its chat may see."""
 
 import asyncio
+import re
 import socket
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from msgspec import Struct
 
-from bench.privacy_book import TOKEN, Book
-from bench.privacy_engine import WIDTH, Prying
+from bench.privacy_book import TOKEN, Book, Exchange
+from bench.privacy_engine import WIDTH, Prompt, Prying
 from onebot_bot.app import App
 from onebot_bot.memories import Memories
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.stores import Stores
 from onebot_bot.transport.client import Call, OneBotClient
+
+T = TypeVar("T")
 
 ACCOUNTS, PEOPLE, OWNER = (10000, 10001), (20001, 20002, 30003), 90009
 CHATS = tuple(
@@ -50,8 +54,12 @@ max_recalls = 16
 file = ""
 turns = ""
 """
-PATIENCE = 60.0
-"""Seconds for one answer, on whatever machine this is."""
+CHAT_NAMED = {str(chat): chat for chat in CHATS}
+ASKING = ("/edit", "/nosave", "/continue")
+"""Commands that the model answers."""
+ANSWER = re.compile(r"\ba\d{6}\b")
+PATIENCE = 120
+"""Seconds for one answer that this process lived through."""
 
 
 class Reply(Struct, frozen=True):
@@ -59,8 +67,10 @@ class Reply(Struct, frozen=True):
 
     message: int
     """The id of what was said."""
+    shown: str
+    """What the engine was shown for it; empty: nothing."""
     answers: tuple[str, ...]
-    """Tokens of what the engine said to it."""
+    """The token of what the engine said to it, if it was asked."""
     words: str
     """Of the first thing that was said."""
 
@@ -78,6 +88,11 @@ class Opened(App):
         """What is learned goes there."""
         return self._memories
 
+    @property
+    def busy(self) -> bool:
+        """Whether somebody is being answered, or the answer is not on record yet."""
+        return any(session.busy for session in self._sessions.values())
+
 
 class Bot:
     """One bot in one folder. An async context manager."""
@@ -85,6 +100,8 @@ class Bot:
     def __init__(self, folder: Path) -> None:
         self.book = Book()
         self.leaks: list[str] = []
+        self.unasked: list[str] = []
+        """Answers that nobody waited for: of what was said once, the second."""
         self.recalled = 0
         """Memories that came to mind."""
         self.numbers = count(1)
@@ -93,6 +110,8 @@ class Bot:
         self.banned: set[int] = set()
         self.unsaved: set[str] = set()
         """What may be shown once."""
+        self.looked = 0
+        """Prompts that were looked at."""
         self.stack = AsyncExitStack()
         self.app: Opened
         self.clients: dict[int, OneBotClient] = {}
@@ -109,7 +128,8 @@ class Bot:
         await self.stack.aclose()
 
     async def restart(self) -> None:
-        """End it in order, and open it anew."""
+        """End it in order, and open it anew; of an answer that is out but not on record the book knows too much."""
+        await patiently(self._rest())
         await self.stack.aclose()
         self.stack = AsyncExitStack()
         await self._start()
@@ -122,11 +142,16 @@ class Bot:
             client = OneBotClient(self.app.url, account, self.app.token)
             self.clients[account] = await self.stack.enter_async_context(client)
 
+    async def _rest(self) -> None:
+        while self.app.busy:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0)
+
     # --- looking ---
 
     async def exchange(self, chat: ChatId, user: int, words: str) -> Reply:
         """Say something and wait for what comes back; look at all that the engine is shown meanwhile."""
-        client, before = self.clients[chat.account], len(self.engine.prompts)
+        client, begin = self.clients[chat.account], len(self.engine.prompts)
+        due = not words.startswith("/") or words.split(maxsplit=1)[0] in ASKING
         if chat.kind == "private":
             event = client.private_message(user, words)
         else:
@@ -134,21 +159,41 @@ class Bot:
             event = client.group_message(chat.peer, user, (*called, Text(words)))
             event["sender"]["role"] = "admin"
         await client.send_event(event)
-        async with asyncio.timeout(PATIENCE):
-            while _target(call := await client.next_call()) != (chat.kind, chat.peer):
-                pass  # somebody else is told of it, too
-        self._look(chat, before)
-        return Reply(event["message_id"], tuple(self.engine.answers[before:]), str(call.params["message"]))
+        said = await patiently(self._said(chat, begin, due=due))
+        own = self._own(chat, begin, due=due)
+        self._look(chat, own)
+        return Reply(event["message_id"], own.words if own else "", (own.answer,) if own else (), said)
 
-    def _look(self, chat: ChatId, before: int) -> None:
-        allowed = self.unsaved | self.book.allowed(chat, self.branch(chat), {one: self.branch(one) for one in CHATS})
-        for number, prompt in enumerate(self.engine.prompts[before:], before):
-            strange = {*TOKEN.findall(prompt)} - allowed
-            self.leaks += [f"{token} was shown in {chat}, prompt {number}" for token in sorted(strange)]
-        recallable = self.book.recallable(chat)
-        for text, own in self.engine.hits:
-            if not own or TOKEN.findall(text)[0] not in recallable:
-                self.leaks.append(f"{text} came to mind in {chat}")
+    async def _said(self, chat: ChatId, begin: int, *, due: bool) -> str:
+        """What is said there next, unless it is an answer to something else; others are told of it, too."""
+        while True:
+            call = await self.clients[chat.account].next_call()
+            if _target(call) != (chat.kind, chat.peer):
+                continue
+            words, own = str(call.params["message"]), self._own(chat, begin, due=due)
+            if {*ANSWER.findall(words)} <= ({own.answer} if own else set()):
+                return words
+
+    def _own(self, chat: ChatId, begin: int, *, due: bool) -> Prompt | None:
+        """The prompt of what was said when there were `begin` prompts; the first there was, if one was due."""
+        return next((prompt for prompt in self.engine.prompts[begin:] if due and prompt.chat == str(chat)), None)
+
+    def _look(self, chat: ChatId, own: Prompt | None) -> None:
+        """Look at all that the engine was shown since the last look, each by what its own chat may see."""
+        for number, prompt in enumerate(self.engine.prompts[self.looked :], self.looked):
+            where = CHAT_NAMED[prompt.chat]
+            branch, unsaved = self.branch(where), self.unsaved if where == chat else set()
+            allowed = unsaved | self.book.allowed(where, branch, {one: self.branch(one) for one in CHATS})
+            if prompt is not own:
+                self.unasked.append(f"{prompt.answer} was said in {where}, prompt {number}")
+                allowed |= {own.answer} if own and where == chat else set()
+                self.book.own(where, branch).append(Exchange([], [prompt.answer]))
+            strange = {*TOKEN.findall(prompt.words)} - allowed
+            self.leaks += [f"{token} was shown in {where}, prompt {number}" for token in sorted(strange)]
+        self.looked = len(self.engine.prompts)
+        for hit in self.engine.hits:
+            if not hit.own or TOKEN.findall(hit.text)[0] not in self.book.recallable(CHAT_NAMED[hit.chat]):
+                self.leaks.append(f"{hit.text} came to mind in {hit.chat}")
         self.recalled += len(self.engine.hits)
         self.engine.hits.clear()
 
@@ -165,6 +210,22 @@ class Bot:
         reply = await self.exchange(chat, user, words)
         strange = {*TOKEN.findall(reply.words)} - self.book.tellable(chat)
         self.leaks += [f"{token} was told of in {chat} on {words}" for token in sorted(strange)]
+
+
+async def patiently(work: Coroutine[Any, Any, T]) -> T:
+    """Wait for it; TimeoutError when it takes too long.
+
+    Only seconds count in which this process got anywhere: a machine that was stopped, or is too busy, is waited for.
+    """
+    task = asyncio.create_task(work)
+    try:
+        for _ in range(PATIENCE):
+            await asyncio.wait([task], timeout=1.0)
+            if task.done():
+                return task.result()
+    finally:
+        task.cancel()
+    raise TimeoutError(f"nothing came back within {PATIENCE} s")
 
 
 def _target(call: Call) -> tuple[str, int]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import Struct
+from structlog.contextvars import get_contextvars
 
 from onebot_bot.engine.request import (
     Conversation,
@@ -25,6 +27,25 @@ WIDTH = 8
 """Of keys."""
 
 
+class Prompt(Struct, frozen=True):
+    """What the engine was shown."""
+
+    chat: str
+    """The chat whose session asked."""
+    words: str
+    answer: str
+    """The token of what was said to it."""
+
+
+class Hit(Struct, frozen=True):
+    """A memory that came to mind."""
+
+    chat: str
+    text: str
+    own: bool
+    """Whether its vectors were its own."""
+
+
 class Prying:
     """Notes every prompt, and in each asks by the key of every memory there is, of whatever chat."""
 
@@ -32,28 +53,26 @@ class Prying:
         self.status = EngineStatus(state="ready", model="prying", trained_recall=True, fingerprint="prying")
         self.probes: set[str] = set()
         """The texts of all memories."""
-        self.prompts: list[str] = []
-        self.answers: list[str] = []
-        """The token of each."""
-        self.hits: list[tuple[str, bool]] = []
-        """What came to mind, and whether its vectors were its own."""
+        self.prompts: list[Prompt] = []
+        self.hits: list[Hit] = []
         self._tokens = tokens
 
     def submit(self, request: GenerationRequest) -> Generation:
         """Look, and answer with a token of its own."""
-        recalls = tuple(self._pry(request.recall)) if request.recall else ()
-        self.answers.append(f"a{next(self._tokens):06}")
-        self.prompts.append(words_of(request.conversation))
+        chat = get_contextvars()["chat"]  # as every line of the log has it: a session's task is bound to its chat
+        recalls = tuple(self._pry(request.recall, chat)) if request.recall else ()
+        self.prompts.append(Prompt(chat, words_of(request.conversation), f"a{next(self._tokens):06}"))
         generation = Generation(request)
-        text = f"{self.answers[-1]} is what I say."
+        text = f"{self.prompts[-1].answer} is what I say."
         generation.push(text)
         generation.finish(GenerationResult(text=text, finish_reason=FinishReason.STOP, recalls=recalls))
         return generation
 
-    def _pry(self, policy: RecallPolicy) -> Iterator[Recalled]:
+    def _pry(self, policy: RecallPolicy, chat: str) -> Iterator[Recalled]:
         for text in sorted(self.probes):
             if (hit := policy.search(key_of(text))) is not None:
-                self.hits.append((hit.text, bool(np.allclose(hit.vectors, raw_key(hit.text), atol=1e-3))))
+                own = bool(np.allclose(hit.vectors, raw_key(hit.text), atol=1e-3))
+                self.hits.append(Hit(chat, hit.text, own))
                 yield Recalled(0, hit.memory_id, hit.score, hit.text)
 
     async def embed(self, texts: list[str]) -> Vector:

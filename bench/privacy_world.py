@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from bench.privacy_book import Asked, Exchange, Known
-from bench.privacy_bot import CHATS, OWNER, PATIENCE, PEOPLE, Bot
+from bench.privacy_bot import CHATS, OWNER, PEOPLE, Bot, patiently
 from onebot_bot.errors import StoreError
 from onebot_bot.importing.importer import Job, bring_in
 from onebot_bot.memory.rows import Extracted
@@ -78,7 +78,7 @@ class World(Bot):
         if user in self.book.opted_out:
             self.book.unlearnable.add(reply.message)
         exchange.answers += reply.answers
-        assert token in self.engine.prompts[-1]
+        assert token in reply.shown
         return True
 
     async def _say_unheard(self, chat: ChatId, user: int, token: str) -> bool:
@@ -90,17 +90,15 @@ class World(Bot):
             if group
             else client.private_message(user, token)
         )
-        before = len(self.engine.prompts)
         await self.exchange(ChatId(chat.account, "private", OWNER), OWNER, "/sid")
-        assert len(self.engine.prompts) == before
         return True
 
     async def _off_record(self, chat: ChatId, user: int, _rng: Random) -> bool:
         if user in self.banned:
             return False
         self.unsaved = {token := self.new_token("n")}
-        await self.exchange(chat, user, f"/nosave {token} is a secret")
-        assert token in self.engine.prompts[-1]
+        reply = await self.exchange(chat, user, f"/nosave {token} is a secret")
+        assert token in reply.shown
         self.unsaved = set()
         return True
 
@@ -146,10 +144,12 @@ class World(Bot):
         await self.clients[chat.account].send_event(
             {**event, **(group if chat.kind == "group" else {"notice_type": "friend_recall"})}
         )
-        async with asyncio.timeout(PATIENCE):
-            # Nothing tells when it is done; each look is a query that takes its turn behind it.
-            while not await self.app.stores.database.read(lambda connection: _hidden(connection, chat, message)):  # noqa: ASYNC110 - see above
-                await asyncio.sleep(0)
+        await patiently(self._until_hidden(chat, message))
+
+    async def _until_hidden(self, chat: ChatId, message: int) -> None:
+        # Nothing tells when it is done; each look is a query that takes its turn behind it.
+        while not await self.app.stores.database.read(lambda connection: _hidden(connection, chat, message)):  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0)
 
     # --- branches and people ---
 

@@ -1,16 +1,20 @@
 """No text, vector or history of one chat reaches another's prompt, whatever people do: the whole application."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from random import Random
 
 import pytest
+from fakes import until
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.privacy import deeds_of, play
+from bench import privacy
+from bench.privacy import Played, deeds_of, figures_of, play, play_alone
 from bench.privacy_book import Asked, Book, Exchange
 from bench.privacy_bot import CHATS, OWNER
+from bench.privacy_shaken import Shaken
 from bench.privacy_world import World
 from onebot_bot.engine.request import RecallHit, Vector
 from onebot_bot.memories import Memories
@@ -24,13 +28,14 @@ HERE, THERE = CHATS[0], CHATS[1]
 @given(st.lists(st.integers(0, 2**32 - 1), min_size=30, max_size=50))
 def test_nothing_leaks_whatever_is_done(deeds: list[int]) -> None:
     """Any deeds in any order; what fails is made as short as it can be."""
-    assert asyncio.run(play(0, deeds)).leaks == []
+    played = asyncio.run(play(0, deeds))
+    assert (played.leaks, played.unasked) == ([], [])
 
 
 async def test_a_long_evening_leaks_nothing() -> None:
     """Every kind of deed comes about, and memories come to mind."""
     played = await play(1, [*deeds_of(1), *deeds_of(2)])
-    assert played.leaks == []
+    assert (played.leaks, played.unasked) == ([], [])
     assert played.recalled > 0
     assert played.prompts > 30
     assert len(played.done) > 14
@@ -68,6 +73,40 @@ async def test_a_chat_that_is_shown_unasked_would_be_seen(monkeypatch: pytest.Mo
     """The same of history."""
     monkeypatch.setattr(PersonalData, "shown", lambda _, chat: [HERE] if chat == THERE else ())
     assert any("was shown" in leak for leak in (await play(1, deeds_of(1)[:60])).leaks)
+
+
+async def test_an_answer_that_nobody_asked_for_is_told_of_as_that(tmp_path: Path) -> None:
+    """It is no leak: each prompt is held against its own chat, whoever is waited for meanwhile."""
+    rng = Random(1)  # noqa: S311 - what is done is not drawn
+    async with World(tmp_path) as world:
+        await world._say(HERE, HERE.peer, rng)
+        asked = (await world.app.stores.history.recent(HERE, 2))[0]
+        world.app._sessions[HERE].resume(asked)
+        await until(lambda: len(world.engine.prompts) == 2)
+        await world._say(THERE, THERE.peer, rng)
+        await world._say(HERE, HERE.peer, rng)
+        assert (world.leaks, world.unasked) == ([], ["a000003 was said in 10000/private/20001, prompt 1"])
+        assert [exchange.answers for exchange in world.book.own(HERE, 1)] == [["a000002"], ["a000003"], ["a000007"]]
+
+
+async def test_who_is_waited_for_too_long_ends_a_world_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other worlds are played all the same."""
+
+    async def fail(_seed: int, _deeds: Sequence[int]) -> Played:
+        raise TimeoutError("nothing came back")
+
+    monkeypatch.setattr(privacy, "play", fail)
+    played = await asyncio.to_thread(play_alone, 7, shaken=False)
+    assert played.failed == ["world 7: TimeoutError('nothing came back')"]
+    figures = figures_of([played, Played(prompts=3)])
+    assert (figures["worlds"], figures["prompts"], figures["failed"]) == (1.0, 3.0, 1.0)
+
+
+def test_a_machine_that_holds_tasks_up_changes_nothing() -> None:
+    """What is said and what follows from it overlap in other ways than on an idle machine."""
+    with asyncio.Runner(loop_factory=lambda: Shaken(3)) as runner:
+        played = runner.run(play(3, deeds_of(3)[:50]))
+    assert (played.leaks, played.unasked) == ([], [])
 
 
 def test_the_book_knows_what_goes_with_what() -> None:
