@@ -25,7 +25,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from bench import fuzz_files, fuzz_talk, fuzz_wire
+from bench import fuzz_files, fuzz_large, fuzz_talk, fuzz_wire
 from bench.fuzz_bot import drive
 from bench.goals import goals_of
 from bench.report import Measured, Run, describe_machine, format_table, report
@@ -107,7 +107,8 @@ TARGETS = (
     Target(fuzz_files.see_pictures, 4),
     Target(fuzz_files.see_videos, 0.5),
     Target(fuzz_files.write_markup, 4.8),
-    Target(fuzz_files.draw_answers, 0.2),
+    Target(fuzz_files.draw_answers, 0.15),
+    Target(fuzz_large.send_large, 0.05),
 )
 BOT, BOT_SHARE = "the whole bot", 10
 """The target that is more than one call."""

@@ -287,6 +287,7 @@ _FUZZED = {
     "see_videos": "videos",
     "write_markup": "Markdown and formulas",
     "draw_answers": "answers drawn as pictures",
+    "send_large": "frames of up to 65 MiB over a socket",
     "the whole bot": "the whole bot, commands among the frames",
 }
 _FUZZ = (

@@ -28,6 +28,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "see.dice": ("[骰子：{name}]", "[dice: {name}]"),
     "see.rps": ("[猜拳：{name}]", "[rock paper scissors: {name}]"),
     "see.other": ("[{name}]", "[{name}]"),
+    "see.too_large": ("[这条消息太大，后面的没有读]", "[this message is too large: the rest was not read]"),
     "see.all": ("@全体成员", "@everyone"),
     "see.quote": ("（回复 {name}：“{text}”）", "(replying to {name}: “{text}”)"),
     "see.private": ("你在和{name}聊天。", "You are talking with {name}."),

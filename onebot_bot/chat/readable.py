@@ -8,6 +8,7 @@ from onebot_bot.chat.guards import clean_name
 from onebot_bot.marks import legible
 from onebot_bot.memory.erasing import ALONG
 from onebot_bot.protocol.faces import face_name
+from onebot_bot.protocol.large import TOO_LARGE
 from onebot_bot.protocol.segments import (
     At,
     Dice,
@@ -115,11 +116,13 @@ def _thing(segment: Segment, language: Language) -> str:
         case Rps(result=result):
             key, name = "see.rps", result
         case _:
-            key, name = _KINDS.get(type(segment), "see.other"), str(getattr(segment, "type", type(segment).__name__))
+            name = str(getattr(segment, "type", type(segment).__name__))
+            key = _KINDS.get(type(segment)) or _NAMED.get(name, "see.other")
     return say(language, key, name=" ".join(name[: 2 * LONGEST_LABEL].split())[:LONGEST_LABEL])
 
 
 _KINDS = {Record: "see.record", Video: "see.video", Poke: "see.poke"}
+_NAMED = {TOO_LARGE: "see.too_large"}
 
 
 def _labelled(name: str) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from onebot_bot.errors import FrameError
 from onebot_bot.protocol import events
 from onebot_bot.protocol.events import Event, MessageBase, UnknownEvent
+from onebot_bot.protocol.large import shortened
 from onebot_bot.protocol.lenient import fit
 from onebot_bot.protocol.segments import decode_message, decode_message_json
 
@@ -53,7 +54,8 @@ LAST_DAY = 4_102_444_800
 """Unix seconds to which later times are brought down, the year 2100: far ones are no date at all in most libraries."""
 LARGEST_EVENT = 2 * 2**20
 """Bytes of an event, and of an answer that is not as NapCat writes them: at its worst, lists in lists, reading takes a
-second for 4 MiB, and everything else waits. NapCat's events have thousands; in its answers come files."""
+second for 4 MiB, and everything else waits. NapCat's events have thousands; in its answers come files.
+Of a larger message is heard who wrote it, and how it begins (large.py)."""
 _HALVES = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 """Where there may be half a surrogate pair."""
 
@@ -139,9 +141,9 @@ def decode_event(raw: dict[str, Any]) -> Event:
 
 def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     header = _HEADER.decode(data)
-    if not _is_plain_answer(header):
-        _check_size(data)
     kind = _KINDS.get(_key(header))
+    if len(data) > LARGEST_EVENT and not _is_plain_answer(header):
+        return _decode_large(data, kind)
     if kind is None:
         return _RESPONSE.decode(data) if _is_plain_answer(header) else _decode_object(_read_object(data))
     event = _DECODERS[kind].decode(data)
@@ -151,9 +153,23 @@ def _decode_exact(data: bytes | str) -> Event | ActionResponse:
     return _clamp_time(event)
 
 
+def _decode_large(data: bytes | str, kind: type[events.EventBase] | None) -> Event:
+    """A message without its segments, of which who wrote it is heard all the same; raises FrameError for the rest."""
+    if kind is None or not issubclass(kind, MessageBase):
+        raise _too_large(data)
+    try:
+        return _clamp_time(shortened(_DECODERS[kind].decode(data)))
+    except (msgspec.DecodeError, RecursionError, UnicodeError, FrameError) as error:
+        raise _too_large(data) from error
+
+
+def _too_large(data: bytes | str) -> FrameError:
+    return FrameError(f"an event has {len(data)} bytes, more than {LARGEST_EVENT}")
+
+
 def _check_size(data: bytes | str) -> None:
     if len(data) > LARGEST_EVENT:
-        raise FrameError(f"an event has {len(data)} bytes, more than {LARGEST_EVENT}")
+        raise _too_large(data)
 
 
 def _is_plain_answer(header: _Header) -> bool:

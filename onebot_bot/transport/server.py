@@ -23,7 +23,7 @@ from websockets.http11 import Request, Response
 
 from onebot_bot.errors import ConfigError, FrameError
 from onebot_bot.protocol.events import Event
-from onebot_bot.protocol.frames import ActionResponse, decode_frame
+from onebot_bot.protocol.frames import LARGEST_EVENT, ActionResponse, decode_frame
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account, Link, peer_name
 from onebot_bot.transport.handshake import (
@@ -283,9 +283,15 @@ class OneBotServer:
                 account.resolve(frame)
             elif account.admits(link, frame):
                 self._on_event(account, frame)
+                if len(data) > LARGEST_EVENT:
+                    log.warning(
+                        "A message is too large to be read: the chat is told so, with the words that it begins with.",
+                        account=account.self_id,
+                        bytes=len(data),
+                    )
         except FrameError as error:
             log.warning(
-                "A frame is not OneBot v11 and was dropped.",
+                "A frame could not be read and was dropped.",
                 account=account.self_id,
                 cause=str(error),
                 bytes=len(data),

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 import structlog
 
-from bench import fuzz, fuzz_values
+from bench import fuzz, fuzz_large, fuzz_values
 from bench.fuzz import (
     BOT,
     BOT_SHARE,
@@ -105,6 +105,14 @@ def test_what_is_run_again_takes_its_own_figures_place() -> None:
     assert (before["cases"], before["crashes"], before["slowest"]) == (12, 1, 2.0)
     assert (after["cases"], after["crashes"], after["slowest"], after["grown_late"]) == (13, 0, 1.0, 3.0)
     assert after["cases b"] == 7
+
+
+def test_a_frame_of_any_size_leaves_the_connections_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read, dropped, or too large for the limit, which ends the one connection by 1009; here with smaller ones."""
+    monkeypatch.setattr(fuzz_large, "LIMIT_MIB", 4)
+    target = Target(fuzz_large.send_large, 1)
+    outcome = run_target(target, "test", 12, lambda _: None)
+    assert outcome.crashes == []
 
 
 @pytest.fixture

@@ -37,6 +37,7 @@ CARD = "[卡片：A page | https://example.org/a]"
         (At("5"), "@N5"),
         (At("5", "Ann"), "@Ann"),
         (At("all"), "@全体成员"),
+        (UnknownSegment("too_large"), "[这条消息太大，后面的没有读]"),
         (Image(url="u"), "[图片]"),
         (Image(sub_type=1, summary="[动画表情]"), "[表情包]"),
         (Image(sub_type=1, summary="[哈哈]"), "[表情包：哈哈]"),

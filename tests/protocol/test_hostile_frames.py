@@ -13,7 +13,19 @@ from bench.fuzz_wire import ANSWER, EVENTS, SEGMENTS
 from onebot_bot.errors import FrameError
 from onebot_bot.protocol.events import GroupMessage, UnknownEvent
 from onebot_bot.protocol.frames import LARGEST_EVENT, LAST_DAY, ActionResponse, decode_event, decode_frame
-from onebot_bot.protocol.segments import DEEPEST, MOST, Forward, Node, Text, UnknownSegment, decode_message, plain_text
+from onebot_bot.protocol.large import TOO_LARGE
+from onebot_bot.protocol.segments import (
+    DEEPEST,
+    MOST,
+    At,
+    Forward,
+    Node,
+    Reply,
+    Text,
+    UnknownSegment,
+    decode_message,
+    plain_text,
+)
 
 MIB = 2**20
 GROUP_MESSAGE = EVENTS["group message"]
@@ -31,10 +43,31 @@ def group_message(**changes: Any) -> GroupMessage:
 
 def test_an_event_of_64_mib_is_refused() -> None:
     """Before its words are looked at; the text says how large it was."""
-    start = json.dumps(GROUP_MESSAGE).encode()[:-1]
+    start = json.dumps(EVENTS["group_upload"]).encode()[:-1]
     frame = start + b',"group_memo":"' + b"x" * (64 * MIB) + b'"}'
     with soon(), pytest.raises(FrameError, match=f"{len(frame)} bytes, more than {LARGEST_EVENT}"):
         decode_frame(frame)
+
+
+def test_of_a_message_of_64_mib_is_heard_who_wrote_it() -> None:
+    """And how it begins; a code that the cut goes through is left out."""
+    begin = "[CQ:reply,id=5][CQ:at,qq=10000] hi[CQ:image,file=a.png] &#91;x&#93;"
+    raw = begin + "y" * (3990 - len(begin)) + "[CQ:at,qq=1]"
+    wire = {**GROUP_MESSAGE, "raw_message": raw, "message": [{"type": "text", "data": {"text": "z" * (64 * MIB)}}]}
+    frame = msgspec.json.encode(wire)
+    with soon():
+        found = decode_frame(frame)
+    assert isinstance(found, GroupMessage)
+    assert found.message[:4] == (Reply("5"), At("10000"), Text(" hi"), Text(" [x]" + "y" * (3990 - len(begin))))
+    assert found.message[4:] == (UnknownSegment(TOO_LARGE),)
+    assert (found.user_id, found.sender.nickname, found.raw_message) == (20000, "小明", "")
+
+
+def test_a_message_that_is_large_elsewhere_is_refused() -> None:
+    """As in its sender's name."""
+    sender = {"user_id": 1, "nickname": "x" * (3 * MIB)}
+    with soon(), pytest.raises(FrameError, match="more than"):
+        group_message(sender=sender)
 
 
 def test_so_is_one_of_a_shape_that_takes_long_to_read() -> None:
@@ -71,11 +104,11 @@ def test_of_100_000_segments_the_first_are_read(item: Any) -> None:
         assert len(group_message(message=[item] * 100_000).message) == MOST
 
 
-def test_more_words_than_anybody_sends_are_refused_or_cut() -> None:
+def test_more_words_than_anybody_sends_are_left_out_or_cut() -> None:
     """100,000 segments of text are too large for an event; of 40,000 the first are read."""
     word = {"type": "text", "data": {"text": "a"}}
-    with soon(), pytest.raises(FrameError, match="more than"):
-        group_message(message=[word] * 100_000)
+    with soon():
+        assert group_message(message=[word] * 100_000, raw_message="").message == (UnknownSegment(TOO_LARGE),)
     with soon():
         assert group_message(message=[word] * 40_000).message == (Text("a"),) * MOST
 

@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from onebot_bot.errors import ActionUnknown, ConfigError, NotConnected
 from onebot_bot.protocol.actions import GetStatus, SendGroupMsg
 from onebot_bot.protocol.events import Event, GroupMessage, PokeNotice, PrivateMessage, UnknownEvent
-from onebot_bot.protocol.segments import Text
+from onebot_bot.protocol.large import TOO_LARGE
+from onebot_bot.protocol.segments import At, Text, UnknownSegment
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account
 from onebot_bot.transport.client import Call, OneBotClient
@@ -241,7 +242,7 @@ async def test_a_bad_frame_is_dropped_and_told(
         await client._socket.send(frame)
         await client.send_event(client.group_message(20000, 30000, "after"))
         assert await next_text(heard) == "after"
-    assert (await line(lines, "A frame is not OneBot v11"))["account"] == 10000
+    assert (await line(lines, "A frame could not be read"))["account"] == 10000
 
 
 async def test_a_binary_frame_counts_as_text(dial: Dial, heard: Heard) -> None:
@@ -257,6 +258,23 @@ async def test_a_frame_of_more_than_a_mebibyte_arrives(dial: Dial, heard: Heard)
     async with dial() as client:
         await client.send_event(client.group_message(20000, 30000, text))
         assert await next_text(heard) == text
+
+
+async def test_of_a_message_too_large_to_be_read_the_beginning_is_heard(
+    server: OneBotServer, dial: Dial, heard: Heard, lines: Lines
+) -> None:
+    """Whom it calls, and that there was more; the connection stays, and the log says how large it was."""
+    many = [{"type": "text", "data": {"text": "x" * 2**20}}] * 3
+    raw = "[CQ:at,qq=10000] look:" + "x" * 3 * 2**20
+    async with dial() as client:
+        await client.send_event({**client.group_message(20000, 30000, "hi"), "message": many, "raw_message": raw})
+        _, event = await soon(heard.get())
+        await client.send_event(client.group_message(20000, 30000, "after"))
+        assert await next_text(heard) == "after"
+    assert isinstance(event, GroupMessage)
+    assert event.message == (At("10000"), Text(raw[16:4000]), UnknownSegment(TOO_LARGE))
+    assert event.raw_message == ""
+    assert (await line(lines, "A message is too large"))["bytes"] > 6 * 2**20
 
 
 async def test_a_frame_over_the_limit_names_the_key(lines: Lines) -> None:
