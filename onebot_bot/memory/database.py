@@ -5,17 +5,13 @@ A future that is done means that its write survives a power cut (WAL, synchronou
 """
 
 import asyncio
-import contextlib
 import os
-import queue
 import sqlite3
-import threading
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Self, TypeVar
 
 import msgspec
 import structlog
@@ -24,18 +20,13 @@ from onebot_bot.errors import DatabaseDamaged, StoreError
 from onebot_bot.memory.copying import BACKUPS, Stopped, copy_database, explain, never, off_loop, require_whole
 from onebot_bot.memory.lock import refuse_half_restored, take_lock
 from onebot_bot.memory.schema import STEPS, Step
+from onebot_bot.memory.writer import Job, Writer
 from onebot_bot.private import FOLDER
 from onebot_bot.protocol.chat_id import ChatId
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
-
-BATCH = 4096
-"""Most writes in one transaction: bounds how long the first of them waits."""
-
-HELD = 1.0
-"""Seconds that a write nobody waits for is held back at most, to be written with others."""
 
 BUSY_MS = 5000
 """Milliseconds to wait for another program that holds the file, such as a database browser."""
@@ -51,7 +42,7 @@ class Database:
     def __init__(self, path: Path, steps: Sequence[Step] = STEPS) -> None:
         self.path = path
         self._steps = steps
-        self._writer: _Writer | None = None  # None before entering and from the start of leaving
+        self._writer: Writer | None = None  # None before entering and from the start of leaving
         self._reader: sqlite3.Connection | None = None
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="memory-reader")
         self._copying = asyncio.Lock()  # held while a copy is made: its snapshot keeps the log from being emptied
@@ -63,7 +54,7 @@ class Database:
             StoreError: another bot uses the folder; the file is damaged, no database, or of a newer version.
         """
         writing, self._reader, lock = await asyncio.to_thread(_open, self.path, self._steps)
-        self._writer = _Writer(self.path, writing, lock, asyncio.get_running_loop())
+        self._writer = Writer(self.path, writing, lock, asyncio.get_running_loop())
         self._writer.start()
         return self
 
@@ -102,7 +93,7 @@ class Database:
         future: asyncio.Future[T] = writer.loop.create_future()
         if not beside:
             writer.release()
-        writer.jobs.put(_Job(fn, future, single, lasting))
+        writer.jobs.put(Job(fn, future, single, lasting))
         return future
 
     async def write(self, fn: Callable[[sqlite3.Connection], T], *, lasting: bool = True, beside: bool = False) -> T:
@@ -118,7 +109,7 @@ class Database:
 
         It is written before the next one that is not `beside` it, or after a second.
         """
-        self._open_writer().hold(_Job(fn, None, single, lasting=True))
+        self._open_writer().hold(Job(fn, None, single, lasting=True))
 
     async def read(self, fn: Callable[[sqlite3.Connection], T]) -> T:
         """Run `fn` in the reader thread, on one snapshot that holds every write whose future is done.
@@ -157,7 +148,7 @@ class Database:
         except sqlite3.Error as error:
             raise explain(self.path, error) from error
 
-    def _open_writer(self) -> "_Writer":
+    def _open_writer(self) -> "Writer":
         if self._writer is None:
             raise StoreError(f"{self.path} is not open.")
         return self._writer
@@ -185,142 +176,6 @@ def in_chat(chat: ChatId) -> tuple[int, str, int]:
 def listed(ids: Collection[int]) -> str:
     """The value for `IN (SELECT value FROM json_each(?))`: one statement for any number of ids."""
     return msgspec.json.encode(list(ids)).decode()
-
-
-# --- the writer thread ---
-
-
-class _Job(NamedTuple):
-    fn: Callable[[sqlite3.Connection], Any]
-    future: asyncio.Future[Any] | None
-    single: bool
-    lasting: bool
-
-
-class _Outcome(NamedTuple):
-    future: asyncio.Future[Any] | None
-    result: Any
-    error: Exception | None
-
-
-class _Writer(threading.Thread):
-    """Owns the writing connection and the lock file until it has met the None that ends its queue."""
-
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: int, loop: asyncio.AbstractEventLoop) -> None:
-        # A daemon: a program that dies without leaving the context must be able to end.
-        super().__init__(name="memory-writer", daemon=True)
-        self.jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._held: deque[_Job] = deque()
-        self._releases = False  # whether somebody is to release them
-        self._path = path
-        self._connection = connection
-        self._lock = lock
-        self.loop = loop
-        self._lasting = True  # what `synchronous` is set to now
-
-    def hold(self, job: _Job) -> None:
-        """Take a job that nobody waits for: one thread woken for each would cost more than the write. Any thread."""
-        self._held.append(job)
-        if not self._releases:
-            self._releases = True
-            with contextlib.suppress(RuntimeError):  # closed: the program dies without leaving the context
-                self.loop.call_soon_threadsafe(self.loop.call_later, HELD, self._release_late)
-
-    def release(self) -> None:
-        """Queue what is held, before what is queued next; on the event loop."""
-        while self._held:
-            self.jobs.put(self._held.popleft())
-
-    def _release_late(self) -> None:
-        self._releases = False
-        self.release()
-
-    def run(self) -> None:
-        more = True
-        while more:
-            more = self._round()
-        self._connection.close()
-        os.close(self._lock)
-
-    def _round(self) -> bool:
-        """One transaction; False when the queue has ended. What was written is not held on to until the next one."""
-        jobs, more = self._take()
-        if jobs:
-            self._settle(self._commit(jobs))
-        return more
-
-    def _take(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then take along what else is there; False when the queue has ended."""
-        jobs: list[_Job] = []
-        job = self.jobs.get()
-        with contextlib.suppress(queue.Empty):
-            while job is not None:
-                jobs.append(job)
-                if len(jobs) == BATCH:
-                    return jobs, True
-                job = self.jobs.get_nowait()
-            return jobs, False
-        return jobs, True
-
-    def _commit(self, jobs: list[_Job]) -> list[_Outcome]:
-        try:
-            self._set_lasting(any(job.lasting for job in jobs))
-            self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._outcome(job) for job in jobs]
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            return [_Outcome(job.future, None, explain(self._path, error)) for job in jobs]
-        return outcomes
-
-    def _set_lasting(self, lasting: bool) -> None:  # noqa: FBT001 - the state itself
-        """FULL syncs the log at every commit; NORMAL leaves that to the next one that asks for it."""
-        if lasting != self._lasting:
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if lasting else 'NORMAL'}")
-            self._lasting = lasting
-
-    def _outcome(self, job: _Job) -> _Outcome:
-        try:
-            return _Outcome(job.future, self._result(job), None)
-        except sqlite3.Error as error:
-            if not self._connection.in_transaction:
-                raise  # a full or failing disk has undone the whole transaction: everybody's write is lost
-            return _Outcome(job.future, None, explain(self._path, error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to who queued the write
-            return _Outcome(job.future, None, error)
-
-    def _result(self, job: _Job) -> Any:
-        if job.single:
-            return job.fn(self._connection)
-        self._connection.execute("SAVEPOINT job")
-        try:
-            result = job.fn(self._connection)
-        except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK TO job")
-                self._connection.execute("RELEASE job")
-            raise
-        self._connection.execute("RELEASE job")
-        return result
-
-    def _settle(self, outcomes: list[_Outcome]) -> None:
-        # The loop is closed only when the program dies without leaving the context: then nobody waits.
-        with contextlib.suppress(RuntimeError):
-            self.loop.call_soon_threadsafe(_resolve, outcomes)
-
-
-def _resolve(outcomes: list[_Outcome]) -> None:
-    for future, result, error in outcomes:
-        if future is None:
-            if error is not None:
-                log.error("a write was lost", code="OB-1306", reason=str(error))
-        elif future.done():
-            continue  # cancelled by who waited; the write stands
-        elif error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
 
 
 # --- opening ---

@@ -26,6 +26,7 @@ from onebot_bot.protocol.events import Event
 from onebot_bot.protocol.frames import LARGEST_EVENT, ActionResponse, decode_frame
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.transport.account import Account, Link, peer_name
+from onebot_bot.transport.feeding import FedConnection
 from onebot_bot.transport.handshake import (
     Admission,
     Refusal,
@@ -159,6 +160,7 @@ class OneBotServer:
                 config.host,
                 config.port,
                 process_request=self._judge,
+                create_connection=FedConnection,
                 compression=None,  # no OneBot client offers it, and it would cost memory for each link
                 server_header=None,
                 ping_interval=config.ping_interval,

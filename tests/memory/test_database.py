@@ -192,7 +192,7 @@ async def test_a_post_is_written_before_what_is_written_next(path: Path) -> None
 
 async def test_a_post_is_written_by_itself_in_the_end(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where nothing else is written, and from any thread."""
-    monkeypatch.setattr("onebot_bot.memory.database.HELD", 0.0)
+    monkeypatch.setattr("onebot_bot.memory.writer.HELD", 0.0)
     loop, written = asyncio.get_running_loop(), asyncio.Event()
     async with Database(path, [NOTES]) as database:
         for _ in range(2):
