@@ -12,6 +12,7 @@ from onebot_bot.memory.chat_settings import ChatSettingsStore
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.first_words import FirstWords
 from onebot_bot.memory.history import History
+from onebot_bot.memory.leaving import LEAVING, Leaving
 from onebot_bot.memory.personal import PersonalData
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.tallies import Tallies
@@ -50,11 +51,13 @@ async def open_stores(
     branches, people, usage = BranchStore(database), PersonalData(database), Usage(database, today)
     for restored in (groups, bans, words, branches, people, usage):
         await restored.restore()
+    history = make_history(database)
+    await history.resume(stack.enter_context(Leaving(kept / LEAVING)))
     tallies = Tallies(database, today, now)
     stack.callback(tallies.save)
     return Stores(
         database=database,
-        history=make_history(database),
+        history=history,
         memories=await stack.enter_async_context(MemoryStore(database, kept / "memory.faiss")),
         groups=groups,
         bans=bans,

@@ -18,11 +18,15 @@ from onebot_bot.backups.shelf import REPLACED
 from onebot_bot.errors import StoreError
 from onebot_bot.learning.files import sync_folder, write_whole
 from onebot_bot.memory.copying import BACKUPS
+from onebot_bot.memory.leaving import LEAVING
 from onebot_bot.memory.lock import RESTORING, take_lock
 from onebot_bot.private import FOLDER
 
-_WITH_DATABASE: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", INDEX, PICTURES)
-"""What goes with the database. Its log is of no other; the index is made anew; pictures are found by its rows."""
+_WITH_DATABASE: Final = (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm", f"memory_store/{LEAVING}", INDEX, PICTURES)
+"""What goes with the database.
+
+Its log and what was being sent are of no other; the index is made anew; pictures are found by its rows.
+"""
 
 
 class Restored(Struct, frozen=True):

@@ -9,11 +9,13 @@ import functools
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
 
 from onebot_bot.memory.database import Database, in_chat, listed
+from onebot_bot.memory.leaving import Leaving
 from onebot_bot.memory.withdrawal import Hide, TakeBack
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -126,6 +128,20 @@ class History:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
+        self._leaving = Leaving(Path())
+
+    async def resume(self, leaving: Leaving) -> None:
+        """Note from now on there what is being sent; what a process that was killed had noted goes on record.
+
+        Raises:
+            StoreError: SQLite could not write.
+        """
+        if leaving.left:
+            sql = f"UPDATE messages SET state = 'sending' WHERE state = 'pending' AND id IN {_GIVEN}"
+            values = (listed(leaving.left),)
+            await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
+        leaving.begin()
+        self._leaving = leaving
 
     def append_nowait(self, chat: ChatId, entry: Entry) -> "asyncio.Future[int | None]":
         """Queue one message.
@@ -169,14 +185,18 @@ class History:
     async def mark(self, ids: Collection[int], state: State) -> None:
         """Give the rows `ids` another state; it survives the death of this process, not a power cut.
 
-        This stands between the finished answer and its sending: an fsync there would be felt, and the worst that a
-        power cut at that instant can do is to have the answer sent twice.
+        `sending` stands between the finished answer and its sending: an fsync there would be felt, and the worst that
+        a power cut at that instant can do is to have the answer sent twice.
         """
+        if state == "sending" and self._leaving.add(ids):
+            return
         sql = f"UPDATE messages SET state = ? WHERE id IN {_GIVEN}"
         values = (state, listed(ids))
         await asyncio.shield(
             self._database.submit(lambda c: c.execute(sql, values).rowcount, single=True, lasting=False, beside=True)
         )
+        if state != "sending":
+            self._leaving.discard(ids)
 
     async def answered(self, chat: ChatId, turn_ids: Collection[int], sent: Sequence[Entry]) -> list[int]:
         """Store an answer and mark what it answers, both or neither.
@@ -190,7 +210,9 @@ class History:
             The row ids of what was new.
         """
         rows = [self._row(chat, entry) for entry in sent]
-        return await self._database.write(lambda connection: _answer(connection, chat, turn_ids, rows), beside=True)
+        stored = await self._database.write(lambda c: _answer(c, chat, turn_ids, rows), beside=True)
+        self._leaving.discard(turn_ids)
+        return stored
 
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
         """What is of unix second `since` or later and has no answer, oldest first.
@@ -202,7 +224,11 @@ class History:
             WHERE account = ? AND time >= ? AND {_UNANSWERED} ORDER BY placed, id"""
         values = (account, since)
         rows = await self._database.write(lambda c: c.execute(sql, values).fetchall(), lasting=False)
-        return [(ChatId(account, kind, peer), entry_of(row)) for kind, peer, *row in rows]
+        return [(ChatId(account, kind, peer), self._as_it_stands(entry_of(row))) for kind, peer, *row in rows]
+
+    def _as_it_stands(self, entry: Entry) -> Entry:
+        """With its state as it is noted, where it is on its way."""
+        return msgspec.structs.replace(entry, state="sending") if entry.id in self._leaving else entry
 
     async def expire(self, account: int, before: int, but: Collection[int]) -> None:
         """Drop what nobody answered before unix second `before`, except the rows `but`: it will not be answered now."""
