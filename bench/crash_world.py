@@ -116,6 +116,9 @@ class Qq:
         return event
 
 
+_MADE = "SELECT 1 FROM sqlite_master WHERE name = 'messages'"
+
+
 class Victim:
     """The bot of one folder."""
 
@@ -193,6 +196,9 @@ class Victim:
 
     def recorded(self) -> set[int]:
         """The ids of the people's messages that are committed."""
+        # The bot takes messages before its database is made.
+        if not (self.store / "memory.sqlite3").exists() or not self.rows(_MADE):
+            return set()
         return {row[0] for row in self.rows("SELECT message_id FROM messages WHERE role = 'user' AND kind = 'private'")}
 
     def fill(self, count: int) -> None:
