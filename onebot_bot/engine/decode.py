@@ -59,8 +59,9 @@ class DecodeLoop:
         self._model = model
         shape, recorder = kv_shape(model.network), recorder or recorder_for(model.device)
         self.slots = Slots(
-            shape, model.context, budget or find_budget(shape, model.context), spare=int(recorder is not None)
-        )
+            shape, model.context, budget or find_budget(shape, model.context),
+            spare=int(recorder is not None), at_once=model.device.type == "cpu",
+        )  # fmt: skip
         self._forwards = Forwards(model, self.slots, recorder)
         self.room = Room(self.slots, model.device)
         self._prompts: deque[Sequence] = deque()
@@ -73,7 +74,7 @@ class DecodeLoop:
     @property
     def counters(self) -> Counters:
         """What was done so far; the object goes on counting."""
-        self._counters.kv_bytes = self.slots.kv.bytes
+        self._counters.kv_bytes = self.slots.bytes
         self._counters.kv_budget = self.slots.budget * self.slots.kv.shape.bytes
         self._counters.graphs = self._forwards.graphs.state
         return self._counters

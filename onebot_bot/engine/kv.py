@@ -1,17 +1,16 @@
 """Keys and values of all chats: two buffers a layer behind transformers' own `Cache`, one row a chat."""
 
 import math
+import mmap
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from msgspec import Struct
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
-ALIGNED = 64
-"""Bytes that a CPU reads at once: torch's own alignment."""
 Move = tuple[int, int, int]
 """From row, to row, positions."""
 
@@ -131,11 +130,6 @@ class KvBuffers:
         self.recorded: dict[tuple[int, int], Any] = {}
         """What was recorded over these very buffers, by its rows and positions; gone with them."""
 
-    @property
-    def bytes(self) -> int:
-        """Taken now."""
-        return self.rows * self.length * self.shape.bytes
-
     def look_at(self, window: Window) -> None:
         """Say where the next forward writes and what it reads."""
         for layer in self.layers:
@@ -217,12 +211,21 @@ def _moved(buffer: Tensor, rows: int, length: int, moves: Sequence[Move]) -> Ten
 
 def _zeros(shape: tuple[int, ...], like: Tensor) -> Tensor:
     """Zeros, not merely empty: see `wipe`. On a CPU they take no memory before they are written, as torch's would."""
-    if like.device.type != "cpu":
-        return torch.zeros(shape, dtype=like.dtype, device=like.device)
     count = math.prod(shape) * like.dtype.itemsize
+    if like.device.type != "cpu" or not count:
+        return torch.zeros(shape, dtype=like.dtype, device=like.device)
     try:
-        room = np.zeros(count + ALIGNED, np.uint8)
-    except MemoryError as error:
+        room = _pages(count)
+    except OSError as error:
         raise RuntimeError(f"not enough memory: {count} bytes for keys or values") from error
-    start = -room.ctypes.data % ALIGNED
-    return torch.from_numpy(room[start : start + count]).view(like.dtype).view(shape)
+    return torch.frombuffer(room, dtype=like.dtype).view(shape)
+
+
+def _pages(count: int) -> mmap.mmap:
+    """So many zero bytes, a page at a time: a huge page that one row touches would take its neighbours' memory too."""
+    if os.name != "posix":
+        return mmap.mmap(-1, count)
+    pages = mmap.mmap(-1, count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return pages

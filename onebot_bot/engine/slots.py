@@ -37,15 +37,28 @@ def find_budget(shape: KvShape, context: int) -> int:
 
 
 class Slots:
-    """The rows of the cache, given out and kept; `spare` as in `KvBuffers`."""
+    """The rows of the cache, given out and kept; `spare` as in `KvBuffers`.
 
-    def __init__(self, shape: KvShape, context: int, budget: int, spare: int = 0) -> None:
+    With `at_once` all that the budget allows is laid out for the first answer, for memory that is only taken where it
+    is written: what the cache holds is then hardly ever copied, which takes a second of a gigabyte.
+    """
+
+    def __init__(self, shape: KvShape, context: int, budget: int, spare: int = 0, *, at_once: bool = False) -> None:
         self.kv = KvBuffers(shape, spare)
         self.budget = budget
         """Positions, over all rows."""
+        self._at_once = at_once
         self._longest = round_up(context)
         self._rows: list[Slot | None] = []
+        self._reach: list[int] = []
+        """Positions that were set aside in each row since it was laid out: at most so many are written."""
         self._clock = 0
+
+    @property
+    def bytes(self) -> int:
+        """Of memory that is taken now."""
+        positions = sum(self._reach) if self._at_once else self.kv.rows * self.kv.length
+        return positions * self.kv.shape.bytes
 
     def take(self, prompt: Sequence[int], room: int, pictures: Sequence[Span] = ()) -> Slot | None:
         """A slot with room for so many positions, and in it what the prompt has in common with an earlier one.
@@ -123,8 +136,8 @@ class Slots:
                     raise
 
     def lower_budget(self) -> None:
-        """Take what is laid out now for all there is: who finds no room in it waits instead of asking for more."""
-        self.budget = max(self._longest, self.kv.rows * self.kv.length)
+        """Take what is there now for all there is: who finds no room in it waits instead of asking for more."""
+        self.budget = max(self._longest, self.bytes // self.kv.shape.bytes)
 
     def hide(self, slot: Slot, positions: Sequence[int]) -> None:
         """Hide positions from all that is fed from now on."""
@@ -149,7 +162,7 @@ class Slots:
 
     def clear(self) -> None:
         """Forget everything and give the memory back."""
-        self._rows = []
+        self._rows, self._reach = [], []
         self.kv.clear()
 
     # --- finding a row -------------------------------------------------------------------------------------------
@@ -189,13 +202,25 @@ class Slots:
     def _seat(self, kept: list[Slot], length: int) -> None:
         """Give each a row of at least that length; whoever is not among them loses hers."""
         if len(kept) > self.kv.rows or length > self.kv.length:
-            self._lay_out(kept, *self._find_size(len(kept), length))
+            self._grow(kept, length)
             return
         self._rows = [slot if slot in kept else None for slot in self._rows]
         for slot in kept:
             if slot.row < 0:
                 slot.row = self._rows.index(None)
                 self._rows[slot.row] = slot
+            self._reach[slot.row] = max(self._reach[slot.row], round_up(_length(slot)))
+
+    def _grow(self, kept: list[Slot], length: int) -> None:
+        """Lay out more; where a system wants memory for all at once, as much as is needed."""
+        try:
+            self._lay_out(kept, *self._find_size(len(kept), length))
+        except RuntimeError as error:
+            lost = any(slot.row >= 0 and not self._held(slot) for slot in kept)
+            if not self._at_once or lost or not is_out_of_memory(error):
+                raise
+            self._at_once = False
+            self._lay_out(kept, *self._find_size(len(kept), length))
 
     def _lay_out(self, kept: list[Slot], rows: int, length: int) -> None:
         moves = [(slot.row, row, len(slot.contents)) for row, slot in enumerate(kept) if slot.row >= 0]
@@ -204,10 +229,12 @@ class Slots:
             self.kv.lay_out(rows, length, moves)
         except RuntimeError:
             self._rows = [slot if slot in kept else None for slot in before][: self.kv.rows]
+            self._reach = self._reach[: self.kv.rows]
             raise
         for row, slot in enumerate(kept):
             slot.row = row
         self._rows = [*kept, *[None] * (rows - len(kept))]
+        self._reach = [round_up(_length(slot)) if slot else 0 for slot in self._rows]
 
     def _find_size(self, rows: int, length: int) -> tuple[int, int]:
         """Rows and length to lay out: what has to grow is doubled, or takes all that the budget leaves.
@@ -218,6 +245,8 @@ class Slots:
         longer = self.kv.length
         if length > longer:
             longer = max(length, min(2 * longer, self._longest))
+        if self._at_once:
+            more, longer = MAX_ROWS, max(longer, min(self.budget // MAX_ROWS // BLOCK * BLOCK, self._longest))
         if rows > self.kv.rows:
             tight = min(more, self.budget // length), length
         else:
@@ -230,6 +259,7 @@ class Slots:
         count = max(len(slot.contents) for slot in (first, second) if slot is not None)
         self.kv.swap(one, other, count)
         self._rows[one], self._rows[other] = second, first
+        self._reach[one] = self._reach[other] = max(self._reach[one], self._reach[other])
         for row, slot in ((one, second), (other, first)):
             if slot is not None:
                 slot.row = row

@@ -122,7 +122,7 @@ async def test_an_answer_that_is_given_up_loses_its_row(generator: Generator, mo
     given_up = ask(generator, TALKS[0], 100)
     generator.step([given_up])
     assert finish(generator, ask(generator, TALKS[1])) == [alone(model, TALKS[1])]
-    assert generator.loop.slots.kv.rows == 2
+    assert len(generator.loop.slots._filled()) == 2
     assert given_up.slot is not None
     assert not given_up.slot.busy
 
@@ -209,7 +209,7 @@ async def test_the_next_turn_reads_only_what_is_new(generator: Generator, model:
     assert finish(generator, answer) == [alone(model, conversation)]
     assert answer.reused >= len(first.prompt)
     assert generator.counters.reused_tokens == answer.reused
-    assert generator.loop.slots.kv.rows == 1
+    assert len(generator.loop.slots._filled()) == 1
 
 
 async def test_an_edited_history_is_read_again_from_the_edit(generator: Generator, model: LoadedModel) -> None:
@@ -425,7 +425,7 @@ async def test_a_prompt_is_read_in_smaller_parts_where_memory_runs_out(
     breaking(model, monkeypatch, lambda fed: bool(fed.shape[1] > 100), FULL)
     long = ask(generator, talk("the cat sat " * 250))
     assert finish(generator, running, long) == expected
-    assert generator.loop.slots.kv.rows == 2
+    assert len(generator.loop.slots._filled()) == 2
 
 
 async def test_a_cpu_says_in_words_that_memory_ran_out(

@@ -129,10 +129,10 @@ async def test_what_does_not_fit_side_by_side_is_answered_one_after_another(
 async def test_a_cache_that_cannot_grow_is_enough_for_a_shorter_context(
     worker: EngineWorker, monkeypatch: Patch, error: Exception
 ) -> None:
-    """Old turns are left out; what is short is answered as ever."""
-    expected = await texts(worker, HELLO)
+    """Old turns are left out; what is short is answered as ever, also where all cannot be laid out at once."""
     kv = loop_of(worker).slots.kv
     failing(monkeypatch, kv, "lay_out", lambda rows, length, _: rows * length > LEAST_CONTEXT + BLOCK, error)
+    expected = await texts(worker, HELLO)
     result = await asyncio.wait_for(worker.submit(LONG).result(), PATIENCE)
     assert result.finish_reason is FinishReason.LENGTH
     assert result.usage.dropped_turns > 0

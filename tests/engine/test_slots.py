@@ -59,9 +59,9 @@ def noting_sizes(slots: Slots, monkeypatch: pytest.MonkeyPatch) -> list[tuple[in
 def test_nothing_is_taken_before_it_is_needed() -> None:
     """An idle bot has no cache, one short chat a small one."""
     slots = new_slots()
-    assert slots.kv.bytes == 0
+    assert slots.bytes == 0
     taken(slots, [1, 2, 3])
-    assert slots.kv.bytes == BLOCK * SHAPE.bytes
+    assert slots.bytes == BLOCK * SHAPE.bytes
 
 
 def test_a_chat_finds_its_row_again() -> None:
@@ -178,6 +178,47 @@ def test_long_chats_take_what_the_budget_leaves_at_once(monkeypatch: pytest.Monk
     assert [held(slots, slot) for slot in others] == [slot.contents for slot in others]
 
 
+def test_where_memory_comes_with_writing_nothing_is_ever_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of the budget is laid out for the first answer; what counts as taken is what was set aside."""
+    slots = Slots(SHAPE, 8 * BLOCK, 2 * MAX_ROWS * BLOCK, at_once=True)
+    laid_out = noting_sizes(slots, monkeypatch)
+    for number in range(2 * MAX_ROWS):
+        slots.park(taken(slots, [number] * (2 + number % 3), 2 * BLOCK))
+    assert laid_out == [(MAX_ROWS, 2 * BLOCK)]
+    assert slots.bytes == 2 * MAX_ROWS * BLOCK * SHAPE.bytes
+    slots.clear()
+    taken(slots, [1], BLOCK)
+    assert slots.bytes == BLOCK * SHAPE.bytes
+
+
+def test_a_longer_chat_finds_room_where_all_was_laid_out_for_shorter_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fewer rows then, with what the latest chats have; memory that was found missing lowers the budget to what is."""
+    slots = Slots(SHAPE, 8 * BLOCK, 2 * MAX_ROWS * BLOCK, at_once=True)
+    others = [taken(slots, [number, number], BLOCK) for number in range(4)]
+    laid_out = noting_sizes(slots, monkeypatch)
+    long = taken(slots, [9, 9, 9], 8 * BLOCK)
+    assert laid_out == [(2 * MAX_ROWS // 8, 8 * BLOCK)]
+    assert [held(slots, slot) for slot in (*others, long)] == [slot.contents for slot in (*others, long)]
+    slots.lower_budget()
+    assert slots.budget == (4 + 8) * BLOCK
+
+
+def test_a_system_that_wants_memory_for_what_is_laid_out_gets_asked_for_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's answer waits for it, and nobody loses hers."""
+    slots = Slots(SHAPE, 8 * BLOCK, 4 * MAX_ROWS * BLOCK, at_once=True)
+    lay_out = slots.kv.lay_out
+
+    def refusing(rows: int, length: int, moves: Any) -> None:
+        if rows * length > 8 * BLOCK:
+            raise torch.OutOfMemoryError("out of memory")
+        lay_out(rows, length, moves)
+
+    monkeypatch.setattr(slots.kv, "lay_out", refusing)
+    chats = [taken(slots, [start, 7]) for start in range(8)]
+    assert [held(slots, slot) for slot in chats] == [[start, 7] for start in range(8)]
+    assert slots.bytes == 8 * BLOCK * SHAPE.bytes
+
+
 def test_rows_of_a_forward_become_neighbours() -> None:
     """Whatever lies between them moves, with its content."""
     slots = new_slots()
@@ -251,7 +292,7 @@ def test_without_memory_for_the_old_rows_all_are_given_up(monkeypatch: pytest.Mo
         _grant(patch, 2, then=0)
         with pytest.raises(RuntimeError, match="out of memory"):
             slots.take([1, 2, 3, 4], 2 * BLOCK)
-    assert slots.kv.bytes == 0
+    assert slots.bytes == 0
     assert taken(slots, [1, 2, 3]).row == 0
 
 
@@ -290,7 +331,7 @@ def test_shrinking_leaves_what_is_being_written() -> None:
     assert held(slots, writing) == [5, 6]
     slots.park(writing)
     slots.shrink()
-    assert slots.kv.bytes == 0
+    assert slots.bytes == 0
 
 
 def test_a_lowered_budget_holds_what_is_there_and_one_whole_context() -> None:
