@@ -40,12 +40,11 @@ from onebot_bot.memories import Memories
 from onebot_bot.memory.rows import Memory
 from onebot_bot.memory.store import MemoryStore
 from onebot_bot.memory.unread import Unread
+from onebot_bot.sections.model import ECHO
 from onebot_bot.sections.profiles import ProfileConfig
 
 log = structlog.get_logger(__name__)
 
-ECHO = "echo"
-"""As `model.path`: no model, see engine/echo.py."""
 CAPABLE = 1_000_000_000
 """Parameters from which on a model is trusted to read chats and to write questions by itself."""
 

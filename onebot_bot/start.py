@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 from onebot_bot import __version__
 from onebot_bot.config import load_config
 from onebot_bot.door import open_door
+from onebot_bot.engine.libraries import load_ahead
 from onebot_bot.errors import DatabaseDamaged, ModelStalled
 from onebot_bot.freeing import not_collecting
 from onebot_bot.restarting import Restarted, may_restart, note, start_again, take
+from onebot_bot.sections.model import ECHO
 from onebot_bot.texts import say
 from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import TOKEN_FILE
@@ -46,7 +48,10 @@ async def serve(path: Path, *, stop: asyncio.Event | None = None) -> bool:
         with contextlib.suppress(NotImplementedError):  # Windows: KeyboardInterrupt ends the runner instead
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with contextlib.AsyncExitStack() as stack:
-        server = await open_door(stack, load_config(path), _folder(path))
+        config = load_config(path)
+        if config.model.path != ECHO and (libraries := load_ahead()) is not None:
+            stack.callback(libraries.join)
+        server = await open_door(stack, config, _folder(path))
         await asyncio.to_thread(_import_the_rest)
         app = await stack.enter_async_context(_app(path, server, hang))
         sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))

@@ -6,6 +6,9 @@ from msgspec import Meta
 
 from onebot_bot.sections.base import RESTART, Section
 
+ECHO = "echo"
+"""As `model.path`: no model, see engine/echo.py."""
+
 
 class ModelConfig(Section, frozen=True, kw_only=True):
     """[model]: the language model in the process."""
