@@ -1,9 +1,11 @@
 """What the bot takes in besides words: eyes for pictures, a reader for files and links."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+import importlib
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
 
@@ -22,8 +24,6 @@ from onebot_bot.memory.readings import ReadingStore
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.reading.extractor import Extractor
 from onebot_bot.transport.account import Account
-from onebot_bot.transport.media import fetch_media
-from onebot_bot.transport.pages import fetch_page
 
 
 class Senses(Struct, frozen=True):
@@ -54,7 +54,7 @@ async def open_senses(stack: AsyncExitStack, around: Surroundings) -> Senses:
     config, model = around.config, around.config().model
     expected = await asyncio.to_thread(may_see, around.folder, model)
     window = await asyncio.to_thread(window_of, around.folder, model)
-    files = Files(around.accounts, fetch_media)
+    files = Files(around.accounts, _later("media", "fetch_media"))
 
     def sees_in(chat: ChatId) -> bool:
         """Whether pictures reach the model that answers there."""
@@ -71,7 +71,7 @@ async def open_senses(stack: AsyncExitStack, around: Surroundings) -> Senses:
     readings = ReadingStore(around.database, lambda: config().reading.kept)
     reader = await stack.enter_async_context(
         Reader(
-            *(readings, files, fetch_page, Extractor()),
+            *(readings, files, _later("pages", "fetch_page"), Extractor()),
             config=lambda: config().reading,
             sees=sees_in,
             window=lambda: window,
@@ -80,3 +80,16 @@ async def open_senses(stack: AsyncExitStack, around: Surroundings) -> Senses:
         )
     )
     return Senses(eyes, reader, files)
+
+
+def _later(module: str, name: str) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """A function of `transport`, imported on a thread when it is first called.
+
+    aiohttp takes a tenth of a second, which the first token need not wait for.
+    """
+
+    async def call(*args: Any, **options: Any) -> Any:
+        found = await asyncio.to_thread(importlib.import_module, f"onebot_bot.transport.{module}")
+        return await getattr(found, name)(*args, **options)
+
+    return call

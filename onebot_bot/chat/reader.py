@@ -21,7 +21,7 @@ from onebot_bot.reading.kinds import can_read_pictures, kind_of_file, kind_of_ty
 from onebot_bot.reading.links import may_ask
 from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.texts import Language
-from onebot_bot.transport.pages import Page, Rules
+from onebot_bot.transport.rules import Page, Rules
 
 AT_ONCE, AT_ONCE_OF_CHAT = 16, 2
 """Things fetched side by side, of all chats and of one: whoever sends slow links holds up himself."""

@@ -1,16 +1,15 @@
 """Fetch a web page that a message links to: as in media.py, and with rules for hosts, redirects and kinds."""
 
 import asyncio
-from collections.abc import Callable
 from http import HTTPStatus
 
 import aiohttp
-from msgspec import Struct
 from yarl import URL
 
 from onebot_bot import __version__
 from onebot_bot.errors import MediaError, ReadingError
 from onebot_bot.transport.media import cause_of, open_session, read_body, shown
+from onebot_bot.transport.rules import Page, Rules
 
 HEADERS = {
     "User-Agent": f"Mozilla/5.0 (compatible; onebot-bot/{__version__})",
@@ -23,28 +22,6 @@ _MOVED = (
     *(HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.FOUND, HTTPStatus.SEE_OTHER),
     *(HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT),
 )
-
-
-class Page(Struct, frozen=True):
-    """What a link led to."""
-
-    url: str
-    """Where it was in the end."""
-    data: bytes
-    content_type: str
-    """As the server says, without parameters; empty when it does not."""
-    charset: str
-
-
-class Rules(Struct, frozen=True):
-    """What is fetched; asked again of every address that a link redirects to."""
-
-    max_bytes: int
-    redirects: int
-    may_ask: Callable[[str], bool]
-    """Whether links to a host are opened."""
-    may_read: Callable[[str], bool]
-    """Whether what has this media type is worth fetching."""
 
 
 async def fetch_page(url: str, rules: Rules, timeout: float, *, allow_private: bool = False) -> Page:  # noqa: ASYNC109 - part of the result's contract: MediaError, not TimeoutError

@@ -30,7 +30,7 @@ from onebot_bot.reading.extract import Extract, Failure, Job, bounded
 from onebot_bot.reading.job import attempt
 from onebot_bot.sections.reading import ReadingConfig
 from onebot_bot.sections.tags import TagsConfig
-from onebot_bot.transport.pages import Page, Rules
+from onebot_bot.transport.rules import Page, Rules
 
 ALICE = ChatId(10000, "private", 1)
 A, B = "https://a.example/1", "https://b.example/2"

@@ -1,11 +1,12 @@
 """onebot_bot.engine.libraries."""
 
+import importlib.util
 import subprocess
 import sys
 
 import pytest
 
-from onebot_bot.engine import libraries
+from onebot_bot.engine.libraries import load_ahead
 
 CODE = """
 import sys
@@ -25,5 +26,5 @@ def test_the_libraries_are_there_before_torch_is_imported() -> None:
 
 def test_without_torch_nothing_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The echo needs none; who wants a model is told by the import."""
-    monkeypatch.setattr(libraries.importlib.util, "find_spec", lambda _: None)
-    assert libraries.load_ahead() is None
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert load_ahead() is None

@@ -10,7 +10,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from onebot_bot.errors import MediaError, MediaTooLarge, ReadingError
-from onebot_bot.transport.pages import Page, Rules, fetch_page
+from onebot_bot.transport.pages import fetch_page
+from onebot_bot.transport.rules import Page, Rules
 
 HTML = "<title>页</title><p>你好"
 RULES: dict[str, Any] = {"max_bytes": 4096, "redirects": 2, "may_ask": lambda _: True, "may_read": lambda _: True}
