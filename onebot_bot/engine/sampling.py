@@ -43,7 +43,8 @@ class Sampler:
         # Dividing by draws from Exp(1) and taking the largest is torch.multinomial's own method, without its
         # check on the host, which would wait for the device in every row.
         best = (probabilities / torch.empty_like(probabilities).exponential_(generator=self._random)).argmax()
-        return best if ids is None else ids[best]
+        # Not `ids[best]`: Python's index is a number, which the host would wait for.
+        return best if ids is None else ids.take(best)
 
     def _penalised(self, scores: Tensor) -> Tensor:
         """Repetition penalty (Keskar et al. 2019) over prompt and answer, OpenAI's presence penalty over the answer."""

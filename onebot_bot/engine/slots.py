@@ -141,7 +141,8 @@ class Slots:
 
     def hide(self, slot: Slot, positions: Sequence[int]) -> None:
         """Hide positions from all that is fed from now on."""
-        self.kv.visible[slot.row, list(positions)] = False
+        places = torch.tensor(positions, device=self.kv.visible.device)
+        self.kv.visible[slot.row].index_fill_(0, places, value=False)
 
     def line_up(self, slots: Sequence[Slot], *, first: bool = False) -> int:
         """Make their rows neighbours, so that a forward reads a view; the first row. Others may move.
