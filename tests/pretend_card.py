@@ -30,22 +30,24 @@ WAITING = (VALUE, "aten.nonzero", "aten.equal", "aten.unique", "aten.masked_sele
 class OnCard(torch.Tensor):
     """A tensor that the card is said to hold."""
 
-    inner: torch.Tensor
+    kept: torch.Tensor
 
     @staticmethod
-    def __new__(cls: type[Self], inner: torch.Tensor) -> Self:
+    def __new__(cls: type[Self], kept: torch.Tensor) -> Self:
         """Of the same shape and layout."""
-        form = {"strides": inner.stride(), "storage_offset": inner.storage_offset(), "dtype": inner.dtype}
-        made: Self = torch.Tensor._make_wrapper_subclass(cls, inner.size(), device=CARD, **form)  # type: ignore[attr-defined]
-        made.inner = inner
+        form: dict[str, Any] = {
+            "strides": kept.stride(),
+            "storage_offset": kept.storage_offset(),
+            "dtype": kept.dtype,
+        }
+        made: Self = torch.Tensor._make_wrapper_subclass(cls, kept.size(), device=CARD, **form)
+        made.kept = kept
         return made
 
-    def __repr__(self, **_: Any) -> str:
-        """For failures."""
-        return f"OnCard({self.inner})"
-
     @classmethod
-    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_dispatch__(  # type: ignore[override]  # torch calls it on the class
+        cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
         """Outside of `pretended` too."""
         return computed(func, args, kwargs or {}, Counter())
 
@@ -83,7 +85,7 @@ def _goes_to_card(name: str, args: Any, kwargs: Any, held: list[bool]) -> bool:
 
 def _told(tree: Any) -> Any:
     """With what the CPU has in the place of what the card is said to have."""
-    return tree_map(lambda leaf: leaf.inner if isinstance(leaf, OnCard) else leaf, tree)
+    return tree_map(lambda leaf: leaf.kept if isinstance(leaf, OnCard) else leaf, tree)
 
 
 class _Made(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it so
@@ -97,7 +99,7 @@ class _Made(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves
         return computed(func, args, kwargs or {}, self.waits)
 
 
-class _Told(TorchFunctionMode):  # type: ignore[no-untyped-call]  # torch leaves it so
+class _Told(TorchFunctionMode):
     """Between lists and tensors torch goes its own ways, of which no dispatch hears."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -113,14 +115,15 @@ class _Told(TorchFunctionMode):  # type: ignore[no-untyped-call]  # torch leaves
 def pretended() -> Iterator["Counter[str]"]:
     """A card for as long; what the host waited for, by operation."""
     made = _Made()
-    with made, _Told():  # type: ignore[no-untyped-call]  # torch leaves it so
+    with made, _Told():
         yield made.waits
 
 
 def to_card(module: nn.Module) -> None:
     """Move the weights of a network there, in place."""
     for part in module.modules():
-        for own in (part._parameters, part._buffers):
+        tables: tuple[dict[str, Any], ...] = (part._parameters, part._buffers)
+        for own in tables:
             for name, tensor in own.items():
                 if tensor is not None:
-                    own[name] = OnCard(tensor.detach())  # type: ignore[assignment]  # a buffer's dictionary takes it
+                    own[name] = OnCard(tensor.detach())

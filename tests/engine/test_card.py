@@ -108,7 +108,8 @@ async def test_a_ragged_batch_waits_for_the_card_once_a_step(
     model: LoadedModel, folder: Path, card: "Counter[str]"
 ) -> None:
     """Prompts, masks, the cache and the tokens: the host reads nothing but what was chosen."""
-    wanted = finish(generator := Generator(model), *(ask(generator, one, 12) for one in TALKS))
+    plain = Generator(model)
+    wanted = finish(plain, *(ask(plain, one, 12) for one in TALKS))
     generator = Generator(moved(load_tiny(folder)))
     answers = [ask(generator, one, 12) for one in TALKS]
     card.clear()
@@ -120,7 +121,8 @@ async def test_a_ragged_batch_waits_for_the_card_once_a_step(
 
 async def test_recorded_steps_wait_for_the_card_once(model: LoadedModel, folder: Path, card: "Counter[str]") -> None:
     """Of eight rows, five of them answers; to begin with, each graph is compared with the eager step."""
-    wanted = finish(generator := Generator(model), *(ask(generator, one, 12) for one in TALKS))
+    plain = Generator(model)
+    wanted = finish(plain, *(ask(plain, one, 12) for one in TALKS))
     generator, recorder = Generator(moved(load_tiny(folder))), Again()
     generator.loop = DecodeLoop(generator.model, recorder=recorder)
     answers = [ask(generator, one, 12) for one in TALKS]
@@ -135,8 +137,8 @@ async def test_recorded_steps_wait_for_the_card_once(model: LoadedModel, folder:
 
 async def test_recalls_and_drawn_tokens(model: LoadedModel, folder: Path, card: "Counter[str]") -> None:
     """A memory's vectors go to the card, its query comes from there; every way of narrowing is done there."""
-    expected = mixed(model, generator := Generator(model))
-    wanted = finish(generator, *expected)
+    plain = Generator(model)
+    wanted = finish(plain, *mixed(model, plain))
     generator = Generator(moved(load_tiny(folder)))
     answers = mixed(model, generator)
     card.clear()
