@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import privacy
-from bench.privacy import Played, deeds_of, figures_of, play, play_alone
+from bench.privacy import Played, deeds_of, figures_of, play, play_together
 from bench.privacy_book import Asked, Book, Exchange
 from bench.privacy_bot import CHATS, OWNER
 from bench.privacy_shaken import Shaken
@@ -92,13 +92,15 @@ async def test_an_answer_that_nobody_asked_for_is_told_of_as_that(tmp_path: Path
 async def test_who_is_waited_for_too_long_ends_a_world_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The other worlds are played all the same."""
 
-    async def fail(_seed: int, _deeds: Sequence[int]) -> Played:
-        raise TimeoutError("nothing came back")
+    async def play_or_fail(seed: int, _deeds: Sequence[int]) -> Played:
+        if seed == 8:
+            raise TimeoutError("nothing came back")
+        return Played(prompts=3)
 
-    monkeypatch.setattr(privacy, "play", fail)
-    played = await asyncio.to_thread(play_alone, 7, shaken=False)
-    assert played.failed == ["world 7: TimeoutError('nothing came back')"]
-    figures = figures_of([played, Played(prompts=3)])
+    monkeypatch.setattr(privacy, "play", play_or_fail)
+    played = await asyncio.to_thread(play_together, [7, 8])
+    assert [one.failed for one in played] == [[], ["world 8: TimeoutError('nothing came back')"]]
+    figures = figures_of(played)
     assert (figures["worlds"], figures["prompts"], figures["failed"]) == (1.0, 3.0, 1.0)
 
 
