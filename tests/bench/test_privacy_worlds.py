@@ -99,7 +99,7 @@ async def test_who_is_waited_for_too_long_ends_a_world_and_is_told(monkeypatch: 
 
     monkeypatch.setattr(privacy, "play", play_or_fail)
     played = await asyncio.to_thread(play_together, [7, 8])
-    assert [one.failed for one in played] == [[], ["world 8: TimeoutError('nothing came back')"]]
+    assert [[*one.failed] for one in played] == [[], ["world 8: TimeoutError('nothing came back')"]]
     figures = figures_of(played)
     assert (figures["worlds"], figures["prompts"], figures["failed"]) == (1.0, 3.0, 1.0)
 
