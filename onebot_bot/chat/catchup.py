@@ -61,7 +61,9 @@ class CatchUp:
             for chat, entry in left:
                 if entry.state == "pending":
                     self._find_session(account, chat).resume(entry)
-            await self._services.history.mark([entry.id for _, entry in left if entry.state == "sending"], "answered")
+            for chat in chats:
+                if out := [entry.id for where, entry in left if where == chat and entry.state == "sending"]:
+                    await self._services.history.settle(out)
         owed = [row for chat, s in self._sessions.items() if chat.account == account.self_id for row in s.owed_rows]
         await self._services.history.expire(account.self_id, since, owed)
 

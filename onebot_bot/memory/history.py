@@ -214,6 +214,12 @@ class History:
         self._leaving.discard(turn_ids)
         return stored
 
+    async def settle(self, ids: Collection[int]) -> None:
+        """Count the rows `ids` as answered, all by one answer that is out but on no record: an undo takes them back."""
+        sql = f"""UPDATE messages SET state = 'answered', turn = (SELECT max(value) FROM json_each(?1))
+            WHERE id IN {_GIVEN.replace("?", "?1")}"""
+        await self._database.write(lambda connection: connection.execute(sql, (listed(ids),)).rowcount)
+
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
         """What is of unix second `since` or later and has no answer, oldest first.
 

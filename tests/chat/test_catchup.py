@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from fakes import answer, until
+from watching import concluded
 from world import World
 
 from onebot_bot.memory.history import Entry, State
@@ -27,15 +28,14 @@ async def test_what_is_answered_while_the_record_is_gone_through_is_not_answered
     world.say(world.private("hi", time=now))
     await world.quiet()
     generation = await world.engine.next()
-    mark = world.history.mark
+    settle = world.history.settle
 
-    async def slowly(ids: Collection[int], state: State) -> None:
-        if state == "answered":
-            marking.set()
-            await held.wait()
-        await mark(ids, state)
+    async def slowly(ids: Collection[int]) -> None:
+        marking.set()
+        await held.wait()
+        await settle(ids)
 
-    monkeypatch.setattr(world.history, "mark", slowly)
+    monkeypatch.setattr(world.history, "settle", slowly)
     world.router.connected(world.account)
     await asyncio.wait_for(marking.wait(), 5)
     answer(generation, "hello")
@@ -170,5 +170,5 @@ async def test_what_was_stopped_a_moment_ago_is_not_answered_after_a_reconnect(
         await world.history.pending(10000, 0)
     assert not world.sessions[ANN].busy
     held.set()
-    await until(lambda: len(world.router._owned) == len(world.sessions))
+    await concluded(world, ANN)
     assert [entry.state for entry in await world.history.recent(ANN, 1)] == ["dropped"]

@@ -233,6 +233,15 @@ async def test_undo_takes_back_the_last_turns(history: History) -> None:
     assert (await history.undo(GROUP, 1)).turns == 0
 
 
+async def test_undo_takes_back_what_was_answered_when_the_process_was_killed(history: History) -> None:
+    """The answer is on no record, so nothing but its question goes; what was said before stays."""
+    await turn(history, "first", "1")
+    left = [await history.append(GROUP, said(text)) for text in ("second", "and more")]
+    await history.settle([row or 0 for row in left])
+    assert (await history.undo(GROUP, 1)).turns == 1
+    assert await texts(history) == ["first", "1"]
+
+
 @pytest.mark.parametrize("turns", [0, -1])
 async def test_undo_of_nothing_undoes_nothing(history: History, turns: int) -> None:
     """A count below one takes nothing back."""
