@@ -119,13 +119,10 @@ class App:
         log.info("Shutting down.")
         await self._stack.aclose()
 
-    @property
-    def config(self) -> Config:
-        """The configuration in force."""
-        return self.configuration.config
-
     async def _build(self, stack: AsyncExitStack, config: Config) -> None:
         """Each part stands on those before it; the door opens last and is shut first."""
+        self.config = config
+        """The configuration in force."""
         self.configuration = Configuration(self.path, config, self._configured)
         self._settings = settings_of(config)
         _note_words(config)
@@ -327,11 +324,11 @@ class App:
 
     def _local_time(self) -> datetime:
         """Where the people of the chats live, to the second; every message asks for it several times."""
-        return self._local.now(self.configuration.config.learning.timezone)
+        return self._local.now(self.config.learning.timezone)
 
     def _today(self) -> str:
         """The day there."""
-        return self._local.today(self.configuration.config.learning.timezone)
+        return self._local.today(self.config.learning.timezone)
 
     def _language(self) -> Language:
         return self.config.bot.language
@@ -341,6 +338,7 @@ class App:
 
     def _configured(self, config: Config) -> None:
         """Hand the live keys to what does not read them anew by itself."""
+        self.config = config
         self._settings = settings_of(config)
         logs.set_level(config.log.level)
         _note_words(config)

@@ -95,7 +95,8 @@ class LocalTime:
 
     def today(self, zone: str) -> str:
         """The day, `YYYY-MM-DD`."""
-        self.now(zone)
+        if (int(self._clock()), zone) != self._of:
+            self.now(zone)
         return self._today
 
 

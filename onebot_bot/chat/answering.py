@@ -247,7 +247,7 @@ class Answerer:
             self._note_answer(turn, len(sent))
         if len(sent) == len(pieces):
             self._drafter.last_said = said
-        if sent:
+        if sent and emotion:
             sent[0] = msgspec.structs.replace(sent[0], emotion=emotion)
         state: State = "dropped" if turn.halted and not sent else "answered"
         await self._conclude(turn, sent, state, _end(turn, sent))

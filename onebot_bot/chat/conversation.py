@@ -41,16 +41,16 @@ def build_conversation(  # noqa: PLR0913 - where, what was said and asked, how i
     """
     played = part or Played(settings.bot)
     entries = [*said, *asked]
-    lines = [
-        _felt(entry, _line(entry, seen.get(entry.id, (Text(entry.text),)), group=chat.kind == "group"), played)
-        for entry in entries
-    ]
+    group = chat.kind == "group"
+    lines = [_line(entry, seen.get(entry.id, (Text(entry.text),)), group=group) for entry in entries]
+    if played.feelings:
+        lines = [_felt(entry, line, played) for entry, line in zip(entries, lines, strict=True)]
     roles = [entry.role for entry in entries]
     if note := _note(played, optional=optional):
         lines.insert(len(said), (Text(note),))
         roles.insert(len(said), "user")
     keep = sum(len(line) for line in lines[len(said) :])
-    turns = _merged(roles, _behind_what_was_read(entries, lines, read, len(said)))
+    turns = _merged(roles, _behind_what_was_read(entries, lines, read, len(said)) if read else lines)
     always = settings.memory.recall == "always" and settings.memory.max_recalls > 0
     opening: tuple[Part, ...] = (Control(RECALL),) if always else ()
     return Conversation(
@@ -78,8 +78,10 @@ def _behind_what_was_read(
 
 def _partner(entries: Sequence[Entry]) -> str:
     """The name that the last person who wrote goes by, on one line."""
-    names = [entry.name for entry in entries if entry.role != "assistant" and entry.name]
-    return label(names[-1]) if names else ""
+    for entry in reversed(entries):
+        if entry.role != "assistant" and entry.name:
+            return label(entry.name)
+    return ""
 
 
 def _note(played: Played, *, optional: bool) -> str:

@@ -84,7 +84,7 @@ class Expressions:
             tag, name = tagged.sticker
             picture = await self._stickers.read(name)
             spoken += [Piece(tag, picture=picture, sticker=name)] if picture else []
-        if spoken:
+        if spoken and tagged.quoted is not None:
             spoken[0] = msgspec.structs.replace(spoken[0], quoted=tagged.quoted)
         return [*(Piece(gesture.written, gesture=gesture.action) for gesture in tagged.gestures), *spoken]
 

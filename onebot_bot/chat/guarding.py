@@ -77,7 +77,8 @@ class Guard:
 
     def refuses(self, text: str) -> bool:
         """Whether a message or a document has a word of the list in it; the log has the line, not the words."""
-        return self._found(self._in, self._config().words_in, text)
+        name = self._config().words_in
+        return bool(name) and self._found(self._in, name, text)
 
     def judge(self, said: str, conversation: Conversation) -> Withheld | None:
         """Why an answer is not to be sent, if so."""

@@ -4,7 +4,6 @@ import enum
 import functools
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterator
 
 import msgspec
@@ -185,7 +184,7 @@ class LoopWatch:
         self._text = ""
         self._counted = 0
         """Where the sentences that were counted end."""
-        self._sentences: Counter[str] = Counter()
+        self._sentences: dict[str, int] = {}
         self.whole = 0
         """Where the last sentence ended before the circles began."""
         self.looping = False
@@ -213,7 +212,7 @@ class LoopWatch:
             self._counted = end
             bare = normalised(self._text[start:end])
             if len(bare) >= SENTENCE and not _in_code(self._text, start):
-                self._sentences[bare] += 1
+                self._sentences[bare] = self._sentences.get(bare, 0) + 1
                 if self._sentences[bare] == SAME_SENTENCE:
                     return self._second(bare)
         return None

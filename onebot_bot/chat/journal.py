@@ -189,17 +189,13 @@ def phases(turn: Turn, now: float) -> Milliseconds:
     written = turn.written or now
     usage = turn.draft.result.usage if turn.draft is not None else None
     return Milliseconds(
-        waited=_ms(turn.began - came),
-        prepared=_ms(asked - turn.began),
-        queued=_ms(usage.queued) if usage else 0,
-        first=_ms(usage.first_token) if usage else 0,
-        model=_ms(usage.total) if usage else 0,
-        sent=_ms(now - written),
+        waited=round(1000 * (turn.began - came)),
+        prepared=round(1000 * (asked - turn.began)),
+        queued=round(1000 * usage.queued) if usage else 0,
+        first=round(1000 * usage.first_token) if usage else 0,
+        model=round(1000 * usage.total) if usage else 0,
+        sent=round(1000 * (now - written)),
     )
-
-
-def _ms(seconds: float) -> int:
-    return round(1000 * seconds)
 
 
 def _reason(turn: Turn) -> str:

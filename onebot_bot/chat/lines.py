@@ -44,6 +44,7 @@ _OURS: Mapping[str, int | None] = {
 _LANGUAGES: tuple[Language, ...] = ("zh", "en")
 _BRACKETS = "(（[［⁽₍﹙"
 """All that look like one of ours; NFKC makes one of them."""
+_BRACKET = re.compile(f"[{re.escape(_BRACKETS)}]")
 _OPENING = re.compile(rf"^((?:[^\S\n]|[{UNSEEN}])*+)([{re.escape(_BRACKETS)}])([^\n]*)", re.MULTILINE)
 _MARGIN = re.compile(r"\n(?!\n)")
 _HIDDEN = re.compile(f"[{UNSEEN}]")
@@ -87,7 +88,7 @@ def indented(text: str) -> str:
 def plain(text: str) -> str:
     """What somebody wrote, with another bracket where a line of it opens as one of ours does."""
     text = unforged(text)
-    return _OPENING.sub(_harmless, text) if any(bracket in text for bracket in _BRACKETS) else text
+    return _OPENING.sub(_harmless, text) if _BRACKET.search(text) else text
 
 
 def _end_of_quote(entry: Entry) -> int:

@@ -81,16 +81,21 @@ class Pacing:
         Raises:
             StaleAnswer: it begins an answer and would wait for others longer than `sending.stale_after`.
         """
+        now, due = self._clock.time(), None
+        if not self.waiting and (due := self._due(self._config(), now)) <= now:
+            self._left.append(now)  # nobody is before it, as nearly always
+            return
         self.waiting += 1
         try:
-            await self._wait(self._clock.time(), begins=begins)
+            await self._wait(now, due, begins=begins)
         finally:
             self.waiting -= 1
 
-    async def _wait(self, came: float, *, begins: bool) -> None:
+    async def _wait(self, came: float, due: float | None, *, begins: bool) -> None:
+        """`due`: when it may leave, where that is known."""
         async with self._turn:
             config, now = self._config(), self._clock.time()
-            due = max(now, self._due(config, now))
+            due = max(now, self._due(config, now) if due is None else due)
             if begins and due - came > config.stale_after:
                 raise StaleAnswer(
                     f"an answer would be {due - came:.0f} s late behind the account's other messages and is not sent; "
@@ -259,7 +264,8 @@ class Outbox:
             NotConnected: no connection came in time.
             StaleAnswer: as `Pacing.wait`.
         """
-        await self._connection()
+        if self._account.active is None:
+            await self._connection()
         await self._pacing.wait(begins=begins)
 
     async def _connection(self) -> None:

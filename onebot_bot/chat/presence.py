@@ -2,7 +2,7 @@
 
 import logging
 import random
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Collection
 from datetime import datetime
 
@@ -45,7 +45,7 @@ class _Part(Struct):
     """When it answered."""
     whom: deque[tuple[float, frozenset[int]]] = field(default_factory=lambda: deque(maxlen=MOST_ANSWERS))
     """Whom in the last minute, and when."""
-    exchanges: Counter[int] = field(default_factory=Counter)
+    exchanges: dict[int, int] = field(default_factory=dict)
     """How often each of them."""
     considered: Considered | None = None
 
@@ -58,7 +58,7 @@ class _Part(Struct):
             silent_for=now - self.answers[-1] if self.answers else None,
             own=sum(self.latest),
             answers=len(self.answers),
-            exchanges=self.exchanges[user],
+            exchanges=self.exchanges.get(user, 0),
         )
 
     def answered(self, users: frozenset[int], now: float) -> None:
@@ -66,7 +66,8 @@ class _Part(Struct):
         self._forget(now, MOST_ANSWERS - 1)
         self.answers.append(now)
         self.whom.append((now, users))
-        self.exchanges.update(users)
+        for user in users:
+            self.exchanges[user] = self.exchanges.get(user, 0) + 1
 
     def _forget(self, now: float, most: int = MOST_ANSWERS) -> None:
         """Whom it answered over a minute ago, or more than `most` answers ago."""
@@ -97,7 +98,9 @@ class Presence:
 
     def listens(self, chat: ChatId, config: ChatConfig, when: int) -> bool:
         """Whether what was said there at unix second `when` is the bot's business at all."""
-        return self.mode(chat, config) != "off" and when >= self._settings(chat).since
+        own = self._settings(chat)
+        mode = "on" if chat.kind == "private" else own.mode or config.mode
+        return mode != "off" and when >= own.since
 
     def profile(self, chat: ChatId, config: ChatConfig, profiles: Collection[str]) -> str:
         """The name of the profile that is to answer there, of those that are there."""

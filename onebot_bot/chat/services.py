@@ -53,8 +53,8 @@ class Services(Struct, frozen=True):
     access: Access = msgspec.field(default_factory=Access)
     guard: Guard = msgspec.field(default_factory=Guard)
     journal: Journal = msgspec.field(default_factory=Journal)
-    heard: Callable[[ChatId], None] = lambda _: None
-    """Told of every message that goes on record."""
+    heard: Callable[[ChatId], None] | None = None
+    """Told of every message that goes on record; None: nobody wants to know."""
     take_back: TakeBack | None = None
     """Takes back what was learned from messages together with them; None: nothing is learned."""
     eyes: Eyes | None = None

@@ -15,7 +15,8 @@ from onebot_bot.chat.idling import Idling
 from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.services import Services
-from onebot_bot.chat.turn import Incoming, Load, Turn, belong_together
+from onebot_bot.chat.sights import holds_things
+from onebot_bot.chat.turn import Incoming, Load, Turn, divided
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -53,13 +54,19 @@ class ChatSession:
         entry = msgspec.structs.replace(entry, state="pending" if trigger else "heard")
         row = self._services.history.append_nowait(self.chat, entry)
         # Once it is on the disk: before that, who is told of it finds nothing to read.
-        row.add_done_callback(lambda _: self._services.heard(self.chat))
+        if (heard := self._services.heard) is not None:
+            row.add_done_callback(lambda _: heard(self.chat))
         if trigger is not None:
-            if self._services.eyes is not None:
-                self._services.eyes.expect(self.chat, entry, row)
-            if self._services.reader is not None:
-                self._services.reader.expect(self.chat, entry, row)
+            if holds_things(entry):
+                self._take_in(entry, row)
             self._expect(Incoming(entry, trigger, row, self._services.clock.time(), temporary_group))
+
+    def _take_in(self, entry: Entry, row: "asyncio.Future[int | None]") -> None:
+        """Begin to fetch what it brings along."""
+        if self._services.eyes is not None:
+            self._services.eyes.expect(self.chat, entry, row)
+        if self._services.reader is not None:
+            self._services.reader.expect(self.chat, entry, row)
 
     def resume(self, entry: Entry, temporary_group: int = 0, *, unsaved: bool = False) -> None:
         """Answer a message that is on record, pending, or one that never will be (`unsaved`).
@@ -229,7 +236,8 @@ class ChatSession:
 
     async def _collect(self) -> Turn | None:
         """Wait until the first waiting person has been quiet for `merge_window`, then take all they wrote."""
-        await self._discard()
+        if self._discarded:
+            await self._discard()
         if not self._pending:
             return None
         await self._settle(self._pending[0])
@@ -239,8 +247,7 @@ class ChatSession:
             await self._wait_out_rest()
             return None
         first = self._pending[0]
-        items = [item for item in self._pending if belong_together(first, item)]
-        self._pending = [item for item in self._pending if not belong_together(first, item)]
+        items, self._pending = divided(first, self._pending)
         return Turn(first.entry.user_id, items, began=self._services.clock.time())
 
     async def _wait_out_rest(self) -> None:

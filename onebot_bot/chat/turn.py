@@ -12,6 +12,9 @@ from onebot_bot.engine.request import Generation, GenerationResult
 from onebot_bot.memory.history import Entry
 from onebot_bot.sections.profiles import MAIN
 
+CALLED = ASKED | {Trigger.NAME}
+"""How somebody calls the bot."""
+
 
 class Incoming(Struct):
     """A message that calls for an answer, with the row that is being written for it."""
@@ -114,13 +117,13 @@ class Turn(Struct):
     @property
     def optional(self) -> bool:
         """Whether nobody called the bot, so that the model may choose to say nothing."""
-        triggers = {item.trigger for item in self.items}
-        return Trigger.GATE in triggers and triggers.isdisjoint({*ASKED, Trigger.NAME})
+        triggers = [item.trigger for item in self.items]
+        return Trigger.GATE in triggers and CALLED.isdisjoint(triggers)
 
     @property
     def first(self) -> bool:
         """Whether the bot speaks first: then anybody who speaks meanwhile stops it."""
-        return any(item.trigger is Trigger.FIRST for item in self.items)
+        return Trigger.FIRST in [item.trigger for item in self.items]
 
     @property
     def rows(self) -> list[int]:
@@ -130,7 +133,7 @@ class Turn(Struct):
     @property
     def unsaved(self) -> bool:
         """Whether none of this goes on record."""
-        return any(item.unsaved for item in self.items)
+        return True in [item.unsaved for item in self.items]
 
     def takes(self, item: Incoming) -> bool:
         """Whether a newer message would be answered together with these."""
@@ -157,6 +160,17 @@ class Turn(Struct):
         elif self.generation is not None:
             self.generation.interrupt()
         return gone
+
+
+def divided(first: Incoming, items: list[Incoming]) -> tuple[list[Incoming], list[Incoming]]:
+    """What is answered together with the first of them, and what is not."""
+    if len(items) == 1:
+        return items, []
+    together: list[Incoming] = []
+    others: list[Incoming] = []
+    for item in items:
+        (together if belong_together(first, item) else others).append(item)
+    return together, others
 
 
 def belong_together(first: Incoming, item: Incoming) -> bool:

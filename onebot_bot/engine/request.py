@@ -199,7 +199,8 @@ class Generation:
         self._outcome: GenerationResult | BotError | None = None
         self._settled: asyncio.Future[None] | None = None
         """For who waits for the outcome; made only then."""
-        self._news = asyncio.Event()
+        self._news: asyncio.Event | None = None
+        """Set when there is more to read; made when somebody waits for it."""
 
     def interrupt(self) -> None:
         """Stop at the next token; the result then carries what was written, with INTERRUPTED."""
@@ -233,6 +234,8 @@ class Generation:
             if self._outcome is not None:
                 self._told()
                 return
+            if self._news is None:
+                self._news = asyncio.Event()
             self._news.clear()
             await self._news.wait()
 
@@ -258,7 +261,8 @@ class Generation:
     def push(self, delta: str) -> None:
         """Add text (engine only, on the loop)."""
         self._deltas.append(delta)
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
     def finish(self, outcome: GenerationResult | BotError) -> None:
         """Settle the outcome (engine only, on the loop); later calls change nothing."""
@@ -267,7 +271,8 @@ class Generation:
         self._outcome = outcome
         if self._settled is not None:
             self._settled.set_result(None)
-        self._news.set()
+        if self._news is not None:
+            self._news.set()
 
 
 class Counters(Struct, kw_only=True):

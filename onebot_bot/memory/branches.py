@@ -44,6 +44,8 @@ class Branches(Struct, frozen=True):
     @property
     def current(self) -> Branch:
         """The one in use."""
+        if len(self.all) == 1:
+            return self.all[0]
         return next(branch for branch in self.all if branch.number == self.active)
 
     def with_new(self, branch: Branch) -> "Branches":
@@ -89,7 +91,8 @@ class BranchStore:
 
     def current(self, chat: ChatId) -> Branch:
         """The branch that a chat is in."""
-        return self.of(chat).current
+        known = self._all.get(chat)
+        return FIRST if known is None else known.current
 
     def private(self, user: int) -> dict[ChatId, Branches]:
         """The branches of a person's private chats, where there are any but the first."""

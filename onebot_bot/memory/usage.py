@@ -59,7 +59,8 @@ class Usage:
 
     def add(self, peer: Peer, *, answers: int = 0, tokens: int = 0, told: bool = False) -> None:
         """Count it; written to the disk by and by, since nobody waits for it."""
-        before = self.of(peer)
+        self._turn_page()
+        before = self._all.get(peer, NOTHING)
         self._all[peer] = Used(before.answers + answers, before.tokens + tokens, before.told or told)
         key = (self._day, *peer)
         with self._lock:

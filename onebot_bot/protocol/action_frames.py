@@ -1,13 +1,14 @@
 """The frames that actions become, and how long their answers may take."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from functools import cache
+from itertools import chain
 from typing import Any, cast
 
 import msgspec
 
 from onebot_bot.protocol.actions import Action
-from onebot_bot.protocol.segments import File, Image, Node, Record, Segment, SegmentBase, Video, encode_segment
+from onebot_bot.protocol.segments import File, Image, Node, Record, Segment, SegmentBase, Text, Video, encode_segment
 
 # NapCat's own estimate of how fast QQ takes an upload, `timeout.uploadSpeedKBps`.
 _BYTES_PER_SECOND = 256 * 1024
@@ -15,8 +16,12 @@ _BYTES_PER_SECOND = 256 * 1024
 
 def action_params(action: Action) -> dict[str, Any]:
     """The action's `params`: what is not None, messages as arrays of `{"type", "data"}`."""
-    values = ((wire, getattr(action, name)) for name, wire in _fields(type(action)))
-    return {wire: _to_wire(value) for wire, value in values if value is not None}
+    found: dict[str, Any] = {}
+    for name, wire in _fields(type(action)):
+        value = getattr(action, name)
+        if value is not None:
+            found[wire] = _to_wire(value) if isinstance(value, tuple | SegmentBase) else value
+    return found
 
 
 @cache
@@ -38,7 +43,10 @@ def action_timeout(action: Action, base: float, frame: bytes) -> float:
     NapCat itself waits 10 s and the time of the upload at 256 KiB/s: with a `base` above that its answer,
     which tells more than a timeout of ours, comes first.
     """
-    media = sum([_declared_size(segment) for segment in _segments_of(action)]) + int(getattr(action, "size", 0))
+    media = int(getattr(action, "size", 0))
+    for segment in _segments_of(action):
+        if not isinstance(segment, Text):
+            media += _declared_size(segment)
     return base + (len(frame) + media) / _BYTES_PER_SECOND
 
 
@@ -48,12 +56,10 @@ def _to_wire(value: Any) -> Any:
     return encode_segment(cast("Segment", value)) if isinstance(value, SegmentBase) else value
 
 
-def _segments_of(action: Action) -> Iterator[Segment]:
+def _segments_of(action: Action) -> Iterable[Segment]:
     message: tuple[Segment, ...] = getattr(action, "message", ()) or getattr(action, "messages", ())
-    for segment in message:
-        yield segment
-        if isinstance(segment, Node):
-            yield from segment.content
+    within = [segment.content for segment in message if isinstance(segment, Node)]
+    return chain(message, *within)
 
 
 def _declared_size(segment: Segment) -> int:

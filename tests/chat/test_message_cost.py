@@ -14,7 +14,7 @@ from onebot_bot.memory.leaving import LEAVING, Leaving
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Text
 
-MOST_CALLS = 480
+MOST_CALLS = 410
 """Of our own functions, for a message, from the router to the answer on record."""
 MEASURED = 20
 OURS = str(Path(onebot_bot.__file__).parent)
