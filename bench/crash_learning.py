@@ -172,9 +172,11 @@ class Learner:
 
     async def _recorded(self) -> None:
         sql = "SELECT count(*) FROM messages WHERE peer = ?"
-        await until(
-            lambda: self.victim.rows(sql, GROUP)[0][0] >= self.facts, "lost", lambda: self.victim.rows(sql, GROUP)
-        )
+
+        def recorded() -> int:
+            return int(self.victim.rows(sql, GROUP)[0][0]) if self.victim.has_database() else 0
+
+        await until(lambda: recorded() >= self.facts, "lost", recorded)
 
     async def _check_index(self) -> None:
         """Stop in order, compare the index on the disk with the rows, start again."""

@@ -202,10 +202,13 @@ class Victim:
         with contextlib.closing(sqlite3.connect(self.store / "memory.sqlite3", timeout=30)) as connection:
             return connection.execute(sql, values).fetchall()
 
+    def has_database(self) -> bool:
+        """The bot takes messages before its database is made."""
+        return (self.store / "memory.sqlite3").exists() and bool(self.rows(_MADE))
+
     def recorded(self) -> set[int]:
         """The ids of the people's messages that are committed."""
-        # The bot takes messages before its database is made.
-        if not (self.store / "memory.sqlite3").exists() or not self.rows(_MADE):
+        if not self.has_database():
             return set()
         return {row[0] for row in self.rows("SELECT message_id FROM messages WHERE role = 'user' AND kind = 'private'")}
 
