@@ -144,20 +144,27 @@ def livelier(sampling: SamplingParams) -> SamplingParams:
 
 RECITED = 40
 """Letters and digits in a row that an answer may not share with the system prompt: a sentence or two."""
+_HALF = RECITED // 2
 
 
 def recites(said: str, system: str) -> bool:
-    """Whether the answer has a long piece of the system prompt in it, whatever its spaces and punctuation."""
-    bare, pieces = normalised(said), _pieces(system)
-    if not pieces or len(bare) < RECITED:
+    """Whether the answer has a long piece of the system prompt in it, whatever its spaces and punctuation.
+
+    A piece of `RECITED` characters has one of half its length in it that begins at a multiple of that: those alone are
+    looked for, so that nothing need be remembered of the prompts of hundreds of chats.
+    """
+    bare = normalised(said)
+    if len(bare) < RECITED:
         return False
-    return any(bare[i : i + RECITED] in pieces for i in range(len(bare) - RECITED + 1))
-
-
-@functools.lru_cache(maxsize=16)
-def _pieces(system: str) -> frozenset[str]:
     secret = normalised(system)
-    return frozenset(secret[i : i + RECITED] for i in range(len(secret) - RECITED + 1))
+    halves = range(0, len(bare) - _HALF + 1, _HALF)
+    return any(bare[at : at + _HALF] in secret and _recited_around(at, bare, secret) for at in halves)
+
+
+def _recited_around(at: int, bare: str, secret: str) -> bool:
+    """Whether a piece that has the half beginning there in it is in the prompt."""
+    starts = range(max(0, at + _HALF - RECITED), min(at, len(bare) - RECITED) + 1)
+    return any(bare[start : start + RECITED] in secret for start in starts)
 
 
 # --- circles -----------------------------------------------------------------------------------------------------

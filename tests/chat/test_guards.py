@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onebot_bot.chat.guards import (
+    RECITED,
     LoopWatch,
     circle_start,
     clean_name,
@@ -131,12 +132,23 @@ def test_a_second_try_is_less_predictable() -> None:
     again.check()
 
 
+PLAIN = "".join(chr(0x4E00 + 7 * number) for number in range(100))
+
+
 def test_a_long_piece_of_the_system_prompt_is_a_recital() -> None:
     """Whatever its spaces; a few words of it are not, nor is any of a short prompt."""
     assert recites("我的设定是：" + PERSONA.replace("，", "， "), PERSONA)
     assert recites("……" + PERSONA[10:], PERSONA)
     assert not recites("我住在海边的小城，养了一只叫团子的猫。", PERSONA)
     assert not recites("You are kind.", "You are kind.")
+
+
+@given(st.text("ab", max_size=60), st.integers(0, 40), st.integers(30, 45), st.text("ab", max_size=30))
+def test_a_recital_is_found_wherever_it_stands(before: str, start: int, length: int, after: str) -> None:
+    """Exactly where forty letters in a row are the prompt's."""
+    said, secret = before + PLAIN[start : start + length] + after, PLAIN
+    pieces = {secret[at : at + RECITED] for at in range(len(secret) - RECITED + 1)}
+    assert recites(said, secret) == any(said[at : at + RECITED] in pieces for at in range(len(said) - RECITED + 1))
 
 
 def feed(text: str, size: int = 3) -> LoopWatch:
