@@ -87,6 +87,11 @@ _SETTINGS: Mapping[str, Failure] = {
 }
 
 _LINKS: Mapping[str, Failure] = {
+    "OB-1008": Failure(
+        "owners",
+        ("没有主人，或主人写成了机器人自己。", "The bot has no owner, or is its own."),
+        ("在 [bot] 的 owners 里写上你自己的 QQ 号。", "Put your own QQ number into owners of [bot]."),
+    ),
     "OB-1101": Failure(
         "port-taken",
         ("端口被占用，或不能监听这个地址。", "The port is taken, or the address cannot be listened on."),
@@ -126,10 +131,48 @@ _LINKS: Mapping[str, Failure] = {
         ("NapCat 连着，但 QQ 掉线了。", "NapCat is connected, but QQ is offline."),
         ("在 NapCat 里重新登录这个 QQ 号。", "Log the account in again in NapCat."),
     ),
+    "OB-1107": Failure(
+        "refused",
+        (
+            "有客户端连过来，因为 URL 的路径或请求不对被拒绝了。",
+            "A client was refused for its URL's path or its request.",
+        ),
+        (
+            "在 NapCat 里建“WebSocket 客户端”，URL 和启动时显示的一样。",
+            "Make a WebSocket client in NapCat, with the URL that is shown when the bot starts.",
+        ),
+    ),
+    "OB-1108": Failure(
+        "container",
+        (
+            "机器人在容器里只监听本机，外面连不上它。",
+            "In its container the bot listens to that alone; nobody reaches it.",
+        ),
+        (
+            '把 [server] 的 host 改为 "0.0.0.0"，映射端口；用 network_mode: host 时不用改。',
+            'Set host in [server] to "0.0.0.0" and publish the port; with network_mode: host nothing need change.',
+        ),
+    ),
+    "OB-1109": Failure(
+        "connections",
+        ("同一个 QQ 号同时有好几个连接。", "One QQ account has several connections at once."),
+        (
+            "NapCat 里只留一个连到机器人的 WebSocket 客户端。",
+            "Leave one WebSocket client to the bot in NapCat.",
+        ),
+    ),
     "OB-1110": Failure(
         "frame",
         ("收到的数据不是 OneBot v11，已丢弃。", "What came in is not OneBot v11; it was dropped."),
         ("确认连上来的是 NapCat，消息格式是 Array。", "See that NapCat is what connects, with message format Array."),
+    ),
+    "OB-1111": Failure(
+        "string-format",
+        ("NapCat 用字符串格式上报消息，会丢内容。", "NapCat reports messages as strings, and some of them is lost."),
+        (
+            "在 NapCat 的 WebSocket 客户端里把消息格式改为 Array。",
+            "Set the message format of NapCat's client to Array.",
+        ),
     ),
     "OB-1120": Failure(
         "action",

@@ -28,6 +28,7 @@ from onebot_bot.cli.doctor_kept import (
 )
 from onebot_bot.cli.doctor_nights import check_adapter, check_leftovers, check_nights, check_recipes
 from onebot_bot.cli.doctor_running import check_links, check_log, url_of
+from onebot_bot.cli.doctor_surroundings import check_container, check_memory, check_owners
 from onebot_bot.cli.finding import Finding
 from onebot_bot.config import Config, load_config
 from onebot_bot.engine.folder import check_model_folder
@@ -86,6 +87,7 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
         return
     folder = _folder_of(path)
     yield Finding("ok", f"{path} is well-formed")
+    yield check_owners(config.bot)
     yield check_personas(folder)
     yield check_model(config, folder)
     for name, profile in config.profiles.items():
@@ -107,12 +109,14 @@ async def diagnose(path: Path) -> AsyncIterator[Finding]:
     port = await check_port(config.server, token)
     serving = port.what.startswith(RUNNING)
     yield port
+    yield check_container(config.server)
+    yield check_memory(config, folder, serving=serving)
     yield check_holder(folder, serving=serving)
     yield check_adapter(folder)
     yield check_nights(folder, serving=serving)
     yield check_leftovers(folder, serving=serving)
     yield check_log(config, folder)
-    for finding in await check_links(config.server, token, WAIT) if serving else ():
+    for finding in await check_links(config.server, token, WAIT, config.bot.owners) if serving else ():
         yield finding
     yield await check_loopback(config.server, token)
 

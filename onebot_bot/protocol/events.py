@@ -56,6 +56,8 @@ class MessageBase(EventBase, frozen=True, kw_only=True):
     sender: Sender = Sender()
     raw_message: str = ""
     """The message as a CQ string; `message` is to be preferred."""
+    message_format: str = ""
+    """Of `message` in the frame: `array`, or `string` for CQ codes; empty in other clients."""
     message: tuple[Segment, ...] = msgspec.field(name="segments", default=())
     """Named `segments` when encoded: a frame's `message` is of another shape and is decoded apart."""
 

@@ -8,6 +8,7 @@ Actions and what was heard belong to the account: NapCat answers on whatever con
 import asyncio
 import itertools
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -146,6 +147,10 @@ class Account:
         """Newest first."""
         self.online = True
         """What the last heartbeat said of QQ itself."""
+        self.string_format = False
+        """Whether the last message came as one CQ string: what that cannot hold is lost."""
+        self.skew: float | None = None
+        """Seconds by which the client's clock was before ours at the last heartbeat; None before the first."""
         self._clock = clock
         self._watched: Link | None = None
         self._heard: OrderedDict[tuple[ChatId, int], float] = OrderedDict()
@@ -202,6 +207,7 @@ class Account:
         only those of one link count. Heartbeats and the like end here.
         """
         if isinstance(event, GroupMessage | PrivateMessage):
+            self.string_format = event.message_format == "string"
             return self.first_sight(event)
         if isinstance(event, Heartbeat):
             self._beat(link, event)
@@ -229,6 +235,7 @@ class Account:
 
     def _beat(self, link: Link, beat: Heartbeat) -> None:
         link.alive_at = self._clock()
+        self.skew = beat.time - time.time()
         # Lagrange sends seconds where the standard says milliseconds; nobody beats more than once a second.
         seconds = beat.interval if beat.interval < 1000 else beat.interval / 1000
         link.interval = seconds or None

@@ -40,7 +40,7 @@ from onebot_bot.transport.handshake import (
     too_many_guesses,
 )
 from onebot_bot.transport.knocks import Knocks
-from onebot_bot.transport.status import status_of
+from onebot_bot.transport.status import Refused, status_of
 
 MOST_ACCOUNTS = 1000
 """QQ numbers that may connect until the bot ends: what it keeps of each stays in memory."""
@@ -56,6 +56,9 @@ WRITE_LIMIT = 2**30
 More than ever lie there (`account.MOST_UNREAD`): behind the usual 32 KiB the ping that is to find out a client that
 reads nothing would never be sent, and the close that is to end it would wait for ever.
 """
+
+DOCTOR = "0"
+"""The account by which `doctor` knocks, to be refused."""
 
 SHUTTING_DOWN = Refusal(
     HTTPStatus.SERVICE_UNAVAILABLE,
@@ -105,6 +108,7 @@ class OneBotServer:
         self._clock = clock
         self._knocks = Knocks(clock)
         self._check_interval = check_interval
+        self._refused: Refused | None = None
         self._admitted: WeakKeyDictionary[ServerConnection, Admission] = WeakKeyDictionary()
         self._server: Server
         self._tasks: asyncio.TaskGroup
@@ -197,6 +201,8 @@ class OneBotServer:
         if isinstance(verdict, Admission):
             self._admitted[socket] = verdict
             return None
+        if not asks and claimed_account(request.headers) != DOCTOR:
+            self._refused = Refused(int(verdict.status), verdict.cause, peer, self._clock())
         if verdict.status != HTTPStatus.TOO_MANY_REQUESTS or self._knocks.first_refusal(peer):
             log.warning(
                 verdict.cause,
@@ -208,7 +214,7 @@ class OneBotServer:
         return socket.respond(verdict.status, f"{verdict.cause}\n")
 
     def _status(self) -> str:
-        return msgspec.json.encode(status_of(self.accounts.values(), self._clock())).decode()
+        return msgspec.json.encode(status_of(self.accounts.values(), self._clock(), self._refused)).decode()
 
     def _verdict(self, peer: str, request: Request) -> Admission | Refusal:
         """Judge a request, unless too many tokens were tried from where it comes."""

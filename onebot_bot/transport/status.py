@@ -24,6 +24,21 @@ class AccountStatus(Struct, frozen=True):
     """What the last heartbeat said of QQ itself."""
     silent: float | None
     """Seconds since the last heartbeat; None while there is none to wait for."""
+    skew: float | None = None
+    """Seconds by which the client's clock is before the bot's; None before its first heartbeat."""
+    string_format: bool = False
+    """Whether its messages come as CQ strings."""
+
+
+class Refused(Struct, frozen=True):
+    """The last client that was not let in."""
+
+    status: int
+    """Of HTTP, as the client saw it."""
+    cause: str
+    peer: str
+    at: float
+    """Clock seconds, as the bot keeps it; since then, as it is told."""
 
 
 class BotStatus(Struct, frozen=True):
@@ -31,11 +46,13 @@ class BotStatus(Struct, frozen=True):
 
     bot: str
     accounts: list[AccountStatus]
+    refused: Refused | None = None
 
 
-def status_of(accounts: Iterable[Account], now: float) -> BotStatus:
+def status_of(accounts: Iterable[Account], now: float, refused: Refused | None = None) -> BotStatus:
     """How they are at `now`, seconds of their clock."""
-    return BotStatus(BOT, [_account_status(account, now) for account in accounts])
+    since = None if refused is None else msgspec.structs.replace(refused, at=now - refused.at)
+    return BotStatus(BOT, [_account_status(account, now) for account in accounts], since)
 
 
 def _account_status(account: Account, now: float) -> AccountStatus:
@@ -46,6 +63,8 @@ def _account_status(account: Account, now: float) -> AccountStatus:
         links=sum(link.takes_actions and link.is_open for link in account.links),
         online=account.online,
         silent=now - source.alive_at if source is not None and beats else None,
+        skew=account.skew,
+        string_format=account.string_format,
     )
 
 

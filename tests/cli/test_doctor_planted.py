@@ -6,16 +6,13 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from fakes import until
 from nights import make_adapter
 
 from onebot_bot.backups.shelf import Shelf
@@ -23,7 +20,6 @@ from onebot_bot.cli import doctor
 from onebot_bot.cli.backup import main_backup
 from onebot_bot.cli.doctor import DISK_FAIL, diagnose, main_doctor
 from onebot_bot.cli.doctor_kept import check_clock
-from onebot_bot.cli.doctor_running import check_links
 from onebot_bot.cli.finding import Finding
 from onebot_bot.config_file import set_key
 from onebot_bot.learning.journal import open_run
@@ -36,8 +32,6 @@ from onebot_bot.memory.snapshot import Stamp, write_snapshot
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.sections.server import ServerConfig
 from onebot_bot.texts import FAILURES
-from onebot_bot.transport.client import OneBotClient
-from onebot_bot.transport.server import OneBotServer
 from onebot_bot.transport.token import read_token
 
 ROOT = Path(__file__).parents[2]
@@ -57,7 +51,7 @@ def healthy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def home(healthy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, to plant faults in. What takes torch or looks through all fonts has tests of its own."""
-    for name in ("check_torch", "check_packages", "check_fonts", "check_ocr"):
+    for name in ("check_torch", "check_packages", "check_fonts", "check_ocr", "check_container"):
         monkeypatch.setattr(doctor, name, lambda *_: Finding("ok", "not looked at here"))
     return shutil.copytree(healthy, tmp_path / "home")
 
@@ -238,6 +232,7 @@ PLANTED: dict[str, tuple[Plant, str, str, str, str]] = {
     "token": (setting("server.token", '"env:NO_SUCH"'), "fail", "OB-1004", "NO_SUCH", "[server]"),
     "exposed": (exposed, "fail", "OB-1005", "0.0.0.0", "[server]"),
     "weak token": (weak_token, "warn", "OB-1007", "can be guessed", "auto"),
+    "no owner": (setting("bot.owners", "[]"), "warn", "OB-1008", "bot.owners is empty", "owners = ["),
     "persona": (write("personas/cat.md", "{{ nobody }}"), "warn", "OB-1006", "cat.md, line 1", "保存"),
     "word list": (listed_words, "fail", "OB-1002", "words.txt, line 2", "词表"),
     "prompts": (write("training/prompts.toml", "[extraction"), "fail", "OB-1003", "prompts.toml", "training"),
@@ -325,49 +320,3 @@ async def test_another_bot_that_holds_the_folder_is_found(home: Path) -> None:
 def test_every_id_that_is_planted_is_explained() -> None:
     """In docs/errors.md."""
     assert [code for _, _, code, _, _ in PLANTED.values() if code not in FAILURES] == []
-
-
-# --- a bot that runs -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def bot() -> AsyncIterator[tuple[OneBotServer, ServerConfig]]:
-    """A running bot, and its configuration with the real port."""
-    config = ServerConfig(token="a-token")
-    anywhere = msgspec.structs.replace(config, port=0)
-    async with OneBotServer(anywhere, config.token, lambda *_: None, lambda _: None) as server:
-        yield server, msgspec.structs.replace(config, port=server.port)
-
-
-def client_of(config: ServerConfig, **options: Any) -> OneBotClient:
-    return OneBotClient(f"ws://127.0.0.1:{config.port}/onebot/v11/ws", 10000, config.token, **options)
-
-
-async def asked(config: ServerConfig) -> list[tuple[str, str]]:
-    """Status and id of what is found."""
-    return [(finding.status, finding.code) for finding in await check_links(config, config.token, 5)]
-
-
-async def test_a_bot_that_nobody_has_connected_to_is_found(bot: tuple[OneBotServer, ServerConfig]) -> None:
-    """And one that takes another token, or does not answer, is told apart."""
-    server, config = bot
-    assert await asked(config) == [("warn", "OB-1102")]
-    assert await asked(msgspec.structs.replace(config, token="another")) == [("fail", "OB-1105")]
-    assert server.accounts == {}
-    assert await asked(msgspec.structs.replace(config, port=await free_port())) == [("fail", "OB-1105")]
-
-
-async def test_an_account_is_found_connected_silent_offline_or_gone(bot: tuple[OneBotServer, ServerConfig]) -> None:
-    """As its heartbeats say, and their absence."""
-    server, config = bot
-    async with client_of(config) as client:
-        assert await asked(config) == [("warn", "OB-1103")]
-        await client.send_heartbeat()
-        await until(lambda: server.accounts[10000].links[0].interval is not None)
-        assert await asked(config) == [("ok", "")]
-        server.accounts[10000].links[0].alive_at -= 600
-        assert await asked(config) == [("warn", "OB-1103")]
-        server.accounts[10000].online = False
-        assert await asked(config) == [("warn", "OB-1106")]
-    await until(lambda: not server.accounts[10000].links)
-    assert await asked(config) == [("warn", "OB-1102")]
