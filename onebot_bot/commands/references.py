@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
 from onebot_bot.commands.context import Context
 from onebot_bot.commands.registry import Answer, Command, Handler, whole_number
 from onebot_bot.commands.verbs import carry_out, spelled, usage
 from onebot_bot.errors import CommandError
-from onebot_bot.memory.personal import MOST_LINKS, Link
+from onebot_bot.memory.personal import MOST_LINKS, Link, Side
 from onebot_bot.texts import say
 
 
@@ -39,23 +37,22 @@ async def _ask(context: Context, argument: str) -> str:
     """To see the other's."""
     other = _other(context, argument)
     link = context.services.own.people.link(context.chat.account, context.message.user_id, other)
-    return await _agree(context, msgspec.structs.replace(link, reader_agrees=True))
+    return await _agree(context, link, "reader")
 
 
 async def _allow(context: Context, argument: str) -> str:
     """To let the other see one's own."""
     other = _other(context, argument)
     link = context.services.own.people.link(context.chat.account, other, context.message.user_id)
-    return await _agree(context, msgspec.structs.replace(link, owner_agrees=True))
+    return await _agree(context, link, "owner")
 
 
-async def _agree(context: Context, link: Link) -> str:
+async def _agree(context: Context, before: Link, side: Side) -> str:
     people, me = context.services.own.people, context.message.user_id
     if len(people.links(context.chat.account, me)) >= MOST_LINKS:
         raise CommandError(say(context.language, "ref.many", most=MOST_LINKS, prefix=context.prefix))
-    news = link not in people.links(context.chat.account, me)
-    await people.put(link)
-    told = news and await _tell(context, link)
+    link = await people.agree(before, side)
+    told = link != before and await _tell(context, link)
     return _shown(context, link, me) + (say(context.language, "ref.told") if told else "")
 
 
@@ -73,7 +70,7 @@ async def _revoke(context: Context, argument: str) -> str:
     people, account = context.services.own.people, context.chat.account
     known = [link for link in people.links(account, me) if other in (link.reader, link.owner)]
     for link in known:
-        await people.put(msgspec.structs.replace(link, reader_agrees=False, owner_agrees=False))
+        await people.revoke(link)
     return say(context.language, "ref.revoked" if known else "ref.nothing", other=other)
 
 

@@ -1,8 +1,10 @@
 """What is kept of a person, for that person: all of it to be read, whether they may be learned from, who sees them."""
 
 # ruff: noqa: S608 - the statements are put together from constants; values are always bound
-from collections.abc import Sequence
-from typing import Any
+import asyncio
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -17,6 +19,10 @@ MOST_READ = 50_000
 """Messages of a person that are read at once, the latest."""
 MOST_LINKS = 50
 """People whose chat one may ask to see, or whom one may let see one's own."""
+
+
+Side = Literal["reader", "owner"]
+"""Of a link."""
 
 
 class Kept(Struct, frozen=True):
@@ -124,22 +130,43 @@ class PersonalData:
         sql = "SELECT 1 FROM messages WHERE account = ? AND kind = 'private' AND peer = ? AND hidden = 0 LIMIT 1"
         return bool(await self._rows(sql, account, user))
 
-    async def put(self, link: Link) -> None:
-        """Let two people stand like that; of those who both want nothing, nothing is kept."""
-        pair = (link.account, link.reader, link.owner)
-        others = tuple(one for one in self._links if (one.account, one.reader, one.owner) != pair)
-        if link.reader_agrees or link.owner_agrees:
-            sql, values = "INSERT OR REPLACE INTO shown_to VALUES (?, ?, ?, ?, ?)", (*pair, *_agreed(link))
-            after = (*others, link)
-        else:
-            sql, values = "DELETE FROM shown_to WHERE account = ? AND reader = ? AND owner = ?", pair
-            after = others
-        await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
-        self._links = after
+    async def agree(self, link: Link, side: Side) -> Link:
+        """Let one of the two want it, whatever the other wants by now; how they stand then."""
+        return await self._change(lambda connection: _agree(connection, link, side))
+
+    async def revoke(self, link: Link) -> None:
+        """Let neither want it any more; nothing is kept of it."""
+        await self._change(lambda connection: _revoke(connection, link))
+
+    async def _change(self, change: Callable[[sqlite3.Connection], Link]) -> Link:
+        future = self._database.submit(change)
+        # A callback, not the line after an await: of two changes at once the one that is written last holds.
+        future.add_done_callback(self._follow)
+        return await asyncio.shield(future)
+
+    def _follow(self, written: asyncio.Future[Link]) -> None:
+        if written.cancelled() or written.exception() is not None:
+            return
+        link = written.result()
+        others = tuple(one for one in self._links if _pair(one) != _pair(link))
+        self._links = (*others, link) if link.reader_agrees or link.owner_agrees else others
 
     async def _rows(self, sql: str, *values: Any) -> list[Any]:
         return await self._database.read(lambda connection: connection.execute(sql, values).fetchall())
 
 
-def _agreed(link: Link) -> tuple[int, ...]:
-    return int(link.reader_agrees), int(link.owner_agrees)
+def _pair(link: Link) -> tuple[int, int, int]:
+    return link.account, link.reader, link.owner
+
+
+def _agree(connection: sqlite3.Connection, link: Link, side: Side) -> Link:
+    # What the other side wants is what is written now: it may have been revoked, or forgotten, since it was read.
+    sql = f"""INSERT INTO shown_to VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {side}_agrees = 1
+        RETURNING reader_agrees, owner_agrees"""
+    values = (*_pair(link), int(side == "reader"), int(side == "owner"))
+    return Link(*_pair(link), *map(bool, connection.execute(sql, values).fetchone()))
+
+
+def _revoke(connection: sqlite3.Connection, link: Link) -> Link:
+    connection.execute("DELETE FROM shown_to WHERE account = ? AND reader = ? AND owner = ?", _pair(link))
+    return Link(*_pair(link), reader_agrees=False, owner_agrees=False)
