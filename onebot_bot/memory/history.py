@@ -78,7 +78,8 @@ BRANCH = "coalesce((SELECT number FROM branches WHERE account = ?1 AND kind = ?2
 
 _INSERT = f"""INSERT INTO messages
     (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created,
-    emotion, branch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, {BRANCH})
+    emotion, branch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
+    coalesce(?16, {BRANCH}))
     ON CONFLICT (account, kind, peer, message_id) WHERE message_id IS NOT NULL DO NOTHING"""
 
 _CHAT = "account = ? AND kind = ? AND peer = ?"
@@ -99,15 +100,18 @@ _PLACED = 11
 """Where `placed` stands among the inserted values."""
 
 # SQLite takes the branch from the row that has the greatest place.
-_PLACE_OF_TURN = f"SELECT max(placed), branch FROM messages WHERE id IN {_GIVEN}"
+_PLACE_OF_TURN = f"""SELECT max(placed), branch, EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?),
+    count(DISTINCT branch) > 1 FROM messages WHERE id IN {_GIVEN}"""
 
-_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered'),
-    branch = coalesce(?, branch) WHERE id IN {_GIVEN}"""
+_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered')
+    WHERE id IN {_GIVEN}"""
+
+_BRING_TOGETHER = f"UPDATE messages SET branch = ? WHERE id IN {_GIVEN}"
 
 _HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}
     AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND branch = messages.branch AND after_id >= ?)"""
 
-_LATEST = f"SELECT max(placed), branch FROM messages WHERE {IN_BRANCH} AND hidden = 0"
+_LATEST = f"SELECT max(placed), branch, FALSE, FALSE FROM messages WHERE {IN_BRANCH} AND hidden = 0"
 
 # Of the aggregated rows SQLite gives those that max() found.
 _SPEAKERS = f"""SELECT user_id, name, message_id, max(id) FROM
@@ -219,6 +223,7 @@ class History:
         sql = f"""UPDATE messages SET state = 'answered', turn = (SELECT max(value) FROM json_each(?1))
             WHERE id IN {_GIVEN.replace("?", "?1")}"""
         await self._database.write(lambda connection: connection.execute(sql, (listed(ids),)).rowcount)
+        self._leaving.discard(ids)
 
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:
         """What is of unix second `since` or later and has no answer, oldest first.
@@ -325,6 +330,7 @@ class History:
             entry.state,
             int(self._clock()),
             entry.emotion,
+            None,  # the branch: the one that the chat is in
         )
 
 
@@ -360,16 +366,19 @@ def _answer(
     connection: sqlite3.Connection, chat: ChatId, turn_ids: Collection[int], rows: list[tuple[Any, ...]]
 ) -> list[int]:
     # As few statements as can be: each hands the interpreter over to the event loop and back.
-    place = (_PLACE_OF_TURN, (listed(turn_ids),)) if turn_ids else (_LATEST, in_chat(chat))
-    placed, branch = connection.execute(*place).fetchone() if rows else (None, None)
+    here = in_chat(chat)
+    place = (_PLACE_OF_TURN, (*here, max(turn_ids), listed(turn_ids))) if turn_ids else (_LATEST, here)
+    placed, branch, reset, apart = connection.execute(*place).fetchone() if rows else (None, None, False, False)
     if turn_ids and rows and placed is None:
         return []  # what it answers was forgotten meanwhile
-    moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 :]) for row in rows]
+    moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 : -1], branch) for row in rows]
     sent = [number for row in moved if (number := _insert(connection, row)) is not None]
-    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, branch, listed([*turn_ids, *sent])))
-    if turn_ids and sent:
+    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, listed([*turn_ids, *sent])))
+    if apart:
+        connection.execute(_BRING_TOGETHER, (branch, listed(turn_ids)))
+    if reset and sent:
         # A reset while it was being sent: what it answers is out of view, so it has to be too.
-        connection.execute(_HIDE_AFTER_RESET, (listed(sent), *in_chat(chat), max(turn_ids)))
+        connection.execute(_HIDE_AFTER_RESET, (listed(sent), *here, max(turn_ids)))
     return sent
 
 

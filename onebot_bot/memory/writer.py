@@ -109,13 +109,24 @@ class Writer(threading.Thread):
         try:
             self._set_lasting(any(job.lasting for job in jobs))
             self._connection.execute("BEGIN IMMEDIATE")
-            outcomes = [self._outcome(job) for job in jobs]
-            self._connection.execute("COMMIT")
+            outcomes = [self._outcome(job) for job in jobs] if len(jobs) > 1 else [self._alone(jobs[0])]
+            if len(jobs) > 1 or outcomes[0].error is None:
+                self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             return [Outcome(job.future, None, explain(self._path, error)) for job in jobs]
         return outcomes
+
+    def _alone(self, job: Job) -> Outcome:
+        """A transaction of its own needs no savepoint in it; SQLite's errors are for `_commit`."""
+        try:
+            return Outcome(job.future, job.fn(self._connection), None)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to who queued the write
+            self._connection.execute("ROLLBACK")
+            return Outcome(job.future, None, error)
 
     def _set_lasting(self, lasting: bool) -> None:  # noqa: FBT001 - the state itself
         """FULL syncs the log at every commit; NORMAL leaves that to the next one that asks for it."""

@@ -25,3 +25,16 @@ async def test_a_message_behind_a_change_of_branch_is_answered_in_the_new_one(da
     assert await asyncio.create_task(say()) == "Be brief."
     await asyncio.gather(busy, change)
     assert len(await history.recent(PRIVATE, 2)) == 1
+
+
+async def test_one_answer_brings_its_messages_into_one_branch(database: Database) -> None:
+    """What was said before and after a change of branch and is answered at once is, with its answer, in the new one."""
+    branches, history = BranchStore(database), History(database)
+    before = await history.append(PRIVATE, Entry(role="user", text="hi", time=1, state="pending"))
+    await branches.put(PRIVATE, ONE.with_new(Branch(prompt="Be brief.")))
+    after = await history.append(PRIVATE, Entry(role="user", text="there?", time=2, state="pending"))
+    assert before is not None
+    assert after is not None
+    await history.answered(PRIVATE, [before, after], [Entry(role="assistant", text="hello", time=3)])
+    assert [entry.text for entry in await history.recent(PRIVATE, 5)] == ["hi", "there?", "hello"]
+    assert await branches.sizes(PRIVATE) == {2: 3}
