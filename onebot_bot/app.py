@@ -287,7 +287,7 @@ class App:
         watched = watch_engine(self.engine, self._reports, self._restarts.restart, prepare)
         works = (self._watch(), self._cast.watch(), prepare(), initiative.run(), self._backups.run(), watched)
         copied = keep_copied(self.engine, self._stores.memories, self._clock)
-        for work in (*works, copied, keep_giving_back(self._clock)):
+        for work in (*works, copied, keep_giving_back(self._clock, shrink=self._stores.shrink)):
             stack.callback(self._tasks.create_task(_guarded(work, self._reports)).cancel)
 
     def _make_guard(self) -> Guard:

@@ -11,7 +11,7 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Protocol
 
 EVERY: Final = 3600.0
@@ -34,11 +34,18 @@ class Clock(Protocol):
         """Wait."""
 
 
-async def keep_giving_back(clock: Clock, give: Callable[[], object] | None = None) -> None:
-    """Give back what is free every hour, until cancelled; returns at once where that cannot be asked for."""
+async def keep_giving_back(
+    clock: Clock, give: Callable[[], object] | None = None, shrink: Callable[[], Awaitable[None]] | None = None
+) -> None:
+    """Give back what is free every hour, after `shrink` has freed what it can; until cancelled.
+
+    Returns at once where that cannot be asked for.
+    """
     give = give or trim()
     while give is not None:
         await clock.sleep(EVERY)
+        if shrink is not None:
+            await shrink()
         await asyncio.to_thread(give)
 
 

@@ -1,11 +1,14 @@
 """Everything that is on the disk, opened in one place."""
 
+import contextlib
+import sqlite3
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from msgspec import Struct
 
+from onebot_bot.errors import StoreError
 from onebot_bot.memory.bans import Bans
 from onebot_bot.memory.branches import BranchStore
 from onebot_bot.memory.chat_settings import ChatSettingsStore
@@ -32,6 +35,16 @@ class Stores(Struct, frozen=True, kw_only=True):
     people: PersonalData
     usage: Usage
     tallies: Tallies
+
+    async def shrink(self) -> None:
+        """Give up the pages that SQLite keeps in memory, 2 MiB a connection at most; what is needed is read again."""
+        with contextlib.suppress(StoreError):  # whoever reads or writes next is told
+            await self.database.read(_give_up_pages)
+            await self.database.write(_give_up_pages, lasting=False)
+
+
+def _give_up_pages(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA shrink_memory")
 
 
 async def open_stores(

@@ -46,6 +46,21 @@ async def test_what_is_free_is_given_back_every_hour(clock: Any) -> None:
     task.cancel()
 
 
+async def test_what_can_be_freed_is_freed_first(clock: Any) -> None:
+    """Else it would be given back an hour later."""
+    done: list[str] = []
+
+    async def shrink() -> None:
+        done.append("shrink")
+
+    task = asyncio.create_task(keep_giving_back(clock, lambda: done.append("give"), shrink))
+    await until(lambda: clock.sleeping == 1)
+    clock.advance(EVERY)
+    await until(lambda: len(done) == 2)
+    assert done == ["shrink", "give"]
+    task.cancel()
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc is Linux's")
 def test_glibc_is_asked_by_its_own_function() -> None:
     """It says whether anything was given back."""

@@ -26,8 +26,8 @@ class Loaded(NamedTuple):
     from_file: bool
 
 
-def load_bank(connection: sqlite3.Connection, path: Path) -> Loaded:
-    """Read the bank, with its index from `path` when that is sound, else made anew."""
+def load_bank(connection: sqlite3.Connection, path: Path, before: Bank | None) -> Loaded:
+    """Read the bank, with its index from `path` when that is sound, else made anew; it shares what `before` has."""
     revision = connection.execute("SELECT revision FROM bank").fetchone()[0]
     view = views.serving(connection)
     if view is None:
@@ -38,7 +38,7 @@ def load_bank(connection: sqlite3.Connection, path: Path) -> Loaded:
     except StoreError as error:
         index, from_file = _rebuilt(connection, path, view, stamp, str(error)), False
     bank = Bank(index, view)
-    _introduce(connection, bank)
+    _introduce(connection, bank, before)
     return Loaded(bank, revision, from_file)
 
 
@@ -63,9 +63,9 @@ def _rebuilt(connection: sqlite3.Connection, path: Path, view: View, stamp: Stam
     return index
 
 
-def _introduce(connection: sqlite3.Connection, bank: Bank) -> None:
+def _introduce(connection: sqlite3.Connection, bank: Bank, before: Bank | None) -> None:
     sql = """SELECT id, account, kind, peer, shared, text, value_rows, value FROM memories
         WHERE status = 'active' AND fingerprint = ?"""
     for number, account, kind, peer, shared, text, height, value in connection.execute(sql, (bank.view.fingerprint,)):
         known = Recallable(text, ChatId(account, kind, peer), bool(shared), rows.matrix(value, height))
-        bank.know(number, known)
+        bank.know(number, before.same(number, known) if before is not None else known)

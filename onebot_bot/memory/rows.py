@@ -193,7 +193,10 @@ def _sound_value(value: Floats | None) -> Floats | None:
 
 def matrix(blob: bytes | None, rows: int) -> Floats | None:
     """What was stored as a value, [rows, d]."""
-    return None if blob is None else np.frombuffer(blob, np.float32).reshape(rows, -1)
+    if blob is None:
+        return None
+    # One object for each of the many values that are kept, where `frombuffer` and `reshape` make two.
+    return np.ndarray((rows, len(blob) // (4 * rows)), np.float32, blob)
 
 
 def select(

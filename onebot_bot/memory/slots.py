@@ -12,7 +12,8 @@ class Slots:
     def __init__(self) -> None:
         self._ids: Ids = np.empty(0, np.int64)  # by slot; -1: empty
         self._slot_of: Ids = np.empty(0, np.int64)  # by id; -1: none
-        self._empty: list[int] = []  # the next one last
+        self._empty: Ids = np.empty(0, np.int64)  # the next one last; as many as are `free` mean something
+        self._free = 0
         self._taken = 0
 
     def __len__(self) -> int:
@@ -21,18 +22,21 @@ class Slots:
     @property
     def free(self) -> int:
         """How many can be taken before `grow` must be called."""
-        return len(self._empty)
+        return self._free
 
     def grow(self, count: int) -> None:
         """Add so many empty ones after the last."""
         first = len(self._ids)
         self._ids = np.concatenate([self._ids, np.full(count, -1)])
-        self._empty[:0] = range(first + count - 1, first - 1, -1)
+        room = np.empty(len(self._ids), np.int64)
+        room[:count] = np.arange(first + count - 1, first - 1, -1)
+        room[count : count + self._free] = self._empty[: self._free]
+        self._empty, self._free = room, self._free + count
 
     def take(self, ids: Ids) -> Ids:
         """Give each of `ids` [n], n >= 1, which must be new, an empty slot."""
-        slots = np.array(self._empty[-len(ids) :][::-1], np.int64)
-        del self._empty[-len(ids) :]
+        self._free -= len(ids)
+        slots = self._empty[self._free : self._free + len(ids)][::-1].copy()
         self._reach(int(ids.max()))
         self._ids[slots] = ids
         self._slot_of[ids] = slots
@@ -47,7 +51,8 @@ class Slots:
 
     def release(self, slots: Ids) -> None:
         """Let retired slots be empty."""
-        self._empty += slots.tolist()
+        self._empty[self._free : self._free + len(slots)] = slots
+        self._free += len(slots)
 
     def find(self, ids: Ids) -> Ids:
         """The slots of those of `ids`, each named once, that have one; in the order of memory."""

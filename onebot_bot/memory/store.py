@@ -366,7 +366,8 @@ class MemoryStore(MemoryRecords):
         self._take(loaded)
 
     async def _load(self) -> Loaded:
-        return await self._database.read(lambda connection: load_bank(connection, self._index_path))
+        before = self._bank
+        return await self._database.read(lambda connection: load_bank(connection, self._index_path, before))
 
     def _take(self, loaded: Loaded) -> None:
         self._bank, self._revision = loaded.bank, loaded.revision

@@ -197,3 +197,26 @@ def test_a_chat_that_is_forgotten_leaves_nothing() -> None:
         world.bank.drop(number)
     assert (list(world.bank._own), list(world.bank._given)) == ([], [])
     assert told(world.bank.search(np.ones(D, np.float32), CHATS[0], 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "same"),
+    [
+        ({}, True),
+        ({"text": "another"}, False),
+        ({"chat": CHATS[1]}, False),
+        ({"shared": True}, False),
+        ({"value": None}, False),
+        ({"value": np.zeros((2, D), np.float32)}, False),
+    ],
+)
+def test_what_is_loaded_anew_takes_no_room_twice(changed: dict[str, Any], same: bool) -> None:  # noqa: FBT001 - a case
+    """Unless it says something else; what is not here is what was loaded."""
+    world = World(0)
+    here = Recallable("mine", CHATS[0], shared=False, value=np.ones((2, D), np.float32))
+    world.bank.put(1, here, np.ones(D, np.float32))
+    loaded = Recallable(
+        **{"text": "mine", "chat": CHATS[0], "shared": False, "value": np.ones((2, D), np.float32), **changed}
+    )
+    assert world.bank.same(1, loaded) is (here if same else loaded)
+    assert world.bank.same(2, loaded) is loaded

@@ -137,8 +137,8 @@ async def test_adding_during_a_rebuild_loses_nothing(store: MemoryStore, monkeyp
     read, added = threading.Event(), threading.Event()
     load = loading.load_bank
 
-    def slow(connection: sqlite3.Connection, path: Path) -> object:
-        loaded = load(connection, path)
+    def slow(connection: sqlite3.Connection, path: Path, before: Bank | None) -> object:
+        loaded = load(connection, path, before)
         read.set()
         assert added.wait(5)
         return loaded
