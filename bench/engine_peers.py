@@ -16,7 +16,7 @@ PATIENCE = 300.0
 def why_no_llama(gguf: Path | None) -> str | None:
     """Why llama.cpp is skipped; None when it can run."""
     if importlib.util.find_spec("llama_cpp") is None:
-        return "skipped: llama-cpp-python is not installed"
+        return "skipped: llama-cpp-python is not installed (the extra bench-llama: see bench/README.md)"
     return "skipped: no --gguf FILE was given" if gguf is None else None
 
 
