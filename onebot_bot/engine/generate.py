@@ -93,18 +93,14 @@ class Generator:
     def _clear_card(self) -> None:
         """Two copies of a large model do not fit a card; on a CPU the old one serves until the new one is there."""
         if self.model.device.type == "cuda":
-            self.away = True
-            self._lodging.dismiss()
-            self.loop.slots.clear()
-            self.model.network.to("meta")
-            torch.cuda.empty_cache()
+            self.leave()
 
     def _check_here(self) -> None:
         if self.away:
             raise ModelError("the model is being trained and answers again afterwards: see /learn status")
 
     def leave(self) -> None:
-        """Give the memory back: another model serves in its place."""
+        """Give the memory back: another model serves in its place, or a training has it."""
         self.away = True
         self._lodging.dismiss()
         self.loop.slots.clear()

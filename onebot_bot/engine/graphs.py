@@ -14,7 +14,7 @@ import torch
 from msgspec import Struct
 from torch import Tensor
 
-from onebot_bot.engine.kv import KvBuffers
+from onebot_bot.engine.kv import KvBuffers, is_out_of_memory
 from onebot_bot.engine.sampling import Scored
 
 log = structlog.get_logger(__name__)
@@ -26,6 +26,8 @@ SHORTEST = 256
 """Positions that the shortest graph reads."""
 WARM_UPS = 2
 """Runs before a recording, in which libraries choose their kernels and take their workspace."""
+PAUSE = 1000
+"""Steps after which is recorded again where memory ran out in a recording."""
 CLOSE = {torch.float32: 1e-3, torch.float16: 1e-2, torch.bfloat16: 5e-2}
 """Largest difference of a graph's hidden states from the eager forward's, as a share of the largest of those: another
 batch size and length let kernels add up in another order."""
@@ -90,6 +92,7 @@ class Graphs:
 
     def __init__(self, recorder: Recorder | None) -> None:
         self._recorder = recorder
+        self._pause = 0  # steps for which nothing is recorded
         self.state = "on" if recorder else ""
         """As `Counters.graphs`."""
 
@@ -110,15 +113,23 @@ class Graphs:
         """Record `work` and compare what it gives for the first rows with what they are to give.
 
         Returns:
-            None where it differs or cannot be recorded; then no graph is used any more.
+            None where it differs or cannot be recorded; then no graph is used any more. Where memory ran out, those
+            that there are go on, and more are recorded after a while.
         """
         if self._recorder is None:
+            return None
+        if self._pause:
+            self._pause -= 1
             return None
         try:
             stepped, replay = self._recorder.record(work)
             replay()
             difference = _differ(stepped.hidden[: len(eager.hidden)], eager.hidden)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answers go on without
+            if _ran_out(error):
+                log.warning("a CUDA graph finds no memory: this step is fed without one", steps=PAUSE)
+                self._pause = PAUSE
+                return None
             self._give_up(f"{type(error).__name__}: {error}".partition("\n")[0])
             return None
         if difference > CLOSE[eager.hidden.dtype]:
@@ -134,6 +145,11 @@ class Graphs:
 def recorder_for(device: torch.device) -> Recorder | None:
     """A card's own; None on a CPU."""
     return CudaRecorder(device) if device.type == "cuda" else None
+
+
+def _ran_out(error: BaseException) -> bool:
+    """Whether memory did, also where ending the broken recording failed after it."""
+    return is_out_of_memory(error) or (error.__context__ is not None and is_out_of_memory(error.__context__))
 
 
 def _differ(found: Tensor, wanted: Tensor) -> float:

@@ -17,6 +17,7 @@ from tiny_vl import make_tiny_vl
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from onebot_bot.engine import graphs
 from onebot_bot.engine.answer import Sequence as Answer
 from onebot_bot.engine.decode import DecodeLoop
 from onebot_bot.engine.generate import Generator
@@ -215,8 +216,8 @@ async def test_rows_that_fill_up_a_batch_write_nothing_that_is_read(model: Loade
 
 async def test_new_buffers_are_recorded_anew(model: LoadedModel) -> None:
     """A recording knows the old ones' places; none survives them."""
-    generator, tape = Generator(model), Tape()
-    generator.loop = DecodeLoop(model, recorder=tape)
+    generator = recording(model)
+    generator.loop.slots._at_once = False  # as on a card, where the cache grows
     short = ask(generator, TALKS[0], 60)
     for _ in range(4):
         generator.step([short])
@@ -259,6 +260,31 @@ async def test_what_cannot_be_recorded_is_fed_eagerly_for_good(model: LoadedMode
     assert finish(generator, *(ask(generator, one) for one in TALKS[:3])) == each_alone(model, TALKS[:3])
     assert broken.recorded == 1
     assert generator.counters.graphs == "off: RuntimeError: operation not permitted when stream is capturing"
+
+
+@pytest.mark.parametrize("ending", [False, True], ids=["recording", "its end"])
+async def test_a_recording_without_memory_is_tried_again(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch, *, ending: bool
+) -> None:
+    """Until then steps are fed one by one, also where the end of the broken recording fails with words of its own."""
+
+    class Cramped(Tape):
+        def record(self, work: Callable[[], T]) -> tuple[T, Callable[[], None]]:
+            if not self.recorded:
+                self.recorded += 1
+                try:
+                    raise torch.OutOfMemoryError
+                finally:
+                    if ending:
+                        raise RuntimeError("operation failed due to a previous error during capture")
+            return super().record(work)
+
+    monkeypatch.setattr(graphs, "PAUSE", 4)
+    tape = Cramped()
+    generator = recording(model, tape)
+    assert finish(generator, ask(generator, TALKS[0], 12)) == each_alone(model, TALKS[:1], 12)
+    assert (tape.recorded, generator.counters.graphs) == (2, "on")
+    assert tape.played == 12 - 1 - (1 + 4)  # the prompt gives one, memory was short for one, and the pause
 
 
 @pytest.mark.parametrize("wrong", [0.5, float("nan")])
