@@ -95,7 +95,7 @@ class Learner:
             await asyncio.sleep(self.rng.uniform(0, SPREAD.get(step, LONG)))
             self._done.add((journal.name, step))
             kills["promotion" if step in PROMOTION else "training"] += 1
-            await self._kill_and_start()
+            await self._kill_and_start(journal.name)
             self._check_adapter()
         elif (ended := read_journal(journal.folder)) is None or ended.record.state != "done":
             raise ViolationError("damaged", f"the night ended otherwise: {ended.record if ended else 'no journal'}")
@@ -122,8 +122,7 @@ class Learner:
             journal = read_journal(self._runs / name)
             if journal is not None and journal.record.state != "running":
                 return ""
-            steps = journal.record.steps if journal is not None else []
-            current = next((step.name for step in steps if step.finished is None), "")
+            current = _current(journal)
             if current and (name, current) not in self._done and current not in (spared or ()):
                 return current
             await asyncio.sleep(0.002)
@@ -187,8 +186,10 @@ class Learner:
 
     # --- the process -------------------------------------------------------------------------------------------
 
-    async def _kill_and_start(self) -> None:
+    async def _kill_and_start(self, night: str = "") -> None:
         self.victim.kill()
+        if night:  # It may have come to its next step meanwhile; what is killed twice there ends by design.
+            self._done.add((night, _current(read_journal(self._runs / night))))
         await self._hang_up()
         self._client = await self.victim.start(self.qq)
         if (verdict := self.victim.rows("PRAGMA integrity_check")) != [("ok",)]:
@@ -265,3 +266,9 @@ def _write_recipes(training: Path, model: Path) -> None:
     for name in (f"train-{TALKS}", f"test-{HELD_OUT}"):
         file = training / "replies" / f"{fingerprint(model)}-{name}.json"
         file.write_bytes(msgspec.json.encode(talks))
+
+
+def _current(journal: Journal | None) -> str:
+    """The step that a night is in; empty between two."""
+    steps = journal.record.steps if journal is not None else []
+    return next((step.name for step in steps if step.finished is None), "")
