@@ -19,6 +19,7 @@ from onebot_bot.engine.kv import Window
 from onebot_bot.engine.model import LoadedModel, text_body
 from onebot_bot.engine.pictures import Inserts
 from onebot_bot.engine.sampling import score
+from onebot_bot.engine.serving import steps_of
 from onebot_bot.engine.slots import Slot, Slots
 
 CHUNK_SECONDS = 0.25
@@ -52,6 +53,7 @@ class Forwards:
         self._slots = slots
         self.graphs = Graphs(recorder)
         self._body = text_body(model.network)
+        self._steps = steps_of(self._body)
         config = model.network.config.get_text_config()
         slides = "sliding_attention" in (getattr(config, "layer_types", None) or ())
         self._sliding: int | None = config.sliding_window if slides else None
@@ -141,10 +143,12 @@ class Forwards:
     def _feed_window(self, window: Window) -> Tensor:
         """The hidden states `[count, d]` of what was filled in."""
         _, places, turned, _ = self._numbers[:, : window.count]
-        positions = places.unsqueeze(1)
-        rope = self._rope(positions, turned.unsqueeze(1).expand(3, -1, -1))
-        inputs = self._inputs[: window.count].unsqueeze(1)
-        return self._run(window, inputs, self._mask(window, positions), rope)[:, -1]
+        positions, inputs = places.unsqueeze(1), self._inputs[: window.count]
+        mask, turned = self._mask(window, positions), turned.unsqueeze(1)
+        if self._steps is not None:
+            self._slots.kv.look_at(window)
+            return self._steps.run(inputs, turned.expand(3, -1, -1) if self._model.multimodal_rope else turned, mask, self._slots.kv.layers)
+        return self._run(window, inputs.unsqueeze(1), mask, self._rope(positions, turned.expand(3, -1, -1)))[:, -1]
 
     # --- what both have in common --------------------------------------------------------------------------------
 

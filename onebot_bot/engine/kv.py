@@ -73,6 +73,19 @@ class SlotLayer(CacheLayerMixin):  # type: ignore[no-untyped-call]  # its __init
         """Write `[count, H_kv, T, D]` at the window's positions; all that the window reads."""
         return self._write(self.keys, key_states), self._write(self.values, value_states)
 
+    def put(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Write one position of each row, `[count, H_kv, D]`; all that the window reads."""
+        return self._put(self.keys, key), self._put(self.values, value)
+
+    def _put(self, buffer: Tensor, states: Tensor) -> Tensor:
+        window = self.window
+        part = buffer.narrow(0, window.first, window.count)
+        if window.rows is None:
+            part[0, :, window.start] = states[0]
+        else:
+            part[window.rows, :, window.positions] = states.unsqueeze(1)
+        return part.narrow(2, 0, window.length)
+
     def resize(self, rows: int, length: int, moves: Sequence[Move]) -> None:
         """Buffers of another size with what `moves` brings along: both, or none where memory runs out."""
         keys = _moved(self.keys, rows, length, moves)

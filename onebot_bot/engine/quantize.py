@@ -71,10 +71,17 @@ class _PackedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[..., in_features]` to `[..., out_features]`, in the type of the weights before."""
         flat = x.reshape(-1, self.in_features)
-        out = self._unpacked(flat) if flat.shape[0] >= MANY else self._packed(flat)
+        if flat.shape[0] < MANY:
+            return self.few(flat).view(*x.shape[:-1], self.out_features)
+        out = self._unpacked(flat)
         if self.bias is not None:
             out += self.bias
         return out.view(*x.shape[:-1], self.out_features)
+
+    def few(self, rows: Tensor) -> Tensor:
+        """`[n, in_features]` to `[n, out_features]`, fast where n is small."""
+        out = self._packed(rows)
+        return out if self.bias is None else out.add_(self.bias)
 
     def extra_repr(self) -> str:
         """For `print(network)`."""
@@ -106,6 +113,10 @@ class WholeLinear(nn.Module):
         self.out_features, self.in_features = weight.shape
         self.weight = _constant(torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), HINT))  # noqa: SLF001 - torch has no public name for it
         self.bias = None if bias is None else _constant(bias)
+
+    def few(self, rows: Tensor) -> Tensor:
+        """`[n, in_features]` to `[n, out_features]`, where nothing learns."""
+        return _product(rows, self.weight, self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., in_features]` to `[..., out_features]`; what learns through it is its input."""
@@ -145,7 +156,7 @@ class Int8Linear(_PackedLinear):
         self.scales = _constant(torch.cat([scale for _, scale in parts]))
 
     def _packed(self, flat: Tensor) -> Tensor:
-        return torch.ops.aten._weight_int8pack_mm(flat.contiguous(), self.weight, self.scales)  # type: ignore[no-any-return]  # noqa: SLF001 - torch has no public name for it
+        return torch._weight_int8pack_mm(flat.contiguous(), self.weight, self.scales)  # noqa: SLF001 - torch has no public name for it
 
     def _unpacked(self, flat: Tensor) -> Tensor:
         return nn.functional.linear(flat, self.weight.to(flat.dtype).mul_(self.scales.unsqueeze(1)))
@@ -177,8 +188,8 @@ class Int4Linear(_PackedLinear):
         self.scales = _constant(torch.cat([scales for _, scales in parts], dim=1))
 
     def _packed(self, flat: Tensor) -> Tensor:
-        out: Tensor = torch.ops.aten._weight_int4pack_mm_for_cpu(flat.contiguous(), self.weight, GROUP, self.scales)  # noqa: SLF001 - torch has no public name for it
-        return out[:, : self.out_features]
+        out = torch._weight_int4pack_mm_for_cpu(flat.contiguous(), self.weight, GROUP, self.scales)  # noqa: SLF001 - torch has no public name for it
+        return out if out.shape[1] == self.out_features else out[:, : self.out_features].contiguous()
 
     def _unpacked(self, flat: Tensor) -> Tensor:
         block = packed_rows()

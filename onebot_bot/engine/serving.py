@@ -5,6 +5,7 @@ All supported families share these two forms: Llama, Qwen2 (with biases), Qwen3 
 and keys normed by head).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from onebot_bot.engine.fit import Weights
+from onebot_bot.engine.kv import SlotLayer
 from onebot_bot.engine.quantize import can_reorder, fits_kernels, fused
 
 log = structlog.get_logger(__name__)
@@ -53,16 +55,22 @@ def _tell_kept(modules: list[Any]) -> None:
 
 
 class ServedNorm(nn.Module):
-    """RMSNorm in one call instead of six."""
+    """RMSNorm (Zhang and Sennrich 2019) in three calls instead of eight.
+
+    torch has one kernel for LayerNorm on CPUs, and none for this. The mean of a row and its negative, one behind the
+    other, is 0 and their variance the row's mean square, so that LayerNorm of both is RMSNorm of each.
+    """
 
     def __init__(self, norm: Any) -> None:
         super().__init__()
-        self.weight = norm.weight
+        self.weight = nn.Parameter(norm.weight.detach().repeat(2), requires_grad=False)
         self.eps = norm.variance_epsilon
+        self.width = norm.weight.shape[0]
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., d]` to `[..., d]`."""
-        return nn.functional.rms_norm(x, self.weight.shape, self.weight, self.eps)
+        both = torch.cat((x, -x), -1)
+        return torch.layer_norm(both, self.weight.shape, self.weight, None, self.eps).narrow(-1, 0, self.width)
 
 
 class ServedAttention(nn.Module):
@@ -106,7 +114,8 @@ class ServedAttention(nn.Module):
         turned, value = torch.split(parts, [self.heads + self.kv_heads, self.kv_heads], dim=2)
         if self.norm is not None:
             turned = nn.functional.rms_norm(turned, (self.width,), eps=self.eps) * self.norm
-        turned = rotate(turned, *position_embeddings).transpose(1, 2)
+        cos, sin = position_embeddings
+        turned = rotate(turned, cos.unsqueeze(2), signed(sin).unsqueeze(2)).transpose(1, 2)
         query, key = torch.split(turned, [self.heads, self.kv_heads], dim=1)
         value = value.transpose(1, 2)
         if past_key_values is not None:
@@ -116,12 +125,36 @@ class ServedAttention(nn.Module):
         mixed, _ = attend(self, query, key, value, attention_mask, dropout=0.0, scaling=self.scaling, **rest)
         return self.out(mixed.reshape(*shape, -1)), None
 
+    def step(self, x: Tensor, turn: tuple[Tensor, Tensor], mask: Tensor, kept: SlotLayer) -> Tensor:
+        """One position of each row of the cache, `[n, d]` to `[n, d]`; `turn` is `[n, 1, width]`, cosine and sine."""
+        count, both = x.shape[0], self.heads + self.kv_heads
+        parts = few(self.qkv, x).view(count, -1, self.width)
+        turned = parts.narrow(1, 0, both)
+        if self.norm is not None:
+            turned = nn.functional.rms_norm(turned, (self.width,), eps=self.eps) * self.norm
+        turned = rotate(turned, *turn)
+        query = turned.narrow(1, 0, self.heads).view(count, self.kv_heads, -1, self.width)
+        key, value = kept.put(turned.narrow(1, self.heads, self.kv_heads), parts.narrow(1, both, self.kv_heads))
+        # Queries that share a head of keys as so many positions of one head: torch reads the keys once for them.
+        mixed = nn.functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scaling)
+        return few(self.out, mixed.reshape(count, -1))
+
+
+def few(layer: Any, rows: Tensor) -> Tensor:
+    """A linear layer's outputs `[n, out]` of a few rows `[n, in]`, past what torch does around a module's call."""
+    out: Tensor = getattr(layer, "few", layer.forward)(rows)
+    return out
+
+
+def signed(sin: Tensor) -> Tensor:
+    """Sines `[..., width]` for `rotate`: those that the upper half is multiplied with are negative."""
+    low, high = sin.chunk(2, dim=-1)
+    return torch.cat((-low, high), -1)
+
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions (Su et al. 2021) of `x` `[B, T, heads, width]`; `cos` and `sin` are `[B, T, width]`."""
-    low, high = x.chunk(2, dim=-1)
-    crossed = torch.cat([-high, low], dim=-1).mul_(sin.unsqueeze(2))
-    return torch.addcmul(crossed, x, cos.unsqueeze(2))
+    """Rotary positions (Su et al. 2021) of `x` `[..., heads, width]`; `cos`, and `sin` by `signed`, are broadcast."""
+    return torch.addcmul(torch.roll(x, x.shape[-1] // 2, -1).mul_(sin), x, cos)
 
 
 class ServedMlp(nn.Module):
@@ -138,3 +171,48 @@ class ServedMlp(nn.Module):
         gate, up = self.both(x).chunk(2, dim=-1)
         out: Tensor = self.down(self.act(gate).mul_(up))
         return out
+
+    def step(self, x: Tensor) -> Tensor:
+        """`[n, d]` to `[n, d]`, n small."""
+        gate, up = few(self.both, x).chunk(2, -1)
+        return few(self.down, self.act(gate).mul_(up))
+
+
+class Steps:
+    """A network's decoder for one position of each of several chats, where it was laid out by `lay_out`.
+
+    The same computation as the layers' own, without what transformers does around it for prompts, training and hooks:
+    that takes as long as half of the products of a small model.
+    """
+
+    def __init__(self, body: Any) -> None:
+        self._turn = body.rotary_emb
+        self._norm = body.norm
+        self._layers = [
+            (layer.input_layernorm, layer.self_attn, layer.post_attention_layernorm, layer.mlp) for layer in body.layers
+        ]
+        kinds = getattr(body.config, "layer_types", None)
+        self._kinds = list(kinds) if kinds else ["full_attention"] * len(self._layers)
+
+    def run(self, x: Tensor, positions: Tensor, mask: Tensor | dict[str, Tensor], kept: Sequence[SlotLayer]) -> Tensor:
+        """Hidden states `[n, d]` of inputs `[n, d]`.
+
+        Args:
+            x: inputs.
+            positions: what the model turns by, `[n, 1]`, or `[3, n, 1]` of a model with eyes.
+            mask: added to the scores `[n, 1, 1, length]`; where some layers see less, one for each kind of them.
+            kept: the cache's layers, told what to look at.
+        """
+        cos, sin = self._turn(x, positions)
+        turn = cos, signed(sin)
+        masks = mask if isinstance(mask, dict) else dict.fromkeys(self._kinds, mask)
+        for (first, attention, second, mlp), kind, layer in zip(self._layers, self._kinds, kept, strict=True):
+            x = attention.step(first.forward(x), turn, masks[kind], layer).add_(x)
+            x = mlp.step(second.forward(x)).add_(x)
+        out: Tensor = self._norm.forward(x)
+        return out
+
+
+def steps_of(body: Any) -> Steps | None:
+    """None: the decoder is as transformers has it."""
+    return Steps(body) if isinstance(body.layers[0].self_attn, ServedAttention) else None
