@@ -2,6 +2,9 @@
 
 A folder holds `adapter_model.safetensors` and `adapter_config.json` (peft's own format), `heads.safetensors` and
 meta.json. Memory vectors made for one adapter are of use to no other, so every adapter has a name.
+
+LoRA is added to whole weights and costs nothing then. Beside weights of 4 bits it stays on a path of its own: it is
+mostly smaller than a step of their grid, so that rounding the sum would undo it.
 """
 
 import json
@@ -17,7 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from onebot_bot.engine.kv import is_out_of_memory
-from onebot_bot.engine.lora import add, fits, read_plain
+from onebot_bot.engine.lora import add, fits, put_beside, read_plain
 from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
 from onebot_bot.errors import ModelError
 
@@ -92,8 +95,10 @@ def read_meta(folder: Path) -> Meta:
         raise ModelError(f"{folder / META}: {error}; delete the folder, or /learn rollback", code=UNUSABLE) from error
 
 
-def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: int, base: str) -> tuple[Any, Heads]:
-    """Merge the adapter into the network.
+def apply_adapter(  # noqa: PLR0913 - the adapter, and what it has to fit
+    network: Any, folder: Path, memory_ids: tuple[int, ...], raw: int, base: str, *, beside: bool = False
+) -> tuple[Any, Heads]:
+    """Merge the adapter into the network, or put it `beside` its weights as `merged` says.
 
     Returns:
         The network, which is the same object, and the trained heads.
@@ -109,7 +114,7 @@ def apply_adapter(network: Any, folder: Path, memory_ids: tuple[int, ...], raw: 
     try:
         tensors = read_tensors(folder / HEADS)
         heads = _trained_heads(network, raw, tensors)
-        network = merged(network, folder)
+        network = merged(network, folder, beside=beside)
         put_rows(network, memory_ids, tensors["rows.input"], tensors["rows.output"])
     except ModelError:
         raise
@@ -133,8 +138,10 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def merged(network: Any, folder: Path) -> Any:
+def merged(network: Any, folder: Path, *, beside: bool = False) -> Any:
     """The network with the LoRA weights of `folder` added to its own, which costs nothing per token.
+
+    Plain ones stay `beside` the network's own instead where that is asked for, each with its layer.
 
     Raises:
         ModelError: a file is missing or damaged. peft would look for it on the network.
@@ -146,7 +153,7 @@ def merged(network: Any, folder: Path) -> Any:
     plain = read_plain(json.loads((folder / CONFIG).read_bytes()), tensors)
     if plain is None or not fits(network, plain):
         return _merged_by_peft(network, folder)
-    add(network, plain)
+    (put_beside if beside else add)(network, plain)
     return network.eval()
 
 

@@ -143,12 +143,13 @@ class Forwards:
     def _feed_window(self, window: Window) -> Tensor:
         """The hidden states `[count, d]` of what was filled in."""
         _, places, turned, _ = self._numbers[:, : window.count]
-        positions, inputs = places.unsqueeze(1), self._inputs[: window.count]
-        mask, turned = self._mask(window, positions), turned.unsqueeze(1)
-        if self._steps is not None:
-            self._slots.kv.look_at(window)
-            return self._steps.run(inputs, turned.expand(3, -1, -1) if self._model.multimodal_rope else turned, mask, self._slots.kv.layers)
-        return self._run(window, inputs.unsqueeze(1), mask, self._rope(positions, turned.expand(3, -1, -1)))[:, -1]
+        positions, turned = places.unsqueeze(1), turned.unsqueeze(1)
+        inputs, mask = self._inputs[: window.count], self._mask(window, positions)
+        rope = turned.expand(3, -1, -1) if self._model.multimodal_rope else turned
+        if self._steps is None:
+            return self._run(window, inputs.unsqueeze(1), mask, self._rope(positions, rope))[:, -1]
+        self._slots.kv.look_at(window)
+        return self._steps.run(inputs, rope, mask, self._slots.kv.layers)
 
     # --- what both have in common --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""LoRA (Hu et al. 2021) added to the weights beside which it was trained, to the bit as peft merges it.
+"""LoRA (Hu et al. 2021) added to the weights beside which it was trained, to the bit as peft merges it, or put there.
 
 Without peft: its import and its layers around the model's own take two seconds of a start.
 """
@@ -71,3 +71,34 @@ def add(network: nn.Module, adapter: Plain) -> None:
     for name, (down, up) in adapter.pairs.items():
         weight = network.get_parameter(f"{name}.weight")
         weight.add_((up.to(weight.device).float() @ down.to(weight.device).float()) * adapter.scale)
+
+
+class LoraLinear(nn.Module):
+    """A linear layer and what an adapter adds to its outputs: `linear(x) + up @ down @ x`."""
+
+    def __init__(self, linear: nn.Linear, down: Tensor, up: Tensor) -> None:
+        """`down` is `[r, in]`, `up` `[out, r]`; raises RuntimeError where they are another layer's."""
+        super().__init__()
+        if (up.shape[0], *down.shape[::-1]) != (linear.out_features, linear.in_features, up.shape[1]):
+            raise RuntimeError(f"a layer of {tuple(linear.weight.shape)} has factors {(*up.shape, *down.shape)}")
+        self.linear = linear
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.down = nn.Parameter(down.to(linear.weight), requires_grad=False)
+        self.up = nn.Parameter(up.to(linear.weight), requires_grad=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[..., in]` to `[..., out]`."""
+        out: Tensor = self.linear(x)
+        return out + x @ self.down.T @ self.up.T
+
+
+def put_beside(network: nn.Module, adapter: Plain) -> None:
+    """Exchange each layer for one with its two factors, in place.
+
+    Raises:
+        RuntimeError: a factor has another layer's shape.
+    """
+    for name, (down, up) in adapter.pairs.items():
+        linear = network.get_submodule(name)
+        assert isinstance(linear, nn.Linear)  # noqa: S101 - `fits` was asked
+        network.set_submodule(name, LoraLinear(linear, down, up.float() * adapter.scale))

@@ -296,10 +296,12 @@ def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is mad
     weight = network.get_input_embeddings().weight
     renderer = _renderer(folder, network, tokenizer)
     base, raw = fingerprint(folder.path), raw or len(POOLED) * weight.shape[1]
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     if adapter is None:
         heads = untrained_heads(network, raw)
     else:
-        network, heads = apply_adapter(network, adapter, renderer.memory_ids, raw, base)
+        beside = config.weights == "int4" and weight.device.type == "cpu"
+        network, heads = apply_adapter(network, adapter, renderer.memory_ids, raw, base, beside=beside)
     return LoadedModel(
         network=network,
         renderer=renderer,
@@ -309,7 +311,7 @@ def _assemble(  # noqa: PLR0913, PLR0917 - everything that a loaded model is mad
         heads=heads,
         base=base,
         fingerprint=base,
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        parameters=parameters,
         multimodal_rope=folder.sees,
     )
 

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from onebot_bot.engine.fit import GROUP, Weights
+from onebot_bot.engine.lora import LoraLinear
 
+Layer = nn.Linear | LoraLinear
 TILE = 64
 """Rows that the 4-bit kernel packs together; the last ones are filled up with zeros."""
 MANY = 64
@@ -38,16 +40,40 @@ def can_reorder(dtype: torch.dtype) -> bool:
     return dtype == torch.bfloat16 and known and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public twin
 
 
-def fused(linears: Sequence[nn.Linear], weights: Weights) -> nn.Module:
+def fused(layers: Sequence[Layer], weights: Weights) -> nn.Module:
     """One layer that gives the outputs of several over the same input, one behind the other: one product, not three.
 
-    Its weights are quantised where the kernels take them, and otherwise whole.
+    Its weights are quantised where the kernels take them, and otherwise whole. What stands beside them goes on doing so,
+    in 8 bits.
     """
+    linears = [layer.linear if isinstance(layer, LoraLinear) else layer for layer in layers]
     weight = torch.cat([linear.weight.detach() for linear in linears])
     bias = None if linears[0].bias is None else torch.cat([linear.bias.detach() for linear in linears])
+    whole = _laid_out(weight, bias, weights)
+    if not any(isinstance(layer, LoraLinear) for layer in layers):
+        return whole
+    down, up = _side_path(layers)
+    return BesideLinear(whole, _laid_out(down, None, "int8"), _laid_out(up, None, "int8"))
+
+
+def _laid_out(weight: Tensor, bias: Tensor | None, weights: Weights) -> nn.Module:
     if weights == "full" or not fits_kernels(weight.shape[1]):
         return WholeLinear(weight, bias) if can_reorder(weight.dtype) else _plain(weight, bias)
     return Int8Linear(weight, bias) if weights == "int8" else Int4Linear(weight, bias)
+
+
+def _side_path(layers: Sequence[Layer]) -> tuple[Tensor, Tensor]:
+    """One low rank for all of them: `[r, in]`, and `[sum of outputs, r]`, mostly zeros.
+
+    r is the sum of theirs, filled up to whole groups.
+    """
+    down = torch.cat([layer.down.detach() for layer in layers if isinstance(layer, LoraLinear)])
+    ups = [
+        layer.up.detach() if isinstance(layer, LoraLinear) else down.new_zeros(layer.out_features, 0)
+        for layer in layers
+    ]
+    more = -down.shape[0] % GROUP
+    return nn.functional.pad(down, (0, 0, 0, more)), nn.functional.pad(torch.block_diag(*ups), (0, more))
 
 
 def _plain(weight: Tensor, bias: Tensor | None) -> nn.Linear:
@@ -56,6 +82,34 @@ def _plain(weight: Tensor, bias: Tensor | None) -> nn.Linear:
     if bias is not None:
         layer.bias = nn.Parameter(bias, requires_grad=False)
     return layer
+
+
+class BesideLinear(nn.Module):
+    """A layer, and beside it a product of low rank over the same input, added."""
+
+    def __init__(self, layer: nn.Module, down: nn.Module, up: nn.Module) -> None:
+        super().__init__()
+        self.layer, self.down, self.up = layer, down, up
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[..., in_features]` to `[..., out_features]`."""
+        out: Tensor = self.layer(x) + self.up(self.down(x))
+        return out
+
+    def few(self, rows: Tensor) -> Tensor:
+        """`[n, in_features]` to `[n, out_features]`, fast where n is small, and nothing learns."""
+        return few(self.layer, rows).add_(few(self.up, few(self.down, rows)))
+
+
+def few(self, rows: Tensor) -> Tensor:
+    """`[n, in_features]` to `[n, out_features]`, fast where n is small, and nothing learns."""
+    return few(self.layer, rows).addmm_(nn.functional.linear(rows, self.down), self.up)
+
+
+def few(layer: Any, rows: Tensor) -> Tensor:
+    """A linear layer's outputs `[n, out]` of a few rows `[n, in]`, past what torch does around a module's call."""
+    out: Tensor = getattr(layer, "few", layer.forward)(rows)
+    return out
 
 
 class _PackedLinear(nn.Module):
@@ -196,8 +250,8 @@ class Int4Linear(_PackedLinear):
         if not block:
             return self._packed(flat)
         scale, offset = (part.unsqueeze(1) for part in self.scales.unbind(-1))
-        groups = _unpack(self.weight, block).view(-1, GROUP, self.weight.shape[0]).to(flat.dtype)
-        weight = groups.mul_(scale).add_(offset - 8 * scale).view(self.in_features, -1)
+        steps = _unpack(self.weight, block).view(-1, GROUP, self.weight.shape[0]).to(flat.dtype).sub_(8)
+        weight = torch.addcmul(offset, steps, scale, out=steps).view(self.in_features, -1)  # rounded once
         return (flat @ weight)[:, : self.out_features]
 
 

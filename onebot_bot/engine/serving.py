@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from onebot_bot.engine.fit import Weights
+from onebot_bot.engine.fit import Weights, head_weights
 from onebot_bot.engine.kv import SlotLayer
-from onebot_bot.engine.quantize import can_reorder, fits_kernels, fused
+from onebot_bot.engine.quantize import can_reorder, few, fits_kernels, fused
 
 log = structlog.get_logger(__name__)
 
@@ -36,18 +36,19 @@ def lay_out(network: Any, weights: Weights) -> None:
     """
     body = getattr(network.model, "language_model", network.model)
     if weights != "full":
-        _tell_kept([*body.modules(), network.lm_head])
+        parts = [part for layer in body.layers for part in (layer.self_attn, layer.mlp)]
+        children = [each for part in parts for each in part.named_children()]
+        _tell_kept([layer for name, layer in children if name.endswith("_proj")] + [network.lm_head])
     for layer in body.layers:
         layer.self_attn = ServedAttention(layer.self_attn, weights)
         layer.mlp = ServedMlp(layer.mlp, weights)
         layer.input_layernorm = ServedNorm(layer.input_layernorm)
         layer.post_attention_layernorm = ServedNorm(layer.post_attention_layernorm)
     body.norm = ServedNorm(body.norm)
-    network.lm_head = fused([network.lm_head], weights)
+    network.lm_head = fused([network.lm_head], head_weights(weights))
 
 
-def _tell_kept(modules: list[Any]) -> None:
-    linears = [module for module in modules if isinstance(module, nn.Linear)]
+def _tell_kept(linears: list[Any]) -> None:
     rows = sorted({linear.in_features for linear in linears if not fits_kernels(linear.in_features)})
     if rows:
         kept = sum(linear.in_features in rows for linear in linears)
@@ -138,12 +139,6 @@ class ServedAttention(nn.Module):
         # Queries that share a head of keys as so many positions of one head: torch reads the keys once for them.
         mixed = nn.functional.scaled_dot_product_attention(query, key, value, mask, scale=self.scaling)
         return few(self.out, mixed.reshape(count, -1))
-
-
-def few(layer: Any, rows: Tensor) -> Tensor:
-    """A linear layer's outputs `[n, out]` of a few rows `[n, in]`, past what torch does around a module's call."""
-    out: Tensor = getattr(layer, "few", layer.forward)(rows)
-    return out
 
 
 def signed(sin: Tensor) -> Tensor:
