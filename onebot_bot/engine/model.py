@@ -35,6 +35,9 @@ METHODS: Mapping[str, tuple[str, ...]] = {
 }
 """The ways of quantising a model folder that can be loaded, and the packages that each needs."""
 
+PACKING: Mapping[Weights, str] = {"full": "full", "int8": "int8", "int4": "int4 beside"}
+"""Names of how weights are kept, new wherever keys come out otherwise than before."""
+
 
 class LoadedModel(Struct, frozen=True, kw_only=True):
     """A model ready to run, with what belongs to its memory.
@@ -124,7 +127,7 @@ def packed(model: LoadedModel, weights: Weights) -> LoadedModel:
     if weights == "full":
         return model
     # Keys made below a quantised layer differ in their third digit from those made before: memories are made anew.
-    made_by = hashlib.sha256(f"{weights} {model.base}".encode()).hexdigest()[:16]
+    made_by = hashlib.sha256(f"{PACKING[weights]} {model.base}".encode()).hexdigest()[:16]
     return msgspec.structs.replace(model, fingerprint=made_by)
 
 

@@ -43,8 +43,8 @@ def can_reorder(dtype: torch.dtype) -> bool:
 def fused(layers: Sequence[Layer], weights: Weights) -> nn.Module:
     """One layer that gives the outputs of several over the same input, one behind the other: one product, not three.
 
-    Its weights are quantised where the kernels take them, and otherwise whole. What stands beside them goes on doing so,
-    in 8 bits.
+    Its weights are quantised where the kernels take them, and otherwise whole. What stands beside them goes on doing
+    so, in 8 bits.
     """
     linears = [layer.linear if isinstance(layer, LoraLinear) else layer for layer in layers]
     weight = torch.cat([linear.weight.detach() for linear in linears])
@@ -99,11 +99,6 @@ class BesideLinear(nn.Module):
     def few(self, rows: Tensor) -> Tensor:
         """`[n, in_features]` to `[n, out_features]`, fast where n is small, and nothing learns."""
         return few(self.layer, rows).add_(few(self.up, few(self.down, rows)))
-
-
-def few(self, rows: Tensor) -> Tensor:
-    """`[n, in_features]` to `[n, out_features]`, fast where n is small, and nothing learns."""
-    return few(self.layer, rows).addmm_(nn.functional.linear(rows, self.down), self.up)
 
 
 def few(layer: Any, rows: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 import torch
 from peft import PeftModel
@@ -14,7 +15,7 @@ from tiny import make_adapter, make_tiny
 from torch import Tensor, nn
 
 from onebot_bot.engine.adapter import CONFIG, WEIGHTS
-from onebot_bot.engine.lora import Plain, add, fits, read_plain
+from onebot_bot.engine.lora import Plain, add, fits, put_beside, read_plain
 from onebot_bot.engine.model import load_plain
 from onebot_bot.sections.model import ModelConfig
 
@@ -61,6 +62,20 @@ def test_every_weight_is_what_peft_makes_of_it(folder: Path, adapter: Path, dtyp
     changed = {name.removesuffix(".weight") for name in got if not torch.equal(got[name], before[name])}
     assert changed == set(plain.pairs)
     assert len(changed) == 14
+
+
+def test_beside_the_weights_it_computes_the_same(folder: Path, adapter: Path) -> None:
+    """In float32, where adding loses nothing; and what is no layer's is told as it is where it is added."""
+    ours, theirs, plain = network_of(folder, "float32"), network_of(folder, "float32"), plain_of(adapter)
+    assert plain is not None
+    put_beside(ours, plain)
+    add(theirs, plain)
+    ids = torch.arange(9).unsqueeze(0)
+    assert torch.allclose(ours(ids).logits, theirs(ids).logits, atol=1e-4)
+    other = msgspec.structs.replace(plain, pairs={"lm_head": (torch.zeros(2, 3), torch.zeros(4, 2))})
+    for take in (put_beside, add):
+        with pytest.raises(RuntimeError):
+            take(network_of(folder, "float32"), other)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from onebot_bot.engine import quantize
 from onebot_bot.engine.fit import Weights, weight_bytes
 from onebot_bot.engine.folder import check_model_folder, weight_sizes
+from onebot_bot.engine.kv import KvBuffers, Window, kv_shape
+from onebot_bot.engine.lora import LoraLinear
 from onebot_bot.engine.model import LoadedModel, load_model
 from onebot_bot.engine.quantize import (
     MANY,
@@ -19,12 +21,13 @@ from onebot_bot.engine.quantize import (
     Int8Linear,
     WholeLinear,
     can_reorder,
+    few,
     fits_kernels,
     fused,
     packed_rows,
 )
 from onebot_bot.engine.request import Conversation, Text, Turn
-from onebot_bot.engine.serving import gains, lay_out
+from onebot_bot.engine.serving import ServedNorm, gains, lay_out, steps_of
 from onebot_bot.sections.model import ModelConfig
 
 pytestmark = pytest.mark.model
@@ -171,6 +174,72 @@ def test_quantised_networks_are_near(family: str, bits: Weights, bound: float) -
     assert ([module for module in net.modules() if isinstance(module, nn.Linear)], logs) == ([], [])
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_step_computes_what_the_layers_do(family: str, rows: int) -> None:
+    """One position of one chat, or of several at different places, behind a prompt; what it leaves in the cache too."""
+    net = network(family, 40)
+    lay_out(net, "int4")
+    body, kv = net.model, KvBuffers(kv_shape(net))
+    kv.lay_out(rows, 64, ())
+    inputs = weights(9 * rows, 40).view(rows, 9, 40)
+    for row in range(rows):
+        kv.look_at(Window(first=row, start=0, length=8))
+        body(inputs_embeds=inputs[[row], :8], past_key_values=kv.cache, position_ids=torch.arange(8).unsqueeze(0))
+    places = torch.tensor([[8 - row] for row in range(rows)])
+    mask = torch.zeros(rows, 1, 1, 64).masked_fill_(torch.arange(64) > places.view(rows, 1, 1, 1), -torch.inf)
+    window = Window(count=rows, start=8, length=64)
+    if rows > 1:
+        window.rows, window.positions = torch.arange(rows).unsqueeze(1), places
+    kv.look_at(window)
+    steps = steps_of(body)
+    assert steps is not None
+    found = steps.run(inputs[:, 8], places, mask, kv.layers)
+    left = [layer.keys.clone() for layer in kv.layers]
+    out = body(inputs_embeds=inputs[:, 8:], attention_mask=mask, position_ids=places, past_key_values=kv.cache)
+    assert torch.allclose(found, out.last_hidden_state[:, -1], atol=1e-5)
+    assert all(torch.allclose(one, layer.keys, atol=1e-6) for one, layer in zip(left, kv.layers, strict=True))
+
+
+def test_only_what_is_laid_out_has_steps() -> None:
+    """A network as transformers has it runs its own layers."""
+    assert steps_of(network("llama", 40).model) is None
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_norm_is_transformers_own(dtype: torch.dtype) -> None:
+    """Rounded once at most, whatever the size of the numbers."""
+    norm = transformers.models.llama.modeling_llama.LlamaRMSNorm(96, 1e-5).to(dtype)
+    norm.weight.data = weights(1, 96)[0].to(dtype)
+    norm.requires_grad_(requires_grad=False)
+    x = torch.cat([weights(3, 96), 1e3 * weights(4, 96), 1e-3 * weights(5, 96)]).to(dtype)
+    exact = nn.functional.rms_norm(x.float(), (96,), norm.weight.float(), 1e-5)
+    assert error(ServedNorm(norm)(x), exact) < (1e-6 if dtype == torch.float32 else 0.003)
+
+
+# --- adapters ------------------------------------------------------------------------------------------------------
+
+
+def adapted(rank: int, inputs: int, outputs: int) -> tuple[LoraLinear, Tensor]:
+    """A layer with a small adapter beside it, and the weights that this adds."""
+    linear = nn.Linear(inputs, outputs, bias=False).requires_grad_(requires_grad=False)
+    linear.weight.copy_(weights(outputs, inputs))
+    down, up = weights(rank, inputs), 0.01 * weights(outputs, rank)
+    return LoraLinear(linear, down, up), up @ down
+
+
+def test_an_adapter_smaller_than_a_step_of_4_bits_is_kept() -> None:
+    """Beside the weights, also where only some of the layers that became one have one."""
+    (first, to_first), (third, to_third) = adapted(3, 64, 32), adapted(5, 64, 64)
+    second = nn.Linear(64, 32, bias=False).requires_grad_(requires_grad=False)
+    bare, layer = fused([first.linear, second, third.linear], "int4"), fused([first, second, third], "int4")
+    added = torch.cat([to_first, torch.zeros(32, 64), to_third])
+    for positions in (FEW, MANY):
+        x = weights(positions, 64)
+        assert error(layer(x) - bare(x), x @ added.T) < 0.02
+        assert torch.allclose(few(layer, x), layer(x), atol=1e-4)
+
+
 # --- whole ---------------------------------------------------------------------------------------------------------
 
 needs_bfloat16 = pytest.mark.skipif(not can_reorder(torch.bfloat16), reason="this CPU does not compute in bfloat16")
@@ -242,11 +311,12 @@ def test_the_trial_model_makes_sense(trial_folder: Path, bits: Weights) -> None:
     assert planned == pytest.approx(taken, rel=0.01)
 
 
-def test_adapters_are_merged_before(trial_folder: Path) -> None:
-    """The primed model's logits, not the bare one's; its keys have a maker of their own, its adapters do not."""
+@pytest.mark.parametrize("bits", ["int8", "int4"])
+def test_adapters_are_served(trial_folder: Path, bits: Weights) -> None:
+    """The primed model asks for memories, not the bare one; its keys have a maker of their own, its adapters do not."""
     whole = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16"), PRIMED)
     bare = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16"))
-    model = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16", weights="int8"), PRIMED)
+    model = load_model(trial_folder, ModelConfig(device="cpu", dtype="bfloat16", weights=bits), PRIMED)
     assert (model.base, model.parameters, model.heads.name) == (whole.base, whole.parameters, whole.heads.name)
     assert len({bare.fingerprint, whole.fingerprint, model.fingerprint, model.base}) == 2
     system = Turn("system", (Text("You are a friend on QQ.\nYou are talking with Ann."),))
