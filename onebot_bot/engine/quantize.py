@@ -73,7 +73,7 @@ def _side_path(layers: Sequence[Layer]) -> tuple[Tensor, Tensor]:
         for layer in layers
     ]
     more = -down.shape[0] % GROUP
-    return nn.functional.pad(down, (0, 0, 0, more)), nn.functional.pad(torch.block_diag(*ups), (0, more))
+    return nn.functional.pad(down, (0, 0, 0, more)), nn.functional.pad(torch.block_diag(*ups), (0, more))  # type: ignore[no-untyped-call]  # torch leaves it so
 
 
 def _plain(weight: Tensor, bias: Tensor | None) -> nn.Linear:
