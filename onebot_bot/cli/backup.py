@@ -5,6 +5,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import is_zipfile
 
 from onebot_bot.backups.archive import About, check_archive
 from onebot_bot.backups.contents import CONFIG, Place
@@ -43,6 +44,8 @@ async def main_backup(args: argparse.Namespace) -> int:
     target = args.file.absolute() if args.file else shelf.free_path(time.time())
     if target.is_dir():
         raise CommandError(f"{args.file} is a folder. Name a file in it, such as {args.file / 'bot.zip'}.")
+    if args.file and target.exists() and not is_zipfile(target):
+        raise CommandError(f"{args.file} is there already and is no backup. Name another file, or move it away.")
     with private_files():
         made = await asyncio.to_thread(make, place, target)
     if not args.file:

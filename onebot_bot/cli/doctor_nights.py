@@ -12,6 +12,7 @@ from onebot_bot.errors import ConfigError
 from onebot_bot.extraction.prompts import load_prompts
 from onebot_bot.learning.journal import TOO_OLD, Journal, large_files, read_journal, run_folders
 from onebot_bot.learning.recipes import load_recipes
+from onebot_bot.learning.state import STATE
 from onebot_bot.learning.versions import HIDDEN, META, NONE_KNOWN, Meta, Versions
 from onebot_bot.nights import recipes_folder
 
@@ -99,6 +100,7 @@ def _leftovers(folder: Path) -> Iterator[Path]:
         if journal is not None and journal.record.state != "running":
             yield from large_files(place)
     if runs.is_dir():
-        yield from (path for path in runs.iterdir() if path not in nights and not path.name.startswith("prime-"))
+        own = (*nights, runs / STATE)
+        yield from (path for path in runs.iterdir() if path not in own and not path.name.startswith("prime-"))
     if adapters.is_dir():
         yield from (path for path in adapters.iterdir() if path.name.startswith(HIDDEN))

@@ -6,6 +6,7 @@ built, clients are let in and what they send waits in their sockets.
 """
 
 import asyncio
+import errno
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -177,8 +178,7 @@ class OneBotServer:
         except OSError as error:
             raise ConfigError(
                 f"server.host, server.port: cannot listen on {config.host}:{config.port}: "
-                f"{error.strerror or error}. Stop what uses the port, or change server.port in config.toml "
-                "and the URL in NapCat.",
+                f"{error.strerror or error}. {_way_to_listen(error)}",
                 code="OB-1101",
             ) from error
 
@@ -327,6 +327,17 @@ class OneBotServer:
                     interval=link.interval,
                 )
                 self._tasks.create_task(link.close("The heartbeats stopped."))
+
+
+def _way_to_listen(error: OSError) -> str:
+    """What to do where a port cannot be listened on."""
+    match error.errno:
+        case errno.EADDRINUSE:
+            return "Stop what uses the port, or change server.port in config.toml and the URL in NapCat."
+        case errno.EACCES:
+            return "Ports below 1024 are the system's: change server.port in config.toml and the URL in NapCat."
+        case _:
+            return 'Set server.host in config.toml to "127.0.0.1", or to "0.0.0.0" for other machines and containers.'
 
 
 def _tell_end(account: Account, link: Link, closed: ConnectionClosed, config: ServerConfig) -> None:

@@ -59,6 +59,12 @@ def _from_file(path: Path) -> str:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
+    except NotADirectoryError as error:
+        place = next((parent for parent in path.parents if parent.is_file()), path.parent)
+        raise ConfigError(
+            f'server.token is "auto" and kept in {path}, which cannot be: {place} is no folder. Move it away.',
+            code="OB-1004",
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f'server.token is "auto", but {path} cannot be read: {error}. '

@@ -66,13 +66,17 @@ def test_too_many_go(folder: Path) -> None:
     assert len(backups(folder)) == 2
 
 
-@pytest.mark.parametrize("arguments", [["backup", "."], ["restore", "none.zip"], ["backup", "config.toml/x.zip"]])
+@pytest.mark.parametrize(
+    "arguments", [["backup", "."], ["restore", "none.zip"], ["backup", "config.toml/x.zip"], ["backup", "config.toml"]]
+)
 def test_what_cannot_be_is_one_line(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    """A folder, a missing file, a file for a folder."""
+    """A folder, a missing file, a file for a folder, a file that is no backup and is not written over."""
     monkeypatch.chdir(folder)
+    before = (folder / "config.toml").read_bytes()
     assert main(arguments) == 1
+    assert (folder / "config.toml").read_bytes() == before
     assert len(capsys.readouterr().err.splitlines()) == 1
 
 

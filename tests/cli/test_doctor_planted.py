@@ -22,7 +22,9 @@ from onebot_bot.cli.doctor import DISK_FAIL, diagnose, main_doctor
 from onebot_bot.cli.doctor_kept import check_clock
 from onebot_bot.cli.finding import Finding
 from onebot_bot.config_file import set_key
+from onebot_bot.learning.files import write_whole
 from onebot_bot.learning.journal import open_run
+from onebot_bot.learning.state import STATE
 from onebot_bot.learning.versions import Versions
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
@@ -70,6 +72,8 @@ async def make_home(folder: Path) -> None:
     Versions(folder / "models", lambda: "model-1").promote(make_adapter(folder / "made", "weights"), VERSION)
     shutil.rmtree(folder / "made")
     await main_backup(argparse.Namespace(config=folder / "config.toml", file=None))
+    (folder / "training" / "runs").mkdir()
+    write_whole(folder / "training" / "runs" / STATE, "{}")
     (folder / "logs").mkdir(0o700)
     log_errors(folder, 1)
 

@@ -326,6 +326,12 @@ async def test_a_taken_port_names_the_key(server: OneBotServer) -> None:
         await OneBotServer(ServerConfig(port=server.port), "", ignore, ignore).__aenter__()
 
 
+async def test_an_address_of_another_machine_names_the_key() -> None:
+    """Nothing uses the port: the host is what is to be changed."""
+    with pytest.raises(ConfigError, match=r'192\.0\.2\.1:.*Set server\.host in config\.toml to "127\.0\.0\.1"'):
+        await OneBotServer(ServerConfig(host="192.0.2.1", port=0), "token", ignore, ignore).__aenter__()
+
+
 async def test_shutting_down_ends_links_and_waiting_actions() -> None:
     """Clients see 1001; whoever waits for a reply learns that none will come; the port is free again."""
     async with OneBotServer(ServerConfig(port=0), "", ignore, ignore) as server:

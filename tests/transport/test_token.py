@@ -93,5 +93,5 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """Here a file lies in its place."""
     place = tmp_path / "file"
     place.write_text("", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"server\.token.*cannot be"):
+    with pytest.raises(ConfigError, match=r"server\.token.*cannot be: .*file is no folder\. Move it away"):
         read_token(ServerConfig(), place, create=True)
