@@ -1,5 +1,6 @@
 """What a person starts with: config.toml, the Makefile, the pins, the folders' READMEs."""
 
+import importlib.metadata
 import itertools
 import os
 import re
@@ -70,6 +71,30 @@ def test_every_dependency_is_pinned_within_its_range() -> None:
         if not requirement.specifier.contains(pinned.get(canonicalize_name(requirement.name), "0.0.0.dev0"))
     ]
     assert outside == []
+
+
+def test_what_the_dependencies_bring_along_is_pinned() -> None:
+    """All of it that is installed here: `make audit` looks at what is pinned, and at nothing else."""
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    asked = [Requirement(text) for text in project["dependencies"]]
+    asked += [Requirement(text) for text in itertools.chain(*project["optional-dependencies"].values())]
+    seen: dict[str, set[str]] = {}
+    while asked:
+        asked = [further for requirement in asked for further in brought_along(requirement, seen)]
+    tools = {"pip", "setuptools"}  # every environment has its own, which pip freeze leaves out
+    assert seen.keys() - pins().keys() - tools == set()
+
+
+def brought_along(requirement: Requirement, seen: dict[str, set[str]]) -> list[Requirement]:
+    """What an installed package asks for, once for each of its extras; these are noted in `seen`."""
+    name = canonicalize_name(requirement.name)
+    extras = {"", *requirement.extras} - seen.get(name, set())
+    try:
+        found = [Requirement(text) for text in importlib.metadata.requires(name) or []]
+    except importlib.metadata.PackageNotFoundError:  # for another platform, or of an extra that is not installed
+        return []
+    seen.setdefault(name, set()).update(extras)
+    return [one for one in found if any(one.marker is None or one.marker.evaluate({"extra": each}) for each in extras)]
 
 
 def test_pins_hold_on_every_platform() -> None:
