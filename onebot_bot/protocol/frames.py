@@ -106,6 +106,8 @@ class _Header(msgspec.Struct):
 
 _RESPONSE = msgspec.json.Decoder(ActionResponse)
 _HEADER = msgspec.json.Decoder(_Header)
+_POST_TYPE = b"post_type"
+"""In every event."""
 _HEADER_NAMES = tuple(name for name in _Header.__struct_fields__ if name not in ("message", "echo"))
 _DECODERS: dict[type[events.EventBase], msgspec.json.Decoder[Any]] = {
     kind: msgspec.json.Decoder(kind, strict=False) for kind in _KINDS.values()
@@ -140,6 +142,11 @@ def decode_event(raw: dict[str, Any]) -> Event:
 
 
 def _decode_exact(data: bytes | str) -> Event | ActionResponse:
+    if isinstance(data, bytes) and _POST_TYPE not in data:
+        # Half of all frames are answers to us, and one look tells them.
+        answer = _RESPONSE.decode(data)
+        if answer.echo:
+            return answer
     header = _HEADER.decode(data)
     kind = _KINDS.get(_key(header))
     if len(data) > LARGEST_EVENT and not _is_plain_answer(header):
