@@ -1,6 +1,7 @@
 """A whole bot that people talk to, whose every prompt is compared with what its chat may see."""
 
 import asyncio
+import contextlib
 import re
 import socket
 from collections.abc import Coroutine
@@ -15,6 +16,7 @@ from msgspec import Struct
 from bench.privacy_book import TOKEN, Book, Exchange
 from bench.privacy_engine import WIDTH, Prompt, Prying
 from onebot_bot.app import App
+from onebot_bot.errors import NotConnected
 from onebot_bot.memories import Memories
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Text
@@ -58,6 +60,8 @@ CHAT_NAMED = {str(chat): chat for chat in CHATS}
 ASKING = ("/edit", "/nosave", "/continue")
 """Commands that the model answers."""
 ANSWER = re.compile(r"\ba\d{6}\b")
+ATTEMPTS = 30
+"""Handshakes that may fail, of 2 s each."""
 PATIENCE = 120
 """Seconds for one answer that this process lived through."""
 
@@ -139,8 +143,14 @@ class Bot:
         self.app = await self.stack.enter_async_context(Opened(self.folder / "config.toml", engine=engine))
         await self.app.memories.vectors.prepare("prying", centre=np.zeros(WIDTH, np.float32))
         for account in ACCOUNTS:
-            client = OneBotClient(self.app.url, account, self.app.token)
-            self.clients[account] = await self.stack.enter_async_context(client)
+            self.clients[account] = await self._connected(account)
+
+    async def _connected(self, account: int) -> OneBotClient:
+        """A client that tries again, as NapCat does: on a busy machine a handshake may take too long for it."""
+        for _ in range(ATTEMPTS):
+            with contextlib.suppress(NotConnected):
+                return await self.stack.enter_async_context(OneBotClient(self.app.url, account, self.app.token))
+        return await self.stack.enter_async_context(OneBotClient(self.app.url, account, self.app.token))
 
     async def _rest(self) -> None:
         while self.app.busy:  # noqa: ASYNC110 - nothing tells of it
