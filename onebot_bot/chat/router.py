@@ -100,7 +100,8 @@ class ChatRouter(TaskOwner):
 
     def _take_missed(self, account: Account, message: Message, freshness: Freshness) -> None:
         # Commands are not on record, so one that was carried out already would look like a missed one.
-        if not self._commands.matches(words_of(message), message):
+        recalled = (message.chat_id, message.message_id) in self._recalled  # since QQ was asked
+        if not recalled and not self._commands.matches(words_of(message), message):
             self._take(account, message, freshness)
 
     def _take(self, account: Account, message: Message, freshness: Freshness = Freshness.LIVE) -> None:

@@ -172,3 +172,26 @@ async def test_what_was_stopped_a_moment_ago_is_not_answered_after_a_reconnect(
     held.set()
     await concluded(world, ANN)
     assert [entry.state for entry in await world.history.recent(ANN, 1)] == ["dropped"]
+
+
+async def test_what_is_recalled_while_it_is_asked_for_is_not_taken_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """QQ told of it just before; there is nothing on record yet that could be taken out of view."""
+    missed = world.private("missed", user=2, time=int(time.time()))
+    asked, held = asyncio.Event(), asyncio.Event()
+
+    async def ask(account: Any, chats: list[ChatId]) -> list[Message]:
+        asked.set()
+        await held.wait()
+        return [missed]
+
+    monkeypatch.setattr(world.router._catching, "_fill_gap", ask)
+    world.router.connected(world.account)
+    await asyncio.wait_for(asked.wait(), 5)
+    recall = FriendRecall(time=1, self_id=10000, user_id=2, message_id=missed.message_id)
+    world.router.dispatch(world.account, recall)
+    held.set()
+    await until(lambda: len(world.router._owned) == len(world.sessions))
+    await world.settled()
+    assert (GONE in world.sessions, await world.history.recent(GONE, 1)) == (False, [])
