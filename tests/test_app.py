@@ -76,8 +76,8 @@ async def test_a_port_in_use_is_a_plain_error(app: App, tmp_path: Path) -> None:
 
 
 async def test_a_second_bot_on_the_same_folder_is_refused(app: App) -> None:
-    """Two writers would tear the record apart."""
-    with pytest.raises(StoreError):
+    """Two writers would tear the record apart; what is said is who, not that the port is taken."""
+    with pytest.raises(StoreError, match=r"in use by another bot \(process \d+\)"):
         async with App(app.path):
             pass
 
