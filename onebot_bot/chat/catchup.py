@@ -64,6 +64,10 @@ class CatchUp:
             for chat in chats:
                 if out := [entry.id for where, entry in left if where == chat and entry.state == "sending"]:
                     await self._services.history.settle(out)
+        sessions = [session for chat, session in self._sessions.items() if chat.account == account.self_id]
+        # What came with the connection is heard by now; expiring it would be to give it up while it is answered.
+        if rows := [row for session in sessions for row in session.being_written(since)]:
+            await asyncio.wait(rows)
         owed = [row for chat, s in self._sessions.items() if chat.account == account.self_id for row in s.owed_rows]
         await self._services.history.expire(account.self_id, since, owed)
 

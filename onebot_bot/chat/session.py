@@ -177,7 +177,11 @@ class ChatSession:
     @property
     def owed_rows(self) -> list[int]:
         """The rows of what waits for an answer, as far as they are known."""
-        return [item.entry.id for item in self._owed if item.entry.id]
+        return [row for item in self._owed if (row := item.stored_as)]
+
+    def being_written(self, before: int) -> "list[asyncio.Future[int | None]]":
+        """The rows of what waits for an answer, was said before that unix second, and is on its way to the disk."""
+        return [item.row for item in self._owed if item.entry.time < before and not item.row.done()]
 
     @property
     def _owed(self) -> list[Incoming]:

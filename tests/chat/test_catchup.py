@@ -74,6 +74,26 @@ async def test_what_is_answered_between_reading_and_looking_is_not_answered_agai
     assert not world.sessions[ANN].busy
 
 
+async def test_what_has_just_come_is_not_too_old_to_be_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long ago it says that it was said: it came with the connection, and its chat is about to answer it."""
+    pending, expire, gone_through = world.history.pending, world.history.expire, asyncio.Event()
+
+    async def behind_it(account: int, since: int) -> list[tuple[ChatId, Entry]]:
+        await until(lambda: [item.stored_as for item in world.sessions[ANN]._owed] == [1])
+        return await pending(account, since)
+
+    async def noted(account: int, before: int, but: Collection[int]) -> None:
+        await expire(account, before, but)
+        gone_through.set()
+
+    monkeypatch.setattr(world.history, "pending", behind_it)
+    monkeypatch.setattr(world.history, "expire", noted)
+    world.say(world.private("hi", time=int(time.time()) - 86_400))
+    world.router.connected(world.account)
+    await asyncio.wait_for(gone_through.wait(), 5)
+    assert (await world.history.recent(ANN, 1))[0].state == "pending"
+
+
 async def test_two_connections_at_once_take_up_what_was_left_once(world: World) -> None:
     """A storm of reconnects is no storm of answers."""
     left = Entry(role="user", text="left", time=int(time.time()), user_id=2, message_id=2, state="pending")
