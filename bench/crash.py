@@ -1,4 +1,4 @@
-"""kill -9 at random points of chats, commands, backups, extraction and nights: what is lost, doubled or torn.
+"""kill -9 at random points of chats, commands, backups, restores, extraction and nights: what is lost, doubled or torn.
 
 Each round lets a bot in a process of its own work, kills it at a moment that is drawn, starts it again, and compares
 what it has with what QQ has. The echo engine serves where the model is not the point; a tiny random model learns.
@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 
 from bench.crash_learning import Learner
+from bench.crash_restore import Restorer
 from bench.crash_world import OWNER, PEOPLE, Qq, Victim, until
 from bench.goals import goals_of
 from bench.report import Run, describe_machine, format_table, make_parser, report
@@ -30,8 +31,24 @@ GOALS = goals_of("crash")
 KINDS = ("lost", "doubled", "damaged", "index")
 """What a kill must not do: lose a message that was committed or could be fetched; have one said or recorded twice;
 leave a file that cannot be read or a start that fails; leave index and rows apart."""
-FULL: Mapping[str, int] = {"chat": 110, "backup": 35, "config": 30, "extraction": 8, "training": 10, "promotion": 7}
-QUICK: Mapping[str, int] = {"chat": 4, "backup": 2, "config": 2, "extraction": 1, "training": 2, "promotion": 1}
+FULL: Mapping[str, int] = {
+    "chat": 105,
+    "backup": 30,
+    "config": 30,
+    "restore": 30,
+    "extraction": 8,
+    "training": 10,
+    "promotion": 7,
+}
+QUICK: Mapping[str, int] = {
+    "chat": 4,
+    "backup": 2,
+    "config": 2,
+    "restore": 4,
+    "extraction": 1,
+    "training": 2,
+    "promotion": 1,
+}
 """Kills, by what goes on."""
 OLD = 20_000
 """Messages that the record holds before the first kill."""
@@ -227,8 +244,18 @@ async def play(folder: Path, wanted: Mapping[str, int], tally: Tally, seed: int,
         await talk.end()
     finally:
         talk.victim.kill()
+    if wanted.get("restore"):
+        await _restore(folder / "restore", wanted["restore"], tally, rng)
     if any(wanted.get(part) for part in ("extraction", "training", "promotion")):
         await _learn(folder, wanted, tally, rng)
+
+
+async def _restore(folder: Path, count: int, tally: Tally, rng: Random) -> None:
+    restorer = Restorer(folder, rng)
+    await restorer.begin()
+    for number in range(count):
+        tally.kills["restore"] += 1
+        await _counted(asyncio.to_thread(restorer.round, fresh=number % 2 == 1), tally, "restore")
 
 
 async def _learn(folder: Path, wanted: Mapping[str, int], tally: Tally, rng: Random) -> None:

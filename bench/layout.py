@@ -347,6 +347,7 @@ _CRASH = (
                 "kills_chat": "kills while people talk",
                 "kills_backup": "kills while a backup is made",
                 "kills_config": "kills while config.toml is written",
+                "kills_restore": "kills while a backup is put back",
                 "kills_extraction": "kills while memories are extracted",
                 "kills_training": "kills in a night up to its gate",
                 "kills_promotion": "kills in a night's promotion, swap and canary",

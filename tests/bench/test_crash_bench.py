@@ -1,5 +1,6 @@
 """bench/crash.py: a few of its kills, and that what is planted is found."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ from fakes import ScriptedEngine
 
 from bench.crash import KINDS, Talk, Tally, play
 from bench.crash_learning import compare_index
+from bench.crash_restore import Restorer, _gone
 from bench.servers import ViolationError
 from onebot_bot.memories import Memories
 from onebot_bot.memory.database import Database
@@ -105,3 +107,30 @@ async def test_an_index_that_differs_is_found(tmp_path: Path) -> None:
             connection.execute(change, (key,))
         with pytest.raises(ViolationError, match="index"):
             compare_index(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def restorer(tmp_path_factory: pytest.TempPathFactory) -> Restorer:
+    """A folder of today with a backup of yesterday."""
+    restorer = Restorer(tmp_path_factory.mktemp("restore") / "all", Random(3))  # noqa: S311 - draws, not secrets
+    asyncio.run(restorer.begin())
+    return restorer
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_restore_that_is_killed_leaves_one_state_or_says_so(restorer: Restorer, *, fresh: bool) -> None:
+    """And is finished by the command that is named; what was there is kept aside."""
+    restorer.round(fresh=fresh)
+
+
+def test_parts_of_two_states_are_found(restorer: Restorer) -> None:
+    """A file of yesterday among those of today, and one of today that is nowhere any more."""
+    home = restorer.folder / "bot"
+    restorer._check(home, restorer.new)
+    persona = home / "personas" / "cat.md"
+    before = persona.read_bytes()
+    persona.write_text("You are a cat, yesterday.", encoding="utf-8")
+    assert [*_gone(restorer.new, home)] == ["personas/cat.md"]
+    with pytest.raises(ViolationError, match="parts of two states"):
+        restorer._check(home, restorer.new)
+    persona.write_bytes(before)
