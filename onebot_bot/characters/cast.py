@@ -203,10 +203,17 @@ class Cast:
             return known[1]
         made = self._render_anew(persona, scene, chat)
         if persona.uses.isdisjoint(CHANCE):
+            self._forget_scenes(scene.now)
             self._rendered[key] = persona, made
-            if len(self._rendered) > MOST_RENDERED:
-                self._rendered.popitem(last=False)
         return made
+
+    def _forget_scenes(self, now: datetime) -> None:
+        """Those of minutes that are over, and the oldest that there is no room for."""
+        while self._rendered:
+            _, _, oldest = next(iter(self._rendered))
+            if len(self._rendered) < MOST_RENDERED and oldest.now == now:
+                return
+            self._rendered.popitem(last=False)
 
     def _render_anew(self, persona: Persona, scene: Scene, chat: ChatId) -> tuple[str, str]:
         values = variables(scene, persona, persona.language, self._draw)

@@ -18,6 +18,8 @@ from onebot_bot.transport.account import Account
 
 CLAIMS = 1024
 """Group messages remembered as one account's to answer."""
+CLAIM_SECONDS = 86400.0
+"""Nobody answers what is older, whichever account sees it."""
 LONGEST_NUMBER = 32
 """Characters of QQ's own number of a message."""
 
@@ -28,8 +30,9 @@ class Intake:
     def __init__(self, services: Services, accounts: Mapping[int, Account]) -> None:
         self._services = services
         self._accounts = accounts
-        self._claimed: OrderedDict[tuple[int, str], int] = OrderedDict()
-        """Group messages that one of our accounts answers by name, so that the others in the group do not."""
+        self._claimed: OrderedDict[tuple[int, str], tuple[int, float]] = OrderedDict()
+        """Group messages that one of our accounts answers by name, so that the others in the group do not; and since
+        when, clock seconds, the oldest first."""
 
     def door(self, message: Message) -> Door:
         """How far the bot lets it in."""
@@ -79,10 +82,17 @@ class Intake:
         if not isinstance(message, GroupMessage) or not message.real_seq or not self._speaks_in(message.chat_id):
             return True
         key = (message.group_id, message.real_seq[:LONGEST_NUMBER])
-        owner = self._claimed.setdefault(key, message.self_id)
-        if len(self._claimed) > CLAIMS:
+        if (claim := self._claimed.get(key)) is not None:
+            return claim[0] == message.self_id
+        now = self._services.clock.time()
+        while self._claimed and (len(self._claimed) >= CLAIMS or now - self._oldest_claim >= CLAIM_SECONDS):
             self._claimed.popitem(last=False)
-        return owner == message.self_id
+        self._claimed[key] = message.self_id, now
+        return True
+
+    @property
+    def _oldest_claim(self) -> float:
+        return next(iter(self._claimed.values()))[1]
 
     def entry(self, message: Message, quoted: Entry | None) -> Entry:
         """What goes on record; with no text in it there is nothing to record."""
