@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from onebot_bot.characters.cast import Cast, Part
+from onebot_bot.characters.cast import MOST_RENDERED, Cast, Part
 from onebot_bot.characters.feelings import Feeling
 from onebot_bot.characters.library import Library
 from onebot_bot.memory.database import Database
@@ -45,6 +45,7 @@ class Stage:
         self.database = database
         self.folder = folder
         self.now = NOW
+        self.local = datetime(2026, 11, 21, 23, 5)  # noqa: DTZ001 - where people live
         self.bot = BotConfig(names=["小忆"], persona="你是小忆。")
         self.config = CharacterConfig(mood_hours=1.0)
         self.reported: list[str] = []
@@ -58,7 +59,7 @@ class Stage:
         library.load()
         return Cast(
             library, PersonaChoices(self.database), MoodStore(self.database, lambda: self.now), self.report,
-            local=lambda: datetime(2026, 11, 21, 23, 5), clock=lambda: self.now, draw=Random(1),  # noqa: DTZ001, S311
+            local=lambda: self.local, clock=lambda: self.now, draw=Random(1),  # noqa: S311
         )  # fmt: skip
 
     def report(self, kind: str, chat: ChatId | None, error: BaseException) -> None:
@@ -122,6 +123,20 @@ async def test_what_changes_is_the_note(stage: Stage) -> None:
     assert group.note == "你在和 Ann 说话。\n\n现在 23:05。"
     assert alone.bot.names == ["喵喵"]
     assert "平静、开心" in alone.demand
+
+
+async def test_scenes_are_kept_for_their_minute(stage: Stage) -> None:
+    """Nobody asks for those of other minutes again, nor are there ever too many."""
+    stage.bot = BotConfig(persona="cat")
+    first = await stage.part()
+    assert await stage.part() == first
+    assert len(stage.cast._rendered) == 1
+    for number in range(MOST_RENDERED):
+        await stage.part(name=f"Ann {number}")
+    assert len(stage.cast._rendered) == MOST_RENDERED
+    stage.local += timedelta(minutes=1)
+    await stage.part()
+    assert [scene.now for _, _, scene in stage.cast._rendered] == [stage.local]
 
 
 async def test_names_and_groups_are_values_on_one_line(stage: Stage) -> None:

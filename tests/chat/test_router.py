@@ -7,6 +7,7 @@ import pytest
 from fakes import FakeAccount, answer, until
 from world import World
 
+from onebot_bot.chat.intake import CLAIM_SECONDS, CLAIMS
 from onebot_bot.engine.request import Text
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
@@ -78,6 +79,17 @@ async def test_own_messages_and_other_bots_are_never_answered(world: World) -> N
     await world.settled()
     assert world.engine.requests.empty()
     assert not world.clock.sleeping
+
+
+async def test_claims_are_kept_for_a_day(world: World) -> None:
+    """And never too many of them."""
+    intake = world.router._intake
+    assert all(intake._claim(world.group("x", real_seq=str(number))) for number in range(CLAIMS + 1))
+    assert len(intake._claimed) == CLAIMS
+    assert not intake._claim(world.group("x", real_seq=str(CLAIMS), self_id=10001))
+    world.clock.advance(CLAIM_SECONDS)
+    assert intake._claim(world.group("x", real_seq="new", self_id=10001))
+    assert len(intake._claimed) == 1
 
 
 async def test_two_accounts_in_one_group_answer_a_name_once(world: World) -> None:
