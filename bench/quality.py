@@ -1,9 +1,9 @@
 """Weights of 8 and 4 bits beside whole ones: perplexity on this project's own pages, and tokens a second.
 
-The model is the trial model, primed, in bfloat16. Its weights had 4 bits in their lives before (they come out of a
-GGUF file); those that priming changed have not, so both models are shown. Tokens a second are the engine's, of one
-chat, beside transformers' own generate with whole weights and llama.cpp over the GGUF file that the trial model came
-from (4 bits); rounds are interleaved, one thread.
+The model is the trial model, bare and primed, in bfloat16. Its weights had 4 bits in their lives before (they come out
+of a GGUF file), so that its layers lose less than others do; the primed one's adapter stays whole beside 4 bits.
+Tokens a second are the engine's, of one chat, beside transformers' own generate with whole weights and llama.cpp over
+the GGUF file that the trial model came from (4 bits); rounds are interleaved, one thread.
 """
 
 import argparse

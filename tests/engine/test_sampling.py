@@ -104,10 +104,11 @@ def test_each_row_is_chosen_as_if_it_were_alone() -> None:
     assert together[1] == int(logits[1].argsort(descending=True)[1])
 
 
-def test_a_row_that_is_not_finite_spoils_no_other() -> None:
+@pytest.mark.parametrize("bad", [torch.nan, torch.inf, -torch.inf])
+def test_a_row_that_is_not_finite_spoils_no_other(bad: float) -> None:
     """It alone is marked; the others' tokens are theirs."""
     logits = some_logits(3)
-    logits[1, 7] = torch.nan
+    logits[1, 7] = bad
     hot = [sampler(SamplingParams(temperature=1.0, seed=row)) for row in range(3)]
     found = choose(logits, [Choice(each, asking=True) for each in hot], RECALL, PAD)
     assert found[1] == BROKEN
