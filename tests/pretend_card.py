@@ -2,7 +2,7 @@
 
 Torch's own `meta` lends its name to it, for a CPU's torch knows no other besides its own. What a real card refuses is
 refused here: an operation over tensors of both devices. What makes the host wait for a real card is counted: reading
-from it, and shapes that depend on values. Under `torch.no_grad`: inference tensors cannot be subclasses.
+from it, and shapes that depend on values. Not in inference mode, whose tensors cannot be subclasses.
 """
 
 from collections import Counter
@@ -24,6 +24,8 @@ VALUE = "aten._local_scalar_dense.default"
 """A number."""
 CROSSING = ("aten._to_copy", "aten.copy_")
 """What takes tensors of both."""
+INDEXED = ("aten.index.", "aten.index_put")
+"""What takes indices of the host too."""
 WAITING = (VALUE, "aten.nonzero", "aten.equal", "aten.unique", "aten.masked_select")
 
 
@@ -76,7 +78,8 @@ def _goes_to_card(name: str, args: Any, kwargs: Any, held: list[bool]) -> bool:
     wanted = kwargs.get("device")
     if name.startswith(CROSSING):
         return wanted == CARD if wanted is not None else held[0]
-    leaves = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
+    checked = (args[0], args[2:]) if name.startswith(INDEXED) else args
+    leaves = [leaf for leaf in tree_leaves((checked, kwargs)) if isinstance(leaf, torch.Tensor)]
     strangers = [tuple(leaf.shape) for leaf in leaves if not isinstance(leaf, OnCard) and leaf.dim()]
     if any(held) and strangers:
         raise RuntimeError(f"{name}: tensors on the card and on the CPU: {strangers}")
@@ -126,4 +129,4 @@ def to_card(module: nn.Module) -> None:
         for own in tables:
             for name, tensor in own.items():
                 if tensor is not None:
-                    own[name] = OnCard(tensor.detach())
+                    own[name] = OnCard(tensor.detach()).requires_grad_(tensor.requires_grad)
