@@ -15,6 +15,7 @@ MAX_SIDE = 1600
 OVERLAP = 80
 """Pixels that parts have in common: a line that one of them cuts is whole in the next."""
 MAX_PARTS = 12
+MOST_STRETCHED = 4
 THREADS = 2
 
 
@@ -32,7 +33,7 @@ def read_picture(data: bytes, limits: Limits) -> Extract:
     parts = list(parts_of(*picture.size))
     for number, (top, bottom) in enumerate(parts):
         part = picture.crop((0, top, picture.width, bottom))
-        found = reader(np.ascontiguousarray(np.asarray(part)[:, :, ::-1])).txts or ()
+        found = reader(np.ascontiguousarray(np.asarray(padded(part))[:, :, ::-1])).txts or ()
         lines += [line for line in found if line not in lines[-4:]]
         if sum(map(len, lines)) > limits.characters:
             return bounded("\n".join(lines), limits, more=number + 1 < len(parts))
@@ -44,6 +45,20 @@ def parts_of(width: int, height: int) -> Iterator[tuple[int, int]]:
     side = max(MAX_SIDE, width)
     for top in range(0, max(1, height - OVERLAP), side - OVERLAP):
         yield top, min(top + side, height)
+
+
+def padded(part: Image.Image) -> Image.Image:
+    """The part with white beside or below it, so that no side is `MOST_STRETCHED` times the other.
+
+    RapidOCR makes the short side 736 pixels long, whatever the long one becomes: of a line of 12 x 1200 pixels, a few
+    hundred bytes, 54 million.
+    """
+    width, height = max(part.width, part.height // MOST_STRETCHED), max(part.height, part.width // MOST_STRETCHED)
+    if (width, height) == part.size:
+        return part
+    whole = Image.new("RGB", (width, height), "white")
+    whole.paste(part)
+    return whole
 
 
 def _opened(data: bytes) -> Image.Image:

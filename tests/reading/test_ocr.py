@@ -11,7 +11,7 @@ from onebot_bot.reading.extract import Extract, Failure, Job
 from onebot_bot.reading.extractor import Extractor
 from onebot_bot.reading.job import attempt
 from onebot_bot.reading.kinds import can_read_pictures
-from onebot_bot.reading.ocr import MAX_PARTS, MAX_SIDE, OVERLAP, parts_of
+from onebot_bot.reading.ocr import MAX_PARTS, MAX_SIDE, OVERLAP, padded, parts_of
 from onebot_bot.sections.reading import ReadingConfig
 
 
@@ -52,3 +52,15 @@ def test_a_long_screenshot_is_read_in_parts() -> None:
     assert all(after[0] == before[1] - OVERLAP for before, after in pairwise(parts))
     assert list(parts_of(300, 200)) == [(0, 200)]
     assert len(list(parts_of(MAX_SIDE, MAX_PARTS * (MAX_SIDE - OVERLAP)))) == MAX_PARTS
+
+
+@pytest.mark.parametrize(
+    ("size", "whole"),
+    [((12, 1200), (300, 1200)), ((1600, 60), (1600, 400)), ((400, 300), (400, 300)), ((1, 1), (1, 1))],
+)
+def test_a_line_is_not_made_a_bomb(size: tuple[int, int], whole: tuple[int, int]) -> None:
+    """RapidOCR stretches the short side to hundreds of pixels, and the long one with it: white is put beside it."""
+    part = padded(Image.new("RGB", size, "black"))
+    assert part.size == whole
+    black = sum(count for count, colour in part.getcolors() if colour == (0, 0, 0))
+    assert black == size[0] * size[1]
