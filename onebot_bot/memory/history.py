@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from onebot_bot.memory.database import Database, in_chat, listed
+from onebot_bot.memory.inserting import BRANCH, CHAT, GIVEN, IN_BRANCH, answer, insert
 from onebot_bot.memory.leaving import Leaving
 from onebot_bot.memory.withdrawal import Hide, TakeBack
 from onebot_bot.protocol.chat_id import ChatId
@@ -73,20 +74,6 @@ LATELY = 2000
 
 COLUMNS = "role, text, time, user_id, name, message_id, segments, reply_to, state, emotion, id"
 
-BRANCH = "coalesce((SELECT number FROM branches WHERE account = ?1 AND kind = ?2 AND peer = ?3 AND active), 1)"
-"""SQL for the number of the branch that a chat, given as the first three values, is in."""
-
-_INSERT = f"""INSERT INTO messages
-    (account, kind, peer, message_id, user_id, name, role, text, segments, reply_to, time, placed, state, created,
-    emotion, branch) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15,
-    coalesce(?16, {BRANCH}))
-    ON CONFLICT (account, kind, peer, message_id) WHERE message_id IS NOT NULL DO NOTHING"""
-
-_CHAT = "account = ? AND kind = ? AND peer = ?"
-
-IN_BRANCH = f"account = ?1 AND kind = ?2 AND peer = ?3 AND branch = {BRANCH}"
-"""SQL that holds for the rows of the branch that a chat, given as the first three values, is in."""
-
 IN_VIEW = f"""{IN_BRANCH} AND hidden = 0
     AND id > coalesce((SELECT after_id FROM resets WHERE {IN_BRANCH}), 0)
     AND placed >= coalesce((SELECT placed FROM resets WHERE {IN_BRANCH}), 0)"""
@@ -94,28 +81,9 @@ IN_VIEW = f"""{IN_BRANCH} AND hidden = 0
 
 _RECENT = f"SELECT {COLUMNS} FROM messages WHERE {IN_VIEW} ORDER BY placed DESC, id DESC LIMIT ?4"
 
-_GIVEN = "(SELECT value FROM json_each(?))"
-
-_PLACED = 11
-"""Where `placed` stands among the inserted values."""
-
-# SQLite takes the branch from the row that has the greatest place.
-_PLACE_OF_TURN = f"""SELECT max(placed), branch, EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND after_id >= ?),
-    count(DISTINCT branch) > 1 FROM messages WHERE id IN {_GIVEN}"""
-
-_CLOSE_TURN = f"""UPDATE messages SET turn = coalesce(?, turn), state = iif(role = 'assistant', state, 'answered')
-    WHERE id IN {_GIVEN}"""
-
-_BRING_TOGETHER = f"UPDATE messages SET branch = ? WHERE id IN {_GIVEN}"
-
-_HIDE_AFTER_RESET = f"""UPDATE messages SET hidden = 1 WHERE id IN {_GIVEN}
-    AND EXISTS (SELECT 1 FROM resets WHERE {_CHAT} AND branch = messages.branch AND after_id >= ?)"""
-
-_LATEST = f"SELECT max(placed), branch, FALSE, FALSE FROM messages WHERE {IN_BRANCH} AND hidden = 0"
-
 # Of the aggregated rows SQLite gives those that max() found.
 _SPEAKERS = f"""SELECT user_id, name, message_id, max(id) FROM
-    (SELECT * FROM messages WHERE {_CHAT} AND hidden = 0 ORDER BY placed DESC, id DESC LIMIT ?)
+    (SELECT * FROM messages WHERE {CHAT} AND hidden = 0 ORDER BY placed DESC, id DESC LIMIT ?)
     WHERE role <> 'assistant' AND name <> '' GROUP BY user_id ORDER BY max(id) DESC"""
 
 # Word for word the condition of the index on it, which SQLite otherwise does not use.
@@ -141,7 +109,7 @@ class History:
             StoreError: SQLite could not write.
         """
         if leaving.left:
-            sql = f"UPDATE messages SET state = 'sending' WHERE state = 'pending' AND id IN {_GIVEN}"
+            sql = f"UPDATE messages SET state = 'sending' WHERE state = 'pending' AND id IN {GIVEN}"
             values = (listed(leaving.left),)
             await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
         leaving.begin()
@@ -154,7 +122,7 @@ class History:
             A future, done once it is on the disk: the row id, or None when its `message_id` is known in this chat.
         """
         row = self._row(chat, entry)
-        return self._database.submit(functools.partial(_insert, row=row), single=True, beside=True)
+        return self._database.submit(functools.partial(insert, row=row), single=True, beside=True)
 
     async def append(self, chat: ChatId, entry: Entry) -> int | None:
         """Store one message and return its row id, or None when its `message_id` is known in this chat.
@@ -171,13 +139,13 @@ class History:
 
     async def find(self, chat: ChatId, message_id: int) -> Entry | None:
         """The message with that OneBot id, unless it was recalled or undone."""
-        sql = f"SELECT {COLUMNS} FROM messages WHERE {_CHAT} AND message_id = ? AND hidden = 0"
+        sql = f"SELECT {COLUMNS} FROM messages WHERE {CHAT} AND message_id = ? AND hidden = 0"
         rows = await self._rows(sql, (*in_chat(chat), message_id))
         return entry_of(rows[0]) if rows else None
 
     async def find_all(self, chat: ChatId, message_ids: Collection[int]) -> list[Entry]:
         """The messages with those OneBot ids, unless they were recalled or undone."""
-        sql = f"SELECT {COLUMNS} FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN} AND hidden = 0"
+        sql = f"SELECT {COLUMNS} FROM messages WHERE {CHAT} AND message_id IN {GIVEN} AND hidden = 0"
         return [entry_of(row) for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))]
 
     async def speakers(self, chat: ChatId) -> list[tuple[int, str, int | None]]:
@@ -194,7 +162,7 @@ class History:
         """
         if state == "sending" and self._leaving.add(ids):
             return
-        sql = f"UPDATE messages SET state = ? WHERE id IN {_GIVEN}"
+        sql = f"UPDATE messages SET state = ? WHERE id IN {GIVEN}"
         values = (state, listed(ids))
         await asyncio.shield(
             self._database.submit(lambda c: c.execute(sql, values).rowcount, single=True, lasting=False, beside=True)
@@ -214,14 +182,14 @@ class History:
             The row ids of what was new.
         """
         rows = [self._row(chat, entry) for entry in sent]
-        stored = await self._database.write(lambda c: _answer(c, chat, turn_ids, rows), beside=True)
+        stored = await self._database.write(lambda c: answer(c, chat, turn_ids, rows), beside=True)
         self._leaving.discard(turn_ids)
         return stored
 
     async def settle(self, ids: Collection[int]) -> None:
         """Count the rows `ids` as answered, all by one answer that is out but on no record: an undo takes them back."""
         sql = f"""UPDATE messages SET state = 'answered', turn = (SELECT max(value) FROM json_each(?1))
-            WHERE id IN {_GIVEN.replace("?", "?1")}"""
+            WHERE id IN {GIVEN.replace("?", "?1")}"""
         await self._database.write(lambda connection: connection.execute(sql, (listed(ids),)).rowcount)
         self._leaving.discard(ids)
 
@@ -244,7 +212,7 @@ class History:
     async def expire(self, account: int, before: int, but: Collection[int]) -> None:
         """Drop what nobody answered before unix second `before`, except the rows `but`: it will not be answered now."""
         sql = f"""UPDATE messages SET state = 'dropped' WHERE account = ? AND time < ?
-            AND state IN ('pending', 'sending') AND hidden = 0 AND id NOT IN {_GIVEN}"""
+            AND state IN ('pending', 'sending') AND hidden = 0 AND id NOT IN {GIVEN}"""
         values = (account, before, listed(but))
         await self._database.write(lambda connection: connection.execute(sql, values).rowcount)
 
@@ -280,7 +248,7 @@ class History:
 
     async def begins(self, chat: ChatId) -> int | None:
         """When the first message of a chat was said, unix seconds; None when there is none that was not taken back."""
-        sql = f"SELECT min(placed) FROM messages WHERE {_CHAT} AND hidden = 0"
+        sql = f"SELECT min(placed) FROM messages WHERE {CHAT} AND hidden = 0"
         return (await self._rows(sql, in_chat(chat)))[0][0]  # type: ignore[no-any-return]  # SQLite's own
 
     async def recent_chats(self, account: int, since: int) -> list[ChatId]:
@@ -291,7 +259,7 @@ class History:
 
     async def known_ids(self, chat: ChatId, message_ids: Collection[int]) -> set[int]:
         """Those of `message_ids` that are stored, recalled ones too."""
-        sql = f"SELECT message_id FROM messages WHERE {_CHAT} AND message_id IN {_GIVEN}"
+        sql = f"SELECT message_id FROM messages WHERE {CHAT} AND message_id IN {GIVEN}"
         return {row[0] for row in await self._rows(sql, (*in_chat(chat), listed(message_ids)))}
 
     async def counts(self) -> Counts:
@@ -357,38 +325,13 @@ def entry_of(row: Sequence[Any]) -> Entry:
     )
 
 
-def _insert(connection: sqlite3.Connection, row: tuple[Any, ...]) -> int | None:
-    cursor = connection.execute(_INSERT, row)
-    return cursor.lastrowid if cursor.rowcount else None
-
-
-def _answer(
-    connection: sqlite3.Connection, chat: ChatId, turn_ids: Collection[int], rows: list[tuple[Any, ...]]
-) -> list[int]:
-    # As few statements as can be: each hands the interpreter over to the event loop and back.
-    here = in_chat(chat)
-    place = (_PLACE_OF_TURN, (*here, max(turn_ids), listed(turn_ids))) if turn_ids else (_LATEST, here)
-    placed, branch, reset, apart = connection.execute(*place).fetchone() if rows else (None, None, False, False)
-    if turn_ids and rows and placed is None:
-        return []  # what it answers was forgotten meanwhile
-    moved = rows if placed is None else [(*row[:_PLACED], placed, *row[_PLACED + 1 : -1], branch) for row in rows]
-    sent = [number for row in moved if (number := _insert(connection, row)) is not None]
-    connection.execute(_CLOSE_TURN, (sent[0] if sent else None, listed([*turn_ids, *sent])))
-    if apart:
-        connection.execute(_BRING_TOGETHER, (branch, listed(turn_ids)))
-    if reset and sent:
-        # A reset while it was being sent: what it answers is out of view, so it has to be too.
-        connection.execute(_HIDE_AFTER_RESET, (listed(sent), *here, max(turn_ids)))
-    return sent
-
-
 def _reset(connection: sqlite3.Connection, chat: ChatId) -> None:
     connection.execute(
         f"""INSERT OR REPLACE INTO resets SELECT ?1, ?2, ?3, {BRANCH}, coalesce(max(id), 0), coalesce(max(placed), 0)
             FROM messages WHERE {IN_BRANCH}""",
         in_chat(chat),
     )
-    unanswered = f"UPDATE messages SET state = 'dropped' WHERE {_CHAT} AND {_UNANSWERED}"
+    unanswered = f"UPDATE messages SET state = 'dropped' WHERE {CHAT} AND {_UNANSWERED}"
     connection.execute(unanswered, in_chat(chat))
 
 
@@ -405,7 +348,7 @@ def _undo(connection: sqlite3.Connection, chat: ChatId, turns: int, unanswered: 
 
 
 def _withdraw(connection: sqlite3.Connection, chat: ChatId, message_id: int) -> int | None:
-    sql = f"UPDATE messages SET hidden = 1 WHERE {_CHAT} AND message_id = ? RETURNING id"
+    sql = f"UPDATE messages SET hidden = 1 WHERE {CHAT} AND message_id = ? RETURNING id"
     found = connection.execute(sql, (*in_chat(chat), message_id)).fetchone()
     if found is None:
         return None
@@ -416,9 +359,9 @@ def _withdraw(connection: sqlite3.Connection, chat: ChatId, message_id: int) -> 
 SAME_MESSAGE = 600
 """Seconds between two clocks' times of one message, at most: what the bot sent is dated by ours, elsewhere by QQ's."""
 
-_TIME_OF_ID = f"SELECT time FROM messages WHERE {_CHAT} AND message_id = ?"
+_TIME_OF_ID = f"SELECT time FROM messages WHERE {CHAT} AND message_id = ?"
 
-_SAID_THEN = f"""SELECT 1 FROM messages WHERE {_CHAT} AND time = ? AND user_id = ? AND text = ?
+_SAID_THEN = f"""SELECT 1 FROM messages WHERE {CHAT} AND time = ? AND user_id = ? AND text = ?
     AND (user_id <> 0 OR name = ?) AND (message_id IS NULL OR ? IS NULL)"""
 
 

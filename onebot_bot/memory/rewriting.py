@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 
 from onebot_bot.memory.database import Database, in_chat, listed
-from onebot_bot.memory.history import COLUMNS, IN_BRANCH, IN_VIEW, Entry, entry_of, take_out
+from onebot_bot.memory.history import COLUMNS, IN_VIEW, Entry, entry_of, take_out
+from onebot_bot.memory.inserting import IN_BRANCH
 from onebot_bot.memory.withdrawal import TakeBack
 from onebot_bot.protocol.chat_id import ChatId
 
