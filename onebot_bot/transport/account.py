@@ -122,8 +122,13 @@ class Link:
 
     async def close(self, reason: str) -> None:
         """End the link; the client reconnects after its own interval."""
-        self._write()
-        await self.socket.close(reason=reason)
+        try:
+            self._write()
+            await self.socket.close(reason=reason)
+        except (AttributeError, OSError) as error:
+            # asyncio's transport of a connection that was lost with bytes waiting has parts that are None.
+            log.info("A connection was gone before it was closed.", peer=self.peer, cause=repr(error))
+            self.drop()
 
     def drop(self) -> None:
         """End the link at once, and throw away what the client has not read."""

@@ -268,3 +268,19 @@ async def test_a_reply_without_echo_resolves_nothing(server: OneBotServer, dial:
         assert not call.done()
         await client._socket.send(msgspec.json.encode({**ok(), "echo": asked.echo}))
         assert await soon(call) is None
+
+
+async def test_a_link_that_is_gone_before_it_is_closed_harms_nobody(
+    server: OneBotServer, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is left of its transport: it is dropped, and the client comes back."""
+
+    async def close(**_: object) -> None:
+        raise AttributeError("'NoneType' object has no attribute 'remove_writer'")
+
+    async with dial() as client:
+        link = account_of(server).links[-1]
+        monkeypatch.setattr(link.socket, "close", close)
+        await soon(link.close("The heartbeats stopped."))
+        await soon(client.wait_closed())
+        assert link.socket.transport.is_closing()
