@@ -53,6 +53,8 @@ async def serve(path: Path, *, stop: asyncio.Event | None = None) -> bool:
             stack.callback(libraries.join)
         server = await open_door(stack, config, _folder(path))
         await asyncio.to_thread(_import_the_rest)
+        if ended.is_set():
+            return False  # told to end meanwhile: no database is opened and no model begun for nothing
         app = await stack.enter_async_context(_app(path, server, hang))
         sys.stdout.write(banner(app, to_a_person=sys.stdout.isatty()))
         sys.stdout.flush()

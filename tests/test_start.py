@@ -52,10 +52,17 @@ async def test_a_banner_in_a_log_has_no_token(tmp_path: Path, monkeypatch: pytes
         assert not token or app.token not in text
 
 
-async def test_serving_ends_when_told_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_serving_ends_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """With the banner printed first."""
-    stop = asyncio.Event()
-    stop.set()
+    stop, write = asyncio.Event(), sys.stdout.write
+
+    def written(text: str) -> int:
+        stop.set()
+        return write(text)
+
+    monkeypatch.setattr(sys.stdout, "write", written)
     await serve(write_config(tmp_path), stop=stop)
     said = capsys.readouterr().out
     assert "ws://127.0.0.1" in said
@@ -74,6 +81,20 @@ async def test_clients_are_let_in_before_the_rest_is_imported(tmp_path: Path, mo
         assert await said(client) == (5, "early")
         stop.set()
         await serving
+
+
+async def test_a_start_that_is_told_to_end_goes_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was let in meanwhile is sent away; no database is opened, and a model that takes a minute is not begun."""
+    path, goes_on, stop = write_config(tmp_path), threading.Event(), asyncio.Event()
+    path.write_text(path.read_text(encoding="utf-8").replace("[server]", '[server]\ntoken = ""'), encoding="utf-8")
+    monkeypatch.setattr(start, "_import_the_rest", lambda: goes_on.wait(PATIENCE))
+    serving = asyncio.create_task(serve(path, stop=stop))
+    async with await _let_in(f"ws://127.0.0.1:{load_config(path).server.port}/") as client:
+        await client.send_event(client.private_message(5, "early"))
+        stop.set()
+        goes_on.set()
+        assert await asyncio.wait_for(serving, PATIENCE) is False
+    assert not (tmp_path / "memory_store" / "memory.sqlite3").exists()
 
 
 async def _let_in(url: str) -> OneBotClient:

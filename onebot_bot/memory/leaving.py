@@ -19,7 +19,8 @@ LEAVING = "memory.leaving"
 """The file."""
 SLOTS = 4096
 """Rows that may be on their way at once; more are for the database to note."""
-_BYTES = 8
+_SIZE = 8 * SLOTS
+"""Bytes of the file."""
 
 
 class Leaving:
@@ -51,7 +52,7 @@ class Leaving:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._free = []
+        self._free, self._places = [], {}  # what is still on its way stays in the file
         if self._map is not None:
             self._slots.release()
             self._map.close()
@@ -86,13 +87,13 @@ class Leaving:
 
 def _open(path: Path) -> mmap.mmap:
     """The file in memory, of its full size; raises OSError or ValueError."""
-    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        missing = SLOTS * _BYTES - os.fstat(file).st_size
-        if missing > 0:
-            # Written, not only made longer: on a full disk a hole in a mapped file ends the process.
-            os.lseek(file, 0, os.SEEK_END)
-            os.write(file, bytes(missing))
-        return mmap.mmap(file, SLOTS * _BYTES)
+        known = os.read(file, _SIZE)
+        # All of it is written, not only made longer, nor trusted to be there: on a full disk a hole in a mapped file,
+        # as copies of folders have them, ends the process.
+        os.lseek(file, 0, os.SEEK_SET)
+        os.write(file, known.ljust(_SIZE, b"\0"))
+        return mmap.mmap(file, _SIZE)
     finally:
         os.close(file)

@@ -4,6 +4,7 @@ import functools
 import sqlite3
 import threading
 from collections.abc import Callable
+from time import monotonic
 from typing import Literal
 
 from msgspec import Struct
@@ -13,6 +14,9 @@ from onebot_bot.memory.database import Database
 Scope = Literal["user", "group"]
 Peer = tuple[Scope, int]
 """A person or a group, by number; of all our accounts together."""
+
+LOST = 10.0
+"""Seconds after which what was to be written and is not was lost, as to a disk that is full: it is tried again."""
 
 _ADD = """INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     answers = answers + excluded.answers, tokens = tokens + excluded.tokens, told = max(told, excluded.told)"""
@@ -33,9 +37,11 @@ NOTHING = Used()
 class Usage:
     """Everybody's; a new day begins with nothing."""
 
-    def __init__(self, database: Database, today: Callable[[], str]) -> None:
+    def __init__(self, database: Database, today: Callable[[], str], clock: Callable[[], float] = monotonic) -> None:
         self._database = database
         self._today = today  # a date, where the people live
+        self._clock = clock  # seconds
+        self._posted = clock()
         self._day = ""
         self._all: dict[Peer, Used] = {}
         self._fresh: dict[tuple[str, Scope, int], Used] = {}
@@ -67,7 +73,9 @@ class Usage:
             idle = not self._fresh
             old = self._fresh.get(key, NOTHING)
             self._fresh[key] = Used(old.answers + answers, old.tokens + tokens, old.told or told)
-        if idle:
+        now = self._clock()
+        if idle or now - self._posted >= LOST:
+            self._posted = now
             self._database.post(self._write)
 
     def _write(self, connection: sqlite3.Connection) -> None:

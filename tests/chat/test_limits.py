@@ -1,5 +1,6 @@
 """Limits: for one person, for one group, for a minute and for a day; told once, and then silence."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,9 +14,10 @@ from onebot_bot.chat.limits import Excess, Limits
 from onebot_bot.chat.presence import Presence
 from onebot_bot.chat.router import ChatRouter
 from onebot_bot.engine.request import Usage as Cost
+from onebot_bot.errors import StoreError
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import History
-from onebot_bot.memory.usage import Usage
+from onebot_bot.memory.usage import LOST, Usage
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.segments import At, Text
 from onebot_bot.sections.limits import LimitsConfig
@@ -30,8 +32,8 @@ class Office:
     """Limits over real usage, on a day that the test says."""
 
     def __init__(self, database: Database, clock: FakeClock) -> None:
-        self.day = "2026-11-21"
-        self.usage = Usage(database, lambda: self.day)
+        self.day, self.database = "2026-11-21", database
+        self.usage = Usage(database, lambda: self.day, clock.time)
         self.limits = Limits(self.usage, clock.time)
 
     def excess(self, chat: ChatId, user: int, **config: int) -> Excess | None:
@@ -102,6 +104,21 @@ async def test_a_day_is_remembered_through_a_restart_and_ends(office: Office, tm
     assert office.excess(PRIVATE, TOM, user_per_day=1) is None
     await office.usage.restore()
     assert office.usage.of(("user", TOM)).answers == 0
+
+
+async def test_what_the_disk_did_not_take_is_written_later(office: Office, clock: FakeClock, tmp_path: Path) -> None:
+    """Here another program holds the file for too long, and lets go."""
+    other = sqlite3.connect(tmp_path / "memory.sqlite3", isolation_level=None)
+    await office.database.write(lambda connection: connection.execute("PRAGMA busy_timeout = 0").fetchall())
+    other.execute("BEGIN IMMEDIATE")
+    office.limits.answered(PRIVATE, [TOM])
+    with pytest.raises(StoreError):
+        await office.database.write(lambda connection: connection.execute("SELECT 1").fetchall())
+    other.close()
+    clock.now += LOST
+    office.limits.answered(PRIVATE, [TOM])
+    await office.usage.restore()
+    assert office.usage.of(("user", TOM)).answers == 2
 
 
 # --- in chats ------------------------------------------------------------------------------------------------------

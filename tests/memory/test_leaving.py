@@ -1,5 +1,7 @@
 """What is being sent is known after a kill, without a transaction."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from onebot_bot.memory.database import Database
 from onebot_bot.memory.history import Entry, History
 from onebot_bot.memory.leaving import LEAVING, SLOTS, Leaving
+from onebot_bot.private import open_to_others
 from onebot_bot.protocol.chat_id import ChatId
 
 CHAT = ChatId(10000, "private", 1)
@@ -61,6 +64,39 @@ def test_a_file_that_cannot_be_had_leaves_no_room(tmp_path: Path) -> None:
     with Leaving(tmp_path / LEAVING) as leaving:
         leaving.begin()
         assert not leaving.add([1])
+
+
+def test_a_file_with_holes_is_filled_or_not_used(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk, for to touch a hole that is mapped would end the process."""
+
+    def full(_file: int, _data: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    path.touch()
+    os.truncate(path, 8 * SLOTS)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", full)
+        with Leaving(path) as leaving:
+            leaving.begin()
+            assert not leaving.add([1])
+    with Leaving(path) as leaving:
+        leaving.begin()
+        assert leaving.add([1])
+
+
+def test_it_is_the_bots_own(path: Path) -> None:
+    """Nobody else may read who is being answered."""
+    with Leaving(path):
+        assert not open_to_others(path)
+
+
+def test_what_ends_after_it_was_closed_stays_noted(path: Path) -> None:
+    """Nothing is raised: the next start asks the record."""
+    with Leaving(path) as leaving:
+        leaving.begin()
+        leaving.add([7])
+    leaving.discard([7])
+    assert (left_in(path), leaving.add([8])) == ([7], False)
 
 
 async def test_the_record_follows_what_was_left(tmp_path: Path, path: Path) -> None:
