@@ -16,7 +16,8 @@ from onebot_bot.chat.outbox import Outbox
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.chat.services import Services
 from onebot_bot.chat.sights import holds_things
-from onebot_bot.chat.turn import Incoming, Load, Turn, divided
+from onebot_bot.chat.turn import Incoming, Load, Turn, divided, rows_of
+from onebot_bot.errors import StoreError
 from onebot_bot.memory.history import Entry
 from onebot_bot.protocol.chat_id import ChatId
 
@@ -152,7 +153,7 @@ class ChatSession:
         await self._discard()  # now: whoever asked for this may have some of it answered again
         self.answerer.allow_repeating()
         unanswered = [item for item in items if turn is None or not turn.answered or item not in turn.items]
-        return [row for item in unanswered if (row := await item.row)]
+        return await rows_of(unanswered)
 
     def wake(self) -> None:
         """The chats rest no longer: what came meanwhile is answered, all of it by one answer."""
@@ -241,7 +242,7 @@ class ChatSession:
     async def _collect(self) -> Turn | None:
         """Wait until the first waiting person has been quiet for `merge_window`, then take all they wrote."""
         if self._discarded:
-            await self._discard()
+            await self._discard_alone()
         if not self._pending:
             return None
         await self._settle(self._pending[0])
@@ -284,6 +285,13 @@ class ChatSession:
             item.interrupts += 1
         self._pending = [*turn.items, *self._pending]
 
+    async def _discard_alone(self) -> None:
+        """What waits behind what was dropped is answered, whatever the record takes."""
+        try:
+            await self._discard()
+        except StoreError as error:
+            self._services.report("report.answer", self.chat, error)
+
     async def _discard(self) -> None:
         """Say in the record what /stop dropped; return once it is said, whoever says it."""
         if not self._discarded:
@@ -292,8 +300,7 @@ class ChatSession:
             dropped = [*self._discarded]
             try:
                 self._services.journal.left(self.chat, dropped, "stopped")
-                rows = [row for item in dropped if (row := await item.row) is not None]
-                if rows:
+                if rows := await rows_of(dropped):
                     await self._services.history.mark(rows, "dropped")
             finally:
                 del self._discarded[: len(dropped)]

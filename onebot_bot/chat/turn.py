@@ -1,6 +1,8 @@
 """What a session answers at once, as it goes from the inbox to the answer."""
 
 import asyncio
+import contextlib
+from collections.abc import Collection
 from typing import Literal
 
 from msgspec import Struct
@@ -9,6 +11,7 @@ from onebot_bot.characters.cast import Part
 from onebot_bot.chat.guards import Withheld, label
 from onebot_bot.chat.participation import ASKED, Trigger
 from onebot_bot.engine.request import Generation, GenerationResult
+from onebot_bot.errors import StoreError
 from onebot_bot.memory.history import Entry
 from onebot_bot.sections.profiles import MAIN
 
@@ -171,6 +174,16 @@ def divided(first: Incoming, items: list[Incoming]) -> tuple[list[Incoming], lis
     for item in items:
         (together if belong_together(first, item) else others).append(item)
     return together, others
+
+
+async def rows_of(items: Collection[Incoming]) -> list[int]:
+    """The rows of these, once they are on the disk; what never will be has none."""
+    rows = []
+    for item in items:
+        with contextlib.suppress(StoreError):
+            if row := await item.row:
+                rows.append(row)
+    return rows
 
 
 def belong_together(first: Incoming, item: Incoming) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from onebot_bot.chat.session import ChatSession
 from onebot_bot.chat.turn import Load
 from onebot_bot.engine.request import FinishReason
 from onebot_bot.errors import StoreError
-from onebot_bot.memory.history import Entry
+from onebot_bot.memory.history import Entry, State
 from onebot_bot.protocol.chat_id import ChatId
 from onebot_bot.protocol.events import FriendRecall
 from onebot_bot.protocol.segments import At
@@ -133,8 +134,9 @@ async def test_the_same_persons_next_words_in_a_group_belong_to_the_turn(world: 
     assert seen(await world.engine.next())[-1] == "[card1(1)] @小忆\n[card1(1)] what is up?"
 
 
-async def test_what_cannot_be_recorded_takes_nothing_with_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A full disk that was cleared within a burst: what is on record is answered, and the owner hears of the rest."""
+@pytest.fixture
+def forgetful(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """On a disk that was full for as long as "lost" was said."""
     append = world.history.append_nowait
 
     def failing(chat: ChatId, entry: Entry) -> "asyncio.Future[int | None]":
@@ -145,10 +147,51 @@ async def test_what_cannot_be_recorded_takes_nothing_with_it(world: World, monke
         return row
 
     monkeypatch.setattr(world.history, "append_nowait", failing)
+    return world
+
+
+async def test_what_cannot_be_recorded_takes_nothing_with_it(forgetful: World) -> None:
+    """A full disk that was cleared within a burst: what is on record is answered, and the owner hears of the rest."""
     for text in ("lost", "kept"):
-        world.say(world.private(text))
+        forgetful.say(forgetful.private(text))
+    await forgetful.quiet()
+    assert seen(await forgetful.engine.next()) == ["kept"]
+    kind, error = forgetful.reports.get_nowait()
+    assert (kind, str(error)) == ("report.answer", "the disk is full")
+
+
+async def test_what_was_stopped_and_cannot_be_recorded_takes_nothing_with_it(forgetful: World) -> None:
+    """What comes behind a /stop is answered, and an /undo ends what there is."""
+    forgetful.say(forgetful.private("lost"))
+    assert forgetful.sessions[ALICE].stop()
+    forgetful.say(forgetful.private("kept"))
+    await forgetful.quiet()
+    generation = await forgetful.engine.next()
+    assert seen(generation) == ["kept"]
+    forgetful.say(forgetful.private("lost"))
+    halting = asyncio.create_task(forgetful.sessions[ALICE].halt())
+    await until(lambda: generation.interrupted)
+    answer(generation, "once", FinishReason.INTERRUPTED)
+    assert len(await halting) == 1
+
+
+async def test_what_was_stopped_takes_nothing_with_it_where_that_cannot_be_noted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is full at that moment: the owner hears of it, and what comes next is answered."""
+    mark, failures = world.history.mark, [StoreError("the disk is full")]
+
+    async def failing(ids: Collection[int], state: State) -> None:
+        if failures:
+            raise failures.pop()
+        await mark(ids, state)
+
+    monkeypatch.setattr(world.history, "mark", failing)
+    world.say(world.private("no, wait"))
+    assert world.sessions[ALICE].stop()
+    world.say(world.private("kept"))
     await world.quiet()
-    assert seen(await world.engine.next()) == ["kept"]
+    assert seen(await world.engine.next())[-1] == "kept"
     kind, error = world.reports.get_nowait()
     assert (kind, str(error)) == ("report.answer", "the disk is full")
 
