@@ -188,9 +188,10 @@ class History:
 
     async def settle(self, ids: Collection[int]) -> None:
         """Count the rows `ids` as answered, all by one answer that is out but on no record: an undo takes them back."""
-        sql = f"""UPDATE messages SET state = 'answered', turn = (SELECT max(value) FROM json_each(?1))
-            WHERE id IN {GIVEN.replace("?", "?1")}"""
-        await self._database.write(lambda connection: connection.execute(sql, (listed(ids),)).rowcount)
+        if not ids:
+            return
+        sql = f"UPDATE messages SET state = 'answered', turn = ? WHERE id IN {GIVEN}"
+        await self._database.write(lambda connection: connection.execute(sql, (max(ids), listed(ids))).rowcount)
         self._leaving.discard(ids)
 
     async def pending(self, account: int, since: int) -> list[tuple[ChatId, Entry]]:

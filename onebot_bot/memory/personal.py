@@ -161,7 +161,9 @@ def _pair(link: Link) -> tuple[int, int, int]:
 
 def _agree(connection: sqlite3.Connection, link: Link, side: Side) -> Link:
     # What the other side wants is what is written now: it may have been revoked, or forgotten, since it was read.
-    sql = f"""INSERT INTO shown_to VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET {side}_agrees = 1
+    sql = """INSERT INTO shown_to VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+        SET reader_agrees = max(reader_agrees, excluded.reader_agrees),
+            owner_agrees = max(owner_agrees, excluded.owner_agrees)
         RETURNING reader_agrees, owner_agrees"""
     values = (*_pair(link), int(side == "reader"), int(side == "owner"))
     return Link(*_pair(link), *map(bool, connection.execute(sql, values).fetchone()))
