@@ -241,11 +241,13 @@ class DecodeLoop:
         ]
         stepped = self._forwards.feed_answers(rows)
         for (sequence, _), row in zip(held, rows, strict=True):
+            self._hide_read(sequence, row.fed)
+        for (sequence, _), row in zip(held, rows, strict=True):  # from here on nothing can fail, so it is done once
             self._note_fed(sequence, row.fed)
         return [Ready(held[at][0], hidden, stepped.scored, at) for at, hidden in enumerate(stepped.hidden)]
 
     def _note_fed(self, sequence: Sequence, fed: Fed) -> None:
-        slot, policy = sequence.slot, sequence.policy
+        slot = sequence.slot
         assert slot is not None  # noqa: S101 - it was fed there
         sequence.pending.popleft()
         sequence.last_fed = fed.token
@@ -253,9 +255,14 @@ class DecodeLoop:
             sequence.injected.append(len(slot.contents))
         slot.contents.append(fed.token if fed.vector is None else INJECTED)
         if fed.token == self._recall_end:
-            if policy is not None and policy.drop_injected and sequence.injected:
-                self.slots.hide(slot, sequence.injected)
             sequence.injected = []
+
+    def _hide_read(self, sequence: Sequence, fed: Fed) -> None:
+        """Behind `</recall>` nothing sees the vectors any more, where that is wanted."""
+        slot, policy = sequence.slot, sequence.policy
+        assert slot is not None  # noqa: S101 - it was fed there
+        if fed.token == self._recall_end and policy is not None and policy.drop_injected and sequence.injected:
+            self.slots.hide(slot, sequence.injected)
 
     # --- what follows from a hidden state ------------------------------------------------------------------------
 

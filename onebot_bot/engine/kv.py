@@ -189,17 +189,23 @@ class KvBuffers:
             buffer[target, :, :count] = buffer[source, :, :count]
 
     def swap(self, one: int, other: int, count: int) -> None:
-        """Exchange the first `count` positions of two rows."""
+        """Exchange the first `count` positions of two rows.
+
+        Raises:
+            RuntimeError: there is no memory for one layer's; then all are where they were.
+        """
+        seen = self.visible[[other, one]]
+        kept = self.layers[0].keys[one, :, :count].clone()  # all that is ever needed besides
         for buffer in self._buffers():
-            kept = buffer[one, :, :count].clone()
+            kept.copy_(buffer[one, :, :count])
             buffer[one, :, :count] = buffer[other, :, :count]
             buffer[other, :, :count] = kept
-        self.visible[[one, other]] = self.visible[[other, one]]
+        self.visible[one], self.visible[other] = seen[0], seen[1]
 
-    def wipe(self, row: int) -> None:
-        """Zero a row: what is not finite would get through any mask, as 0 times NaN is NaN."""
+    def wipe(self, row: int, count: int) -> None:
+        """Zero a row's first positions: what is not finite would get through any mask, as 0 times NaN is NaN."""
         for buffer in self._buffers():
-            buffer[row].zero_()
+            buffer[row, :, :count].zero_()
 
     def _buffers(self) -> Iterator[Tensor]:
         for layer in self.layers:

@@ -100,7 +100,7 @@ class Slots:
         slot.busy, slot.contents = False, []
         if self._held(slot):
             self._rows[slot.row] = None
-            self.kv.wipe(slot.row)
+            self.kv.wipe(slot.row, self._reach[slot.row])
 
     def extend(self, slot: Slot, room: int) -> bool:
         """Set more positions aside for an answer that is being written; False: the others leave none.

@@ -11,13 +11,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import psutil
 from tiny import load_tiny
 
+from onebot_bot.engine import forward
 from onebot_bot.engine.generate import Generator
 from onebot_bot.engine.request import Conversation, GenerationRequest, SamplingParams, Text, Turn
 from onebot_bot.engine.worker import EngineWorker
 from onebot_bot.errors import ModelError
 
 SPARE = 4 * 2**20
-"""Bytes that it may still take: its cache would take twice that."""
+"""Bytes that it may still take: a long prompt's later chunks take more, each for its mask."""
+
+forward.CHUNK_SECONDS = 1e6  # on a busy machine chunks would be so small that nothing runs out
 
 
 def asked(turns: int) -> GenerationRequest:

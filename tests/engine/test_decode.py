@@ -428,6 +428,27 @@ async def test_a_prompt_is_read_in_smaller_parts_where_memory_runs_out(
     assert len(generator.loop.slots._filled()) == 2
 
 
+async def test_what_one_step_read_is_fed_once(
+    generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where memory runs out when it was fed, as a memory's vectors are hidden: nobody loses a token by it."""
+    conversation = talk("What of Ann?", opening=True)
+    policy = finding(values_of(model, 1000), close=True, drop_injected=True)
+    recalling = ask(generator, conversation, recall=policy)
+    expected = [finish(generator, recalling)[0], alone(model, TALKS[1], 20)]
+    hide, failures = generator.loop.slots.hide, iter([FULL])
+
+    def full(slot: Any, positions: Any) -> None:
+        if (error := next(failures, None)) is not None:
+            raise type(error)(*error.args)
+        hide(slot, positions)
+
+    monkeypatch.setattr(generator.loop.slots, "hide", full)
+    beside = ask(generator, TALKS[1], 20)
+    assert finish(generator, ask(generator, conversation, recall=policy), beside) == expected
+    assert next(failures, None) is None
+
+
 async def test_a_cpu_says_in_words_that_memory_ran_out(
     generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

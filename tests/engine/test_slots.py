@@ -1,5 +1,6 @@
 """Rows of the cache: who gets which, what is found again, what makes room."""
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -244,6 +245,27 @@ def test_rows_of_a_recorded_forward_come_first() -> None:
     assert [slot.row for slot in chats] == rows
 
 
+@pytest.mark.parametrize("granted", range(6))
+def test_without_memory_to_move_them_rows_move_later(granted: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever copy cannot be had: no row has one layer of one chat and the next of another."""
+    slots = new_slots()
+    chats = [taken(slots, [start, start]) for start in range(1, 7)]
+    chosen, clone, left = [chats[0], chats[5]], torch.Tensor.clone, iter(range(granted))
+
+    def refusing(of: torch.Tensor) -> torch.Tensor:
+        if next(left, None) is None:
+            raise torch.OutOfMemoryError("out of memory")
+        return clone(of)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.Tensor, "clone", refusing)
+        with contextlib.suppress(torch.OutOfMemoryError):
+            slots.line_up(chosen)
+    first = slots.line_up(chosen)
+    assert sorted(slot.row for slot in chosen) == [first, first + 1]
+    assert [held(slots, slot) for slot in chats] == [slot.contents for slot in chats]
+
+
 def test_neighbours_do_not_move() -> None:
     """One chat alone, or the first few, cost nothing."""
     slots = new_slots()
@@ -265,6 +287,16 @@ def test_what_failed_is_wiped() -> None:
     assert again is not None
     assert (again.row, again.contents) == (row, [])
     assert all(bool(layer.keys[row].eq(0).all()) for layer in slots.kv.layers)
+
+
+def test_wiping_takes_no_memory_that_was_never_written() -> None:
+    """Where memory comes with writing, zeros behind what was set aside would take it."""
+    slots = Slots(SHAPE, 8 * BLOCK, 2 * MAX_ROWS * BLOCK, at_once=True)
+    slot = taken(slots, [1, 2])
+    keys, row = slots.kv.layers[0].keys, slot.row
+    keys[row, :, BLOCK] = 5.0  # a mark that nobody sets
+    slots.drop(slot)
+    assert keys[row, 0, [0, 1, BLOCK], 0].tolist() == [0.0, 0.0, 5.0]
 
 
 @pytest.mark.parametrize("granted", [0, 1, 2, 3])
