@@ -110,17 +110,30 @@ class DeviceKeys:
 
     @torch.inference_mode()
     def scan(self, query: Floats, parts: Sequence[Part], most: int) -> Scan | None:
-        """The best `most` of all parts together for `query` `[d]`; None: few members, or the copy is gone."""
+        """The best `most` of all parts together for `query` `[d]`; None: few members, or the copy is gone.
+
+        It also goes where the device has no memory left to search it: a recall costs nobody her answer.
+        """
         members = sum(part.members for part in parts)
         if self.gone or members < self._least:
             return None
+        try:
+            return self._scan(query, parts, min(most, members), members)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self.clear()
+        log.warning("the device has no memory left to search the memories' keys: the CPU searches them")
+        return None
+
+    def _scan(self, query: Floats, parts: Sequence[Part], most: int, members: int) -> Scan:
         parts = sorted(parts, key=lambda part: part.chunk)
         chunks = np.array([part.chunk for part in parts], np.int64)
         exact = torch.from_numpy(query)
         row = exact.bfloat16()
         scores = self._products(row.to(self._device), chunks)
         scores.masked_fill_(~self._members(parts), -torch.inf)
-        best, places = _read(*scores.flatten().topk(min(most, members)))
+        best, places = _read(*scores.flatten().topk(most))
         # By Cauchy and Schwarz, for what rounding took from the keys and for what it took from the query.
         lost = float((exact - row.float()).norm())
         error = float(exact.norm()) * (self._error + SLACK) + lost * self._longest

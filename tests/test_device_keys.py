@@ -178,6 +178,20 @@ def test_an_error_while_it_is_written_leaves_no_copy(monkeypatch: pytest.MonkeyP
     assert copy.gone
 
 
+def test_a_card_without_memory_to_search_leaves_it_to_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that recalls does not end with it."""
+    copy, slots = DeviceKeys(D, MUCH, CPU, least=1), np.arange(9)
+    copy.write(slots, np.ones((9, D), np.float32))
+
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(copy, "_products", fail)
+
+    assert copy.scan(np.ones(D, np.float32), parts_of(slots), 3) is None
+    assert (copy.gone, copy.bytes) == (True, 0)
+
+
 def test_on_a_card_everything_lies_on_the_card() -> None:
     """Fake tensors of a card run the whole product: none is of another device."""
     with FakeTensorMode():

@@ -3,8 +3,9 @@
 A folder holds `adapter_model.safetensors` and `adapter_config.json` (peft's own format), `heads.safetensors` and
 meta.json. Memory vectors made for one adapter are of use to no other, so every adapter has a name.
 
-LoRA is added to whole weights and costs nothing then. Beside weights of 4 bits it stays on a path of its own: it is
-mostly smaller than a step of their grid, so that rounding the sum would undo it.
+LoRA is added to whole weights and costs nothing then. Beside weights of 4 bits, and whatever else a folder or a card
+has packed, it stays on a path of its own: it is mostly smaller than a step of their grid, so that rounding the sum
+would undo it.
 """
 
 import json
@@ -20,7 +21,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from onebot_bot.engine.kv import is_out_of_memory
-from onebot_bot.engine.lora import add, fits, put_beside, read_plain
+from onebot_bot.engine.lora import add, fits, put_beside, read_plain, stands_beside
 from onebot_bot.engine.recall import KeyHead, Projector, QueryHead, embedding_scale
 from onebot_bot.errors import ModelError
 
@@ -141,7 +142,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 def merged(network: Any, folder: Path, *, beside: bool = False) -> Any:
     """The network with the LoRA weights of `folder` added to its own, which costs nothing per token.
 
-    Plain ones stay `beside` the network's own instead where that is asked for, each with its layer.
+    Plain ones stay `beside` the network's own instead where that is asked for, each with its layer, and where its own
+    are packed already: rounded to a packed grid, they would be lost.
 
     Raises:
         ModelError: a file is missing or damaged. peft would look for it on the network.
@@ -151,14 +153,14 @@ def merged(network: Any, folder: Path, *, beside: bool = False) -> Any:
         raise ModelError(f"{folder}: {CONFIG} is missing; /learn rollback takes another adapter", code=UNUSABLE)
     tensors = read_tensors(folder / WEIGHTS)
     plain = read_plain(json.loads((folder / CONFIG).read_bytes()), tensors)
-    if plain is None or not fits(network, plain):
+    if plain is None or not stands_beside(network, plain):
         return _merged_by_peft(network, folder)
-    (put_beside if beside else add)(network, plain)
+    (add if fits(network, plain) and not beside else put_beside)(network, plain)
     return network.eval()
 
 
 def _merged_by_peft(network: Any, folder: Path) -> Any:
-    """What `add` does, for adapters of every kind and for weights that are packed."""
+    """What `add` does, for adapters of every kind."""
     from peft import PeftModel  # noqa: PLC0415 - takes a second that the adapters of the nights do not need
 
     with warnings.catch_warnings():

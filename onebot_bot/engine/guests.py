@@ -5,7 +5,11 @@ from typing import Any, Protocol, TypeVar
 
 
 class Guest(Protocol):
-    """It gives its memory back when asked to."""
+    """It gives its memory back when asked to, and by itself where it finds none."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it has given it back, for good."""
 
     def clear(self) -> None:
         """Give it back, for good."""
@@ -22,7 +26,12 @@ class Lodging:
         self._guest: Guest | None = None
 
     def host(self, make: Callable[[Any, int], G], device: Any) -> G | None:
-        """Make a guest on a torch device, in so many bytes at most, instead of any before; None: there is no room."""
+        """Make a guest on a torch device, in so many bytes at most, instead of any before; None: there is no room.
+
+        Where the one before had to go by itself the next has half: the same would soon happen again.
+        """
+        if self._guest is not None and self._guest.gone:
+            self._room //= 2
         self.dismiss()
         if not self._room:
             return None

@@ -41,12 +41,15 @@ def read_plain(config: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Plai
 
     Raises:
         KeyError: a tensor or a key is missing.
+        TypeError, ValueError: its rank is none.
     """
     unset: tuple[object, ...] = (None, False, {}, "none")
     others = [name for name, value in config.items() if name not in ELSEWHERE and value not in unset]
     drawn = config.get("init_lora_weights", True) in (True, False, "gaussian")  # other ways change the base's weights
     if others or not drawn or config["peft_type"] != "LORA" or not all(name.endswith((DOWN, UP)) for name in tensors):
         return None
+    if config["r"] < 1:
+        raise ValueError(f"its rank r is {config['r']}, and has to be 1 or more")
     names = {name.removesuffix(UP).removesuffix(DOWN) for name in tensors}
     pairs = {name.removeprefix(PREFIX): (tensors[name + DOWN], tensors[name + UP]) for name in sorted(names)}
     return Plain(config["r"], config["lora_alpha"], pairs)
@@ -59,6 +62,17 @@ def fits(network: nn.Module, adapter: Plain) -> bool:
         AttributeError: the network has no such layer.
     """
     return all(type(network.get_submodule(name)) is nn.Linear for name in adapter.pairs)
+
+
+def stands_beside(network: nn.Module, adapter: Plain) -> bool:
+    """Whether all that it changes tell how wide they are, as linear layers do however they are packed.
+
+    Raises:
+        AttributeError: the network has no such layer.
+    """
+    layers = [network.get_submodule(name) for name in adapter.pairs]
+    widths = [getattr(layer, side, None) for layer in layers for side in ("in_features", "out_features")]
+    return all(isinstance(width, int) for width in widths)
 
 
 @torch.no_grad()
@@ -76,15 +90,16 @@ def add(network: nn.Module, adapter: Plain) -> None:
 class LoraLinear(nn.Module):
     """A linear layer and what an adapter adds to its outputs: `linear(x) + up @ down @ x`."""
 
-    def __init__(self, linear: nn.Linear, down: Tensor, up: Tensor) -> None:
+    def __init__(self, linear: Any, down: Tensor, up: Tensor) -> None:
         """`down` is `[r, in]`, `up` `[out, r]`; raises RuntimeError where they are another layer's."""
         super().__init__()
-        if (up.shape[0], *down.shape[::-1]) != (linear.out_features, linear.in_features, up.shape[1]):
-            raise RuntimeError(f"a layer of {tuple(linear.weight.shape)} has factors {(*up.shape, *down.shape)}")
+        shape = linear.out_features, linear.in_features
+        if (up.shape[0], *down.shape[::-1]) != (*shape, up.shape[1]):
+            raise RuntimeError(f"a layer of {shape} has factors {(*up.shape, *down.shape)}")
         self.linear = linear
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.down = nn.Parameter(down.to(linear.weight), requires_grad=False)
-        self.up = nn.Parameter(up.to(linear.weight), requires_grad=False)
+        self.down = nn.Parameter(down, requires_grad=False)
+        self.up = nn.Parameter(up, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[..., in]` to `[..., out]`."""
@@ -92,13 +107,15 @@ class LoraLinear(nn.Module):
         return out + x @ self.down.T @ self.up.T
 
 
-def put_beside(network: nn.Module, adapter: Plain) -> None:
-    """Exchange each layer for one with its two factors, in place.
+def put_beside(network: Any, adapter: Plain) -> None:
+    """Exchange each layer for one with its two factors, in place; `stands_beside` was asked.
+
+    The factors have the type of the token embeddings, which is what the network computes in however it is packed.
 
     Raises:
         RuntimeError: a factor has another layer's shape.
     """
+    like: Tensor = network.get_input_embeddings().weight
     for name, (down, up) in adapter.pairs.items():
-        linear = network.get_submodule(name)
-        assert isinstance(linear, nn.Linear)  # noqa: S101 - `fits` was asked
-        network.set_submodule(name, LoraLinear(linear, down, up.float() * adapter.scale))
+        factors = down.to(like), (up.float() * adapter.scale).to(like)
+        network.set_submodule(name, LoraLinear(network.get_submodule(name), *factors))

@@ -418,6 +418,7 @@ async def test_a_prompt_is_read_in_smaller_parts_where_memory_runs_out(
     generator: Generator, model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Idle chats make room, and nobody's answer is another."""
+    monkeypatch.setattr("onebot_bot.engine.forward.CHUNK_SECONDS", 1e6)  # busy machines read in small parts anyway
     expected = [alone(model, TALKS[0], 20), alone(model, talk("the cat sat " * 250))]
     finish(generator, ask(generator, TALKS[2]))
     running = ask(generator, TALKS[0], 20)

@@ -55,6 +55,17 @@ def test_the_next_guest_takes_the_place_of_the_last(generator: Generator) -> Non
     assert (second.device, second.room) == (generator.model.device, ROOM)
 
 
+def test_who_had_to_go_by_itself_comes_back_smaller(generator: Generator) -> None:
+    """Else it would find no memory again and again, once a second."""
+    rooms = []
+    for _ in range(22):
+        if (guest := generator.host(Lodger)) is not None:
+            rooms.append(guest.room)
+            guest.clear()
+
+    assert rooms == [ROOM >> times for times in range(21)]
+
+
 def test_where_memory_runs_out_the_guest_goes_first(generator: Generator) -> None:
     """Answers come first; after a quiet while keys are taken in again."""
     now = [0.0]

@@ -14,8 +14,8 @@ from safetensors.torch import load_file
 from tiny import make_adapter, make_tiny
 from torch import Tensor, nn
 
-from onebot_bot.engine.adapter import CONFIG, WEIGHTS
-from onebot_bot.engine.lora import Plain, add, fits, put_beside, read_plain
+from onebot_bot.engine.adapter import CONFIG, WEIGHTS, merged
+from onebot_bot.engine.lora import Plain, add, fits, put_beside, read_plain, stands_beside
 from onebot_bot.engine.model import load_plain
 from onebot_bot.sections.model import ModelConfig
 
@@ -97,16 +97,62 @@ def test_other_kinds_are_left_to_peft(adapter: Path, kind: dict[str, object]) ->
     assert plain_of(adapter, **kind) is None
 
 
-def test_packed_layers_are_left_to_peft(folder: Path, adapter: Path) -> None:
-    """A subclass may keep its weights in any form."""
+class Packed(nn.Linear):
+    """A layer whose weights are bytes on a coarse grid, as of cards' libraries: a subclass with other contents."""
 
-    class Packed(nn.Linear):
-        pass
+    def __init__(self, linear: nn.Linear) -> None:
+        super().__init__(linear.in_features, linear.out_features, bias=False, device="meta")
+        self.step = float(linear.weight.abs().max()) / 7
+        packed = (linear.weight / self.step).round().to(torch.int8)
+        self.weight = nn.Parameter(packed, requires_grad=False)
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Of the weights that the bytes mean."""
+        return nn.functional.linear(x, self.meant.to(x.dtype))
+
+    @property
+    def meant(self) -> Tensor:
+        """The weights."""
+        return self.weight * self.step
+
+
+def packed_of(folder: Path, dtype: Dtype, names: Mapping[str, object]) -> tuple[Any, Any]:
+    """A network with packed layers, and one with the same weights whole."""
+    packed, whole = network_of(folder, dtype), network_of(folder, dtype)
+    for name in names:
+        layer = Packed(packed.get_submodule(name))
+        packed.set_submodule(name, layer)
+        whole.get_submodule(name).weight.copy_(layer.meant)
+    return packed, whole
+
+
+def test_an_adapter_stays_beside_packed_layers(folder: Path, adapter: Path) -> None:
+    """Rounded to their grid it would be lost; it computes in the network's type, whatever theirs is."""
+    plain = plain_of(adapter)
+    assert plain is not None
+    packed, whole = packed_of(folder, "float32", plain.pairs)
+    ids = torch.arange(9).unsqueeze(0)
+    bare = packed(ids).logits
+    assert not fits(packed, plain)
+    taught = merged(packed, adapter)
+    add(whole, plain)
+    assert torch.allclose(taught(ids).logits, whole(ids).logits, atol=1e-4)
+    assert not torch.allclose(taught(ids).logits, bare, atol=1e-2)
+
+
+def test_what_is_no_linear_layer_is_left_to_peft(folder: Path, adapter: Path) -> None:
+    """It has no widths to put anything beside."""
     network, plain = network_of(folder, "float32"), plain_of(adapter)
     assert plain is not None
-    network.model.layers[3].mlp.down_proj = Packed(1, 1)
-    assert not fits(network, plain)
+    assert stands_beside(network, plain)
+    network.model.layers[3].mlp.down_proj = nn.Embedding(3, 3)
+    assert not stands_beside(network, plain)
+
+
+def test_a_rank_of_zero_is_an_error(adapter: Path) -> None:
+    """Nothing is divided by it."""
+    with pytest.raises(ValueError, match="rank r is 0"):
+        plain_of(adapter, r=0)
 
 
 def test_half_a_pair_is_an_error(adapter: Path) -> None:
