@@ -58,7 +58,7 @@ def set_level(level: str) -> None:
     """Write lines of `level` and above from now on."""
     logging.getLogger().setLevel(level.upper())
     # Libraries speak only when something is wrong: their info lines mean nothing to an operator.
-    for library in ("websockets", "aiohttp", "apscheduler", "asyncio", "filelock", "urllib3", "httpx"):
+    for library in ("websockets", "aiohttp", "apscheduler", "asyncio", "faiss", "filelock", "urllib3", "httpx"):
         logging.getLogger(library).setLevel("WARNING")
 
 

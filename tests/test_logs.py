@@ -80,3 +80,15 @@ def test_the_level_changes_while_running(tmp_path: Path) -> None:
     text = (tmp_path / "bot.log").read_text()
     assert "first" not in text
     assert "second" in text
+
+
+def test_libraries_speak_only_when_something_is_wrong(tmp_path: Path) -> None:
+    """FAISS tells at each start which of its variants it could not load, which is none of an operator's business."""
+    with logging_to("info", tmp_path / "bot.log"):
+        for library in ("faiss.loader", "websockets.server"):
+            logging.getLogger(library).info("Could not load a variant.")
+            logging.getLogger(library).warning("Something is wrong.")
+    assert [line.split("] ")[1] for line in (tmp_path / "bot.log").read_text().splitlines()] == [
+        "faiss.loader | Something is wrong.",
+        "websockets.server | Something is wrong.",
+    ]
