@@ -1,5 +1,6 @@
 """Weights laid out for a CPU, whole, in 8 and in 4 bits: every family computes the same with them, or nearly."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -130,13 +131,12 @@ def test_rows_that_the_kernels_do_not_take_stay_whole() -> None:
 # --- networks ------------------------------------------------------------------------------------------------------
 
 
-def network(family: str, width: int, *, tied: bool = False) -> Any:
+def network(family: str, width: int, *, tied: bool = False, **more: Any) -> Any:
     """A small random one, its heads `width / 4` wide."""
     torch.manual_seed(0)
     make, model = FAMILIES[family]
-    config = make(
-        **SMALL, hidden_size=width, intermediate_size=2 * width, head_dim=width // 4, tie_word_embeddings=tied
-    )
+    sizes = {"hidden_size": width, "intermediate_size": 2 * width, "head_dim": width // 4}
+    config = make(**SMALL, **sizes, tie_word_embeddings=tied, **more)
     return model(config).eval().requires_grad_(requires_grad=False)
 
 
@@ -199,6 +199,42 @@ def test_a_step_computes_what_the_layers_do(family: str, rows: int) -> None:
     out = body(inputs_embeds=inputs[:, 8:], attention_mask=mask, position_ids=places, past_key_values=kv.cache)
     assert torch.allclose(found, out.last_hidden_state[:, -1], atol=1e-5)
     assert all(torch.allclose(one, layer.keys, atol=1e-6) for one, layer in zip(left, kv.layers, strict=True))
+
+
+ROPES: dict[str, dict[str, Any]] = {
+    "linear": {"factor": 2.0},
+    "dynamic": {"factor": 2.0},
+    "yarn": {"factor": 4.0, "original_max_position_embeddings": 16},
+    "llama3": {
+        "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 16
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rope", ROPES)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_turns_as_transformers_does(family: str, rope: str) -> None:
+    """However positions are scaled, also beyond the window that a model was first made for, and with biases."""
+    scaling = {"rope_type": rope, "rope_theta": 10000.0, **ROPES[rope]}
+    net = network(family, 40, rope_parameters=scaling, max_position_embeddings=32, attention_bias=True)
+    for name, parameter in net.named_parameters():
+        if name.endswith("bias"):
+            parameter.copy_(weights(1, len(parameter))[0])
+    inputs, places = weights(9, 40).unsqueeze(0), torch.arange(33, 42).unsqueeze(0)
+    start = {"inputs_embeds": inputs[:, :8], "position_ids": places[:, :8]}
+    plain = copy.deepcopy(net.model)  # a rotation remembers the longest that it has seen
+    cache = plain(**start, use_cache=True).past_key_values
+    end = plain(inputs_embeds=inputs[:, 8:], position_ids=places[:, 8:], past_key_values=cache)
+    lay_out(net, "int4")
+    kv = KvBuffers(kv_shape(net))
+    kv.lay_out(1, 64, ())
+    kv.look_at(Window(start=0, length=8))
+    net.model(**start, past_key_values=kv.cache)
+    kv.look_at(Window(start=8, length=9))
+    steps = steps_of(net.model)
+    assert steps is not None
+    found = steps.run(inputs[:, 8], places[:, 8:], torch.zeros(1, 1, 1, 9), kv.layers)
+    assert torch.allclose(found, end.last_hidden_state[:, -1], atol=1e-4)
 
 
 def test_only_what_is_laid_out_has_steps() -> None:
