@@ -220,11 +220,28 @@ def test_a_step_turns_as_transformers_does(family: str, rope: str) -> None:
     for name, parameter in net.named_parameters():
         if name.endswith("bias"):
             parameter.copy_(weights(1, len(parameter))[0])
-    inputs, places = weights(9, 40).unsqueeze(0), torch.arange(33, 42).unsqueeze(0)
+    found, wanted = stepped(net, 33, torch.zeros(1, 1, 1, 9))
+    assert torch.allclose(found, wanted, atol=1e-4)
+
+
+def test_a_step_sees_no_further_than_each_layer_does() -> None:
+    """Some layers see all, others the last four."""
+    net = network("qwen2", 40, use_sliding_window=True, sliding_window=4, max_window_layers=1)
+    assert net.config.layer_types == ["full_attention", "sliding_attention"]
+    full, near = torch.zeros(1, 1, 1, 9), torch.zeros(1, 1, 1, 9)
+    near[..., :5] = -torch.inf
+    found, wanted = stepped(net, 0, {"full_attention": full, "sliding_attention": near})
+    assert torch.allclose(found, wanted, atol=1e-4)
+
+
+def stepped(net: Any, first: int, mask: Any) -> tuple[Tensor, Tensor]:
+    """The last of nine positions from `first` on, by a step and by transformers' own layers `[1, d]`."""
+    inputs, places = weights(9, 40).unsqueeze(0), torch.arange(first, first + 9).unsqueeze(0)
     start = {"inputs_embeds": inputs[:, :8], "position_ids": places[:, :8]}
     plain = copy.deepcopy(net.model)  # a rotation remembers the longest that it has seen
-    cache = plain(**start, use_cache=True).past_key_values
-    end = plain(inputs_embeds=inputs[:, 8:], position_ids=places[:, 8:], past_key_values=cache)
+    cache = transformers.DynamicCache()  # keeps all, whatever a layer sees
+    plain(**start, past_key_values=cache)
+    end = plain(inputs_embeds=inputs[:, 8:], position_ids=places[:, 8:], past_key_values=cache, attention_mask=mask)
     lay_out(net, "int4")
     kv = KvBuffers(kv_shape(net))
     kv.lay_out(1, 64, ())
@@ -233,8 +250,7 @@ def test_a_step_turns_as_transformers_does(family: str, rope: str) -> None:
     kv.look_at(Window(start=8, length=9))
     steps = steps_of(net.model)
     assert steps is not None
-    found = steps.run(inputs[:, 8], places[:, 8:], torch.zeros(1, 1, 1, 9), kv.layers)
-    assert torch.allclose(found, end.last_hidden_state[:, -1], atol=1e-4)
+    return steps.run(inputs[:, 8], places[:, 8:], mask, kv.layers), end.last_hidden_state[:, -1]
 
 
 def test_only_what_is_laid_out_has_steps() -> None:
