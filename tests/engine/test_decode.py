@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -180,7 +181,9 @@ async def test_on_a_slow_machine_prompts_are_read_in_smaller_parts(
 ) -> None:
     """A forward that takes a second for 512 tokens is followed by such of a quarter, so that interrupts are seen."""
     seconds = itertools.count()
-    monkeypatch.setattr("onebot_bot.engine.forward.time.perf_counter", lambda: float(next(seconds)))
+    # Its own clock: the process' would also go on for whoever else looks at it meanwhile.
+    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    monkeypatch.setattr("onebot_bot.engine.forward.time", clock)
     fed: list[int] = []
     feed = Forwards.feed_prompt
 
