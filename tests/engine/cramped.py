@@ -20,8 +20,6 @@ from onebot_bot.errors import ModelError
 SPARE = 4 * 2**20
 """Bytes that it may still take: a long prompt's later chunks take more, each for its mask."""
 
-forward.CHUNK_SECONDS = 1e6  # on a busy machine chunks would be so small that nothing runs out
-
 
 def asked(turns: int) -> GenerationRequest:
     """A chat of so many turns."""
@@ -40,6 +38,7 @@ async def answer(worker: EngineWorker, turns: int) -> str:
 
 async def main(folder: Path) -> None:
     """An answer with enough memory, some with too little, and one with enough again."""
+    forward.CHUNK_SECONDS = 1e6  # on a busy machine chunks would be so small that nothing runs out
     generator = Generator(load_tiny(folder))
     async with EngineWorker("tiny", lambda: generator) as worker:
         before = await answer(worker, 1)
